@@ -1,0 +1,242 @@
+"""PPO for language models, as pure functions on tensors: one function a formula, no model and no configuration in sight.
+
+Every function takes (batch, time) tensors over response tokens; `mask` is True where a token counts. Whatever stands in
+the padding, NaN and infinity included, changes neither a result nor a gradient: it is replaced by 0 before anything else.
+
+Sources: Schulman et al. 2017, "Proximal Policy Optimization Algorithms" (PPO); Schulman et al. 2016, "High-Dimensional
+Continuous Control Using Generalized Advantage Estimation" (GAE); Ziegler et al. 2019, "Fine-Tuning Language Models from
+Human Preferences" (token rewards, KL controller); Schulman 2020, "Approximating KL Divergence" (k3).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CLIP_CASES = (
+    "none",
+    "ratio below, advantage positive",
+    "ratio inside, advantage positive",
+    "ratio above, advantage positive",
+    "ratio below, advantage negative",
+    "ratio inside, advantage negative",
+    "ratio above, advantage negative",
+)
+"""Names of what `clip_case` returns. The clip binds in cases 3 and 4 alone."""
+
+
+class TokenRewards(NamedTuple):
+    """What each response token earns. All (batch, time), 0 outside the mask."""
+
+    rewards: Tensor
+    kl: Tensor
+    kl_penalty: Tensor
+
+
+class PolicyLoss(NamedTuple):
+    """The clipped surrogate. Scalars `loss`, `clipfrac`, `approxkl`; (batch, time) `ratio` (1 outside the mask), `clipped`."""
+
+    loss: Tensor
+    ratio: Tensor
+    clipped: Tensor
+    clipfrac: Tensor
+    approxkl: Tensor
+
+
+class ValueLoss(NamedTuple):
+    """The clipped value loss. Scalars `loss`, `clipfrac`, `error` (mean squared error, unclipped); (batch, time) `clipped`."""
+
+    loss: Tensor
+    clipped: Tensor
+    clipfrac: Tensor
+    error: Tensor
+
+
+def _zeroed(x: Tensor, mask: Tensor) -> Tensor:
+    """`x` with 0 outside the mask. `where`, not a product: NaN times 0 is NaN."""
+    return torch.where(mask, x, torch.zeros((), dtype=x.dtype, device=x.device))
+
+
+def masked_mean(x: Tensor, mask: Tensor, dim: int | None = None) -> Tensor:
+    """Mean of `x` where `mask` is True, over everything or along `dim`. An empty mask gives 0."""
+    kept = _zeroed(x, mask)
+    count = mask.sum() if dim is None else mask.sum(dim)
+    total = kept.sum() if dim is None else kept.sum(dim)
+    return total / count.clamp(min=1)
+
+
+def masked_var(x: Tensor, mask: Tensor, unbiased: bool = True) -> Tensor:
+    """Variance of `x` where `mask` is True; `unbiased` divides by n - 1. Fewer than two counted tokens: 0."""
+    count = mask.sum()
+    centred = _zeroed(x - masked_mean(x, mask), mask)
+    divisor = count - 1 if unbiased else count
+    return torch.where(count > 1, (centred**2).sum() / divisor.clamp(min=1), torch.zeros_like(centred.sum()))
+
+
+def masked_whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
+    """`x` scaled to variance 1 and, with `shift_mean`, shifted to mean 0 over the mask; 0 outside it.
+
+    (x - mean) / sqrt(var + 1e-8), over the whole tensor: over the rollout batch, never a minibatch.
+    """
+    mean, var = masked_mean(x, mask), masked_var(x, mask)
+    whitened = (_zeroed(x, mask) - mean) * torch.rsqrt(var + 1e-8)
+    return _zeroed(whitened if shift_mean else whitened + mean, mask)
+
+
+def logprobs_from_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """Log-probability of each label: log softmax(logits)[labels].
+
+    logits: (batch, time, vocabulary), already divided by the temperature; labels: (batch, time) token ids.
+    Returns (batch, time). The full log softmax is never kept: a gather and a logsumexp do.
+    """
+    chosen = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+    return chosen - torch.logsumexp(logits, dim=-1)
+
+
+def entropy_from_logits(logits: Tensor) -> Tensor:
+    """Entropy of softmax(logits) in nats: logsumexp(l) - sum p l. (batch, time, vocabulary) to (batch, time)."""
+    probabilities = torch.softmax(logits, dim=-1)
+    # A logit of -inf has probability 0 and adds nothing; 0 * -inf would be NaN.
+    finite = torch.where(logits == -torch.inf, torch.zeros_like(logits), logits)
+    return torch.logsumexp(logits, dim=-1) - (probabilities * finite).sum(-1)
+
+
+def token_rewards(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, kl_coef: float) -> TokenRewards:
+    """r_t = -kl_coef * (logprob_t - ref_logprob_t), plus the sample's score at its last response token (Ziegler 2019, 2.2).
+
+    scores: (batch,); logprobs, ref_logprobs, mask: (batch, time). A row with an empty mask earns nothing.
+    """
+    kl = _zeroed(logprobs, mask) - _zeroed(ref_logprobs, mask)
+    kl_penalty = -kl_coef * kl
+    rewards = kl_penalty + torch.where(last_token(mask), scores.unsqueeze(1), torch.zeros_like(kl_penalty))
+    return TokenRewards(rewards, kl, kl_penalty)
+
+
+def last_token(mask: Tensor) -> Tensor:
+    """(batch, time) mask with True at each row's last counted token alone."""
+    later = mask.flip(1).cumsum(1).flip(1)
+    return mask & (later == 1)
+
+
+def td_residuals(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float) -> Tensor:
+    """delta_t = r_t + gamma V_{t+1} - V_t, where the value after the last token is 0 (GAE, eq. 10). 0 outside the mask."""
+    rewards, values = _zeroed(rewards, mask), _zeroed(values, mask)
+    following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
+    return _zeroed(rewards + gamma * following - values, mask)
+
+
+def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
+    """Generalized advantage estimates and returns: A_t = delta_t + gamma lam A_{t+1}, return_t = A_t + V_t (GAE, eq. 16).
+
+    rewards, values, mask: (batch, time). Both results are 0 outside the mask.
+    """
+    deltas = td_residuals(rewards, values, mask, gamma)
+    running = torch.zeros_like(deltas[:, 0])
+    backwards = []
+    for t in reversed(range(deltas.shape[1])):
+        running = deltas[:, t] + gamma * lam * running
+        backwards.append(running)
+    advantages = _zeroed(torch.stack(backwards[::-1], dim=1), mask)
+    return advantages, _zeroed(advantages + _zeroed(values, mask), mask)
+
+
+def k_step_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, k: int) -> Tensor:
+    """A(k)_t = delta_t + gamma delta_{t+1} + ... + gamma^(k-1) delta_{t+k-1}, cut at the end of the response (GAE, eq. 14)."""
+    if k < 1:
+        raise ValueError(f"k = {k}: an advantage looks at least one step ahead; allowed: k >= 1")
+    deltas = td_residuals(rewards, values, mask, gamma)
+    total, shifted = torch.zeros_like(deltas), deltas
+    for step in range(min(k, deltas.shape[1])):
+        total = total + gamma**step * shifted
+        shifted = torch.cat([shifted[:, 1:], torch.zeros_like(shifted[:, :1])], dim=1)
+    return _zeroed(total, mask)
+
+
+def policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, cliprange: float
+) -> PolicyLoss:
+    """The clipped surrogate, to be minimised: mean of max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)) (PPO, eq. 7).
+
+    A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss.
+    `approxkl` is half the mean squared difference of the log-probabilities.
+    """
+    log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
+    advantages = _zeroed(advantages, mask)
+    ratio = torch.exp(log_ratio)
+    unclipped = -advantages * ratio
+    held = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
+    clipped = (held > unclipped) & mask
+    return PolicyLoss(
+        loss=masked_mean(torch.maximum(unclipped, held), mask),
+        ratio=ratio,
+        clipped=clipped,
+        clipfrac=masked_mean(clipped.to(ratio.dtype), mask),
+        approxkl=0.5 * masked_mean(log_ratio**2, mask),
+    )
+
+
+def value_loss(vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float) -> ValueLoss:
+    """Half the mean of max((V - R)^2, (V_clipped - R)^2), V_clipped within cliprange_value of the old value.
+
+    As in Ziegler et al.'s code (lm-human-preferences, `train_policy.py`). The clip binds where its term is strictly the greater.
+    """
+    vpreds, old_values, returns = _zeroed(vpreds, mask), _zeroed(old_values, mask), _zeroed(returns, mask)
+    held = torch.clamp(vpreds, old_values - cliprange_value, old_values + cliprange_value)
+    squared, squared_held = (vpreds - returns) ** 2, (held - returns) ** 2
+    clipped = (squared_held > squared) & mask
+    return ValueLoss(
+        loss=0.5 * masked_mean(torch.maximum(squared, squared_held), mask),
+        clipped=clipped,
+        clipfrac=masked_mean(clipped.to(vpreds.dtype), mask),
+        error=masked_mean(squared, mask),
+    )
+
+
+def total_loss(policy_loss: Tensor, value_loss: Tensor, entropy: Tensor, vf_coef: float, ent_coef: float) -> Tensor:
+    """policy_loss + vf_coef * value_loss - ent_coef * entropy (PPO, eq. 9, with the sign of a loss)."""
+    return policy_loss + vf_coef * value_loss - ent_coef * entropy
+
+
+def k3(logprobs: Tensor, old_logprobs: Tensor, mask: Tensor) -> Tensor:
+    """(batch, time) estimate of KL(old, new) at each token: ratio - 1 - log ratio, never negative (Schulman 2020)."""
+    log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
+    return torch.expm1(log_ratio) - log_ratio
+
+
+def clip_case(ratio: Tensor, advantages: Tensor, cliprange: float) -> Tensor:
+    """Which case of the clipped objective each token is in, as an index into `CLIP_CASES` (PPO, figure 1).
+
+    A zero advantage is in none. The edges of the band count as inside.
+    """
+    side = 1 + (ratio > 1 + cliprange).long() - (ratio < 1 - cliprange).long()
+    case = torch.where(advantages > 0, 1 + side, 4 + side)
+    return torch.where(advantages == 0, torch.zeros_like(case), case)
+
+
+class FixedKLController:
+    """A KL coefficient that stays as it is."""
+
+    def __init__(self, kl_coef: float) -> None:
+        self.value = kl_coef
+
+    def update(self, kl: float, n: int) -> None:
+        """Does nothing: the coefficient is fixed."""
+
+
+class AdaptiveKLController:
+    """Moves the KL coefficient towards the one that holds `objective/kl` at `target` (Ziegler 2019, 2.2).
+
+    error = clip(kl / target - 1, -0.2, 0.2);  value *= 1 + error * n / horizon
+    """
+
+    def __init__(self, init_kl_coef: float, target: float, horizon: float) -> None:
+        self.value = init_kl_coef
+        self.target = target
+        self.horizon = horizon
+
+    def update(self, kl: float, n: int) -> None:
+        """kl: the step's `objective/kl` in nats a sample; n: the samples it was taken over."""
+        error = min(max(kl / self.target - 1, -0.2), 0.2)
+        self.value *= 1 + error * n / self.horizon

@@ -1,0 +1,187 @@
+"""What a step leaves behind: `StepRecord`, the contract between the trainer and everything that shows its work.
+
+Arrays here are NumPy, on the CPU, detached: nothing holds on to the autograd graph. Floats are float32, and units are nats
+for log-probabilities and the classifier's logit for scores, rewards, values, advantages and returns.
+
+A token's KL, KL penalty, score share, reward, delta and return follow exactly, to the last bit, from what is stored (they are
+the same float32 operations that the trainer did), so they are derived on reading: `TokenTable.column` gives either kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+TRAIN, EVAL = "train", "eval"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One continuation. `index` is its row in the batch; with the run's id and the step that is the sample's id."""
+
+    index: int
+    query: str
+    response: str
+    score: float
+    score_parts: Mapping[str, float]
+    response_length: int
+    ended_by_eos: bool
+    kl_sum: float
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """Every response token of a batch, a row each, ordered by sample and position.
+
+    sample, position, token_id: (tokens,) int32; text: tokens as displayed;
+    old_logprob, ref_logprob, value, advantage, whitened: (tokens,) float32;
+    new_logprob, ratio, new_value: (tokens, epochs) float32, and policy_clip, value_clip: (tokens, epochs) bool, where only
+    the first `epochs_seen` entries of a row count: the update KL limit can end an update within an epoch.
+    kl_coef, gamma: the values in force, from which the derived columns follow. scores: (samples,) float32.
+    """
+
+    sample: Array
+    position: Array
+    token_id: Array
+    text: list[str]
+    old_logprob: Array
+    ref_logprob: Array
+    value: Array
+    advantage: Array
+    whitened: Array
+    epochs_seen: Array
+    new_logprob: Array
+    ratio: Array
+    new_value: Array
+    policy_clip: Array
+    value_clip: Array
+    scores: Array
+    kl_coef: float
+    gamma: float
+
+    DERIVED = ("kl", "kl_penalty", "score_share", "reward", "delta", "return")
+
+    def __len__(self) -> int:
+        return len(self.token_id)
+
+    def column(self, name: str) -> Array:
+        """A stored or derived column by name; `return` is a word of Python's, hence a method."""
+        stored: Array = getattr(self, f"_{name}" if name in self.DERIVED else name)
+        return stored
+
+    @cached_property
+    def is_last(self) -> Array:
+        """(tokens,) bool: the last response token of its sample."""
+        return np.append(self.sample[1:] != self.sample[:-1], True) if len(self) else np.zeros(0, bool)
+
+    @cached_property
+    def _kl(self) -> Array:
+        return self.old_logprob - self.ref_logprob
+
+    @cached_property
+    def _kl_penalty(self) -> Array:
+        return np.float32(-self.kl_coef) * self._kl
+
+    @cached_property
+    def _score_share(self) -> Array:
+        return np.where(self.is_last, self.scores[self.sample], np.float32(0))
+
+    @cached_property
+    def _reward(self) -> Array:
+        return self._kl_penalty + self._score_share
+
+    @cached_property
+    def _delta(self) -> Array:
+        following = np.where(self.is_last, np.float32(0), np.append(self.value[1:], np.float32(0)))
+        return self._reward + np.float32(self.gamma) * following - self.value
+
+    @cached_property
+    def _return(self) -> Array:
+        return self.advantage + self.value
+
+    @cached_property
+    def last_epoch(self) -> Array:
+        """(tokens,) index of each token's last epoch entry, -1 where the update never reached it."""
+        return self.epochs_seen.astype(np.int64) - 1
+
+    def at_last_epoch(self, name: str, missing: float) -> Array:
+        """(tokens,) a per-epoch column at each token's last entry; `missing` where there is none."""
+        column = getattr(self, name)
+        if not column.shape[1]:
+            return np.full(len(self), missing, np.float32)
+        picked = column[np.arange(len(self)), np.maximum(self.last_epoch, 0)]
+        return np.where(self.last_epoch >= 0, picked, column.dtype.type(missing))
+
+    def clip_epochs(self, name: str) -> Array:
+        """(tokens,) in how many epochs the clip of that column (policy_clip, value_clip) bound."""
+        counts: Array = (getattr(self, name) & self._entered).sum(1)
+        return counts
+
+    @cached_property
+    def _entered(self) -> Array:
+        """(tokens, epochs) bool: the entries that count."""
+        return np.arange(self.ratio.shape[1])[None, :] < self.epochs_seen[:, None]
+
+    def to_arrow(self) -> pa.Table:
+        """The stored columns as an Arrow table; per-epoch columns as lists of `epochs_seen` entries."""
+        offsets = np.concatenate([[0], np.cumsum(self.epochs_seen)]).astype(np.int32)
+        columns: dict[str, Any] = {name: pa.array(getattr(self, name)) for name in _FLAT}
+        columns["text"] = pa.array(self.text, pa.string()).dictionary_encode()
+        for name in _PER_EPOCH:
+            columns[name] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(getattr(self, name)[self._entered]))
+        metadata = {"kl_coef": repr(self.kl_coef), "gamma": repr(self.gamma), "epochs": str(self.ratio.shape[1])}
+        table = pa.table(columns)
+        return table.replace_schema_metadata({**metadata, "scores": self.scores.astype("<f4").tobytes()})
+
+    @classmethod
+    def from_arrow(cls, table: pa.Table) -> TokenTable:
+        """The inverse of `to_arrow`."""
+        metadata = table.schema.metadata
+        epochs = int(metadata[b"epochs"])
+        flat = {name: table[name].to_numpy() for name in _FLAT}
+        ratio = table["ratio"].combine_chunks()
+        seen = ratio.value_lengths().to_numpy().astype(np.int16) if len(table) else np.zeros(0, np.int16)
+        entered = np.arange(epochs)[None, :] < seen[:, None]
+        spread = {}
+        for name, dtype in _PER_EPOCH.items():
+            spread[name] = np.zeros(entered.shape, dtype)
+            spread[name][entered] = table[name].combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        return cls(
+            text=table["text"].cast(pa.string()).to_pylist(),
+            epochs_seen=seen,
+            scores=np.frombuffer(metadata[b"scores"], "<f4"),
+            kl_coef=float(metadata[b"kl_coef"]),
+            gamma=float(metadata[b"gamma"]),
+            **flat,
+            **spread,
+        )
+
+
+_FLAT = ("sample", "position", "token_id", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
+_PER_EPOCH = {"new_logprob": np.float32, "ratio": np.float32, "new_value": np.float32, "policy_clip": bool, "value_clip": bool}
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """Everything that one step did. Step 0 is the untrained policy: `eval/` metrics and held-out samples only.
+
+    step: PPO updates done, this one included; wall_time: when it ended, UTC; config_version: which journalled
+    configuration was in force, 0 is the first; metrics: name to float, names of `metrics.METRICS`, phase times in seconds
+    among them; samples and tokens: the training batch; eval_samples: the held-out batch, where this step evaluated.
+    """
+
+    step: int
+    wall_time: datetime
+    config_version: int
+    metrics: Mapping[str, float]
+    samples: tuple[Sample, ...] = ()
+    tokens: TokenTable | None = None
+    eval_samples: tuple[Sample, ...] = field(default=())

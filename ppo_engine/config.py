@@ -97,7 +97,7 @@ class Config(BaseModel):
     query_dataset: str = _knob("stanfordnlp/imdb", "Models and data", "The reviews: builtin:reviews, a local folder, or a name on the "
                                                                       "Hugging Face Hub. Needs a column `text`.", label="reviews")
     positive_label: str = _knob("POSITIVE", "Models and data", "Name of the classifier's label whose raw logit is the score. "
-                                                               "A classifier without label names is taken as (negative, positive).")
+                                                               "Checked at the start on two plain sentences.")
     min_review_chars: int = _knob(200, "Models and data", "Only reviews longer than this give openings.", unit="characters",
                                   label="shortest review", ge=0, le=100_000)
 

@@ -13,10 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -185,3 +188,34 @@ class StepRecord:
     samples: tuple[Sample, ...] = ()
     tokens: TokenTable | None = None
     eval_samples: tuple[Sample, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A batch of openings and their continuations, detached tensors on the device.
+
+    query_ids, query_mask: (batch, query), padded on the left; response_ids, mask: (batch, response), padded on the right;
+    logprobs, values, entropy: (batch, response) float32, captured while sampling, 0 outside the mask.
+    """
+
+    query_ids: Tensor
+    query_mask: Tensor
+    response_ids: Tensor
+    mask: Tensor
+    logprobs: Tensor
+    values: Tensor
+    entropy: Tensor
+
+    @property
+    def ids(self) -> Tensor:
+        """(batch, query + response) token ids."""
+        import torch  # here alone, so that readers of records need no torch
+
+        return torch.cat([self.query_ids, self.response_ids], dim=1)
+
+    @property
+    def attention_mask(self) -> Tensor:
+        """(batch, query + response), True at real tokens."""
+        import torch
+
+        return torch.cat([self.query_mask, self.mask], dim=1)

@@ -1,0 +1,46 @@
+"""The machine: which device, how much memory, and the one place that builds an `Accelerator`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import torch
+
+from .config import Config
+from .errors import DeviceError
+
+
+def pick_device(wanted: str) -> str:
+    """The device to use for `wanted`: itself if it is there, the best there is for auto."""
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(device for device, there in present.items() if there)
+    if not present[wanted]:
+        allowed = ", ".join(["auto", *(device for device, there in present.items() if there)])
+        raise DeviceError(f"device = {wanted}: this machine has none; allowed here: {allowed}")
+    return wanted
+
+
+def make_accelerator(config: Config) -> Any:
+    """An `Accelerator` for this run. Its state is kept once per process, so what an earlier run left is dropped first."""
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, GradientState
+
+    device = pick_device(config.device)
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+    return Accelerator(cpu=device == "cpu", mixed_precision="bf16" if config.precision == "bf16" else "no")
+
+
+def synchronize(device: torch.device) -> None:
+    """Waits until the device has done its work, so that phase times are true."""
+    if device.type in ("cuda", "mps"):
+        torch.accelerator.synchronize()
+
+
+def memory_in_use(device: torch.device) -> int:
+    """Bytes: the device's allocated memory on CUDA, this process's resident memory elsewhere."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device)
+    return int(psutil.Process().memory_info().rss)

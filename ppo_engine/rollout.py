@@ -1,0 +1,96 @@
+"""Sampling: one batched, left-padded generation with a key-value cache, which keeps logprobs and values as it goes.
+
+Every draw is the inverse of the cumulative distribution at one uniform number from the caller, so a sample depends on its own
+numbers alone: not on the batch around it, on the device, or on when its neighbours end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from .models import Policy
+from .ppo import entropy_from_logits
+from .records import Rollout
+
+
+@torch.no_grad()
+def sample(
+    policy: Policy,
+    queries: Sequence[Sequence[int]],
+    lengths: Tensor,
+    uniforms: Tensor,
+    *,
+    eos_id: int,
+    pad_id: int,
+    temperature: float = 1.0,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    between_tokens: Callable[[], None] = lambda: None,
+) -> Rollout:
+    """Continue each query by `lengths` tokens, or up to and including end-of-text.
+
+    lengths: (batch,) int; uniforms: (batch, at least max length) in [0, 1). Logprobs and entropy are of the whole
+    softmax(logits / temperature); top_k and top_p restrict only what is drawn. `between_tokens` may raise to give up.
+    """
+    device = next(policy.parameters()).device
+    query_ids, query_mask = left_pad(queries, pad_id, device)
+    lengths, uniforms = lengths.to(device), uniforms.to(device)
+    cache = DynamicCache(config=policy.language_model.config)
+    attention_mask, ids = query_mask, query_ids
+    alive = torch.ones(len(queries), dtype=torch.bool, device=device)
+    kept: dict[str, list[Tensor]] = {"ids": [], "mask": [], "logprobs": [], "values": [], "entropy": []}
+    for t in range(int(lengths.max())):
+        between_tokens()
+        logits, values = policy.heads(policy.hidden(ids, attention_mask, cache)[:, -1], temperature)
+        log_softmax = torch.log_softmax(logits, dim=-1)
+        token = torch.where(alive, draw(restricted(log_softmax, top_k, top_p), uniforms[:, t]), pad_id)
+        chosen = log_softmax.gather(-1, token.unsqueeze(-1)).squeeze(-1)
+        for name, column in (("logprobs", chosen), ("values", values), ("entropy", entropy_from_logits(logits))):
+            kept[name].append(torch.where(alive, column, 0.0))
+        kept["ids"].append(token)
+        kept["mask"].append(alive)
+        ids = token.unsqueeze(1)
+        attention_mask = torch.cat([attention_mask, alive.unsqueeze(1)], dim=1)
+        alive = alive & (token != eos_id) & (t + 1 < lengths)
+        if not alive.any():
+            break
+    response = {name: torch.stack(columns, dim=1) for name, columns in kept.items()}
+    return Rollout(query_ids, query_mask, response["ids"], response["mask"], response["logprobs"], response["values"],
+                   response["entropy"])
+
+
+def left_pad(queries: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids, (batch, longest), padded on the left, and the mask of real tokens."""
+    longest = max(len(query) for query in queries)
+    ids = torch.tensor([[pad_id] * (longest - len(query)) + list(query) for query in queries])
+    mask = torch.tensor([[False] * (longest - len(query)) + [True] * len(query) for query in queries])
+    return ids.to(device), mask.to(device)
+
+
+def restricted(log_softmax: Tensor, top_k: int, top_p: float) -> Tensor:
+    """(batch, vocabulary) probabilities with 0 outside the top k tokens and the smallest set that holds top_p; not renormalised."""
+    probabilities = log_softmax.exp()
+    if 0 < top_k < probabilities.shape[-1]:
+        weakest = probabilities.topk(top_k, dim=-1).values[:, -1:]
+        probabilities = probabilities * (probabilities >= weakest)
+    if top_p < 1:
+        ordered, order = probabilities.sort(dim=-1, descending=True, stable=True)
+        before = ordered.cumsum(-1) - ordered
+        inside = before < top_p * ordered.sum(-1, keepdim=True)
+        probabilities = probabilities * torch.zeros_like(inside).scatter(-1, order, inside)
+    return probabilities
+
+
+def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
+    """(batch,) index drawn in proportion to `weights`, (batch, vocabulary): where the running sum passes uniform * total.
+
+    In float64 where the device has it: float32 sums over a large vocabulary lose the rare tokens.
+    """
+    precise = torch.float32 if weights.device.type == "mps" else torch.float64
+    running = weights.to(precise).cumsum(-1)
+    threshold = uniforms.to(precise).unsqueeze(-1) * running[:, -1:]
+    return torch.searchsorted(running, threshold, right=True).squeeze(-1).clamp(max=weights.shape[-1] - 1)

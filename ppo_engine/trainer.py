@@ -1,0 +1,221 @@
+"""The trainer: an iterator of `StepRecord`s. No thread, no store, no printing: pausing is not asking for the next one.
+
+    for record in Trainer(Config.preset("tiny-reviews")):
+        print(record.step, record.metrics)
+
+The first record is step 0: the untrained policy on the held-out openings.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import measure, ppo
+from .config import Config
+from .errors import NumericalError, OutOfMemoryError, StepAbandoned
+from .machine import make_accelerator, synchronize
+from .models import Policy, frozen_reference, load_language_model
+from .prompts import HELD_OUT_SEED, Openings, load_reviews
+from .records import Rollout, Sample, StepRecord
+from .rollout import sample
+from .scoring import Scores, load_scorer
+from .update import Update, run_update
+
+_GENERATORS = ("openings", "lengths", "sampling", "minibatches")
+_LOWER = {"sample": "batch_size or output_max_length", "score": "batch_size", "reference": "mini_batch_size",
+          "update": "mini_batch_size", "evaluate": "eval_batch_size", "record": "batch_size"}
+
+
+class Trainer:
+    """Iterates over a run's steps.
+
+    config: the run's hyperparameters; may be replaced between steps by one that differs in `live` fields only.
+    on_stage: told "loading policy" and so on, and each phase of a step as it begins.
+    interrupted: asked between tokens and minibatches; True abandons the step under way (`StepAbandoned`).
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.config = config
+        self.config_version = 0
+        self.done_steps = 0
+        self._on_stage = on_stage
+        self._interrupted = interrupted
+        self._times: dict[str, float] = {}
+        self._loaded = False
+
+    def __iter__(self) -> Iterator[StepRecord]:
+        """Yields step 0, then a record for each PPO step until `config.steps` are done."""
+        self.load()
+        if self.done_steps == 0:
+            yield self.evaluate_untrained()
+        while self.done_steps < self.config.steps:
+            yield self.step()
+
+    def load(self) -> None:
+        """Loads models and reviews. Called by the iteration; calling it again does nothing."""
+        if self._loaded:
+            return
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        torch.set_num_threads(self.config.threads or max(1, (os.cpu_count() or 2) - 1))
+        self.accelerator = make_accelerator(self.config)
+        self._generators = {name: torch.Generator().manual_seed(self.config.seed * 1009 + i) for i, name in enumerate(_GENERATORS)}
+        self._stage("loading policy")
+        language_model, self.tokenizer = load_language_model(self.config.model_name)
+        policy = Policy(language_model)
+        self._stage("loading reference")
+        self.reference = frozen_reference(policy).to(self.accelerator.device)
+        self._stage("loading classifier")
+        self.scorer = load_scorer(self.config.reward_model, self.config.positive_label, self.accelerator.device)
+        self._stage("loading reviews")
+        self._load_openings()
+        optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
+        self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
+        self.kl_controller = _kl_controller(self.config)
+        self._vocabulary = measure.displayed_vocabulary(self.tokenizer)
+        self._loaded = True
+
+    def step(self) -> StepRecord:
+        """One PPO step: sample, score, reward, advantage, update, record."""
+        config, started = self.config, time.perf_counter()
+        self._times = {}
+        with self._phase("sample"):
+            rollout = self._sample(self._openings.draw(config.batch_size))
+            queries, responses = measure.texts(self.tokenizer, rollout)
+        with self._phase("score"):
+            scores = self._score(queries, responses)
+        with self._phase("reference"):
+            ref_logprobs = self._reference_logprobs(rollout)
+        with self._phase("update"):
+            kl_coef = self.kl_controller.value
+            rewards = ppo.token_rewards(scores.total, rollout.logprobs, ref_logprobs, rollout.mask, kl_coef)
+            advantages, returns = ppo.gae(rewards.rewards, rollout.values, rollout.mask, config.gamma, config.lam)
+            whitened = ppo.masked_whiten(advantages, rollout.mask)
+            update = self._update(rollout, whitened, returns)
+        with self._phase("record"):
+            metrics = measure.batch_metrics(rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, self._eos_id)
+            metrics |= measure.update_metrics(update, metrics["ppo/returns/var"], ceil(config.batch_size / config.mini_batch_size))
+            metrics["objective/kl_coef"] = kl_coef
+            samples = measure.make_samples(queries, responses, rollout, scores, rewards.kl.sum(1), self._eos_id)
+            tokens = measure.token_table(rollout, update, ref_logprobs, advantages, whitened, scores.total,
+                                         self._vocabulary, kl_coef, config.gamma)
+        self.kl_controller.update(metrics["objective/kl"], config.batch_size)
+        self.done_steps += 1
+        eval_metrics, eval_samples = self._evaluate() if self._evaluation_is_due() else ({}, ())
+        metrics |= eval_metrics | self._phase_times(started)
+        return StepRecord(self.done_steps, datetime.now(UTC), self.config_version, metrics, samples, tokens, eval_samples)
+
+    def evaluate_untrained(self) -> StepRecord:
+        """Step 0: the policy before any update."""
+        started, self._times = time.perf_counter(), {}
+        metrics, samples = self._evaluate()
+        return StepRecord(0, datetime.now(UTC), self.config_version, metrics | self._phase_times(started), eval_samples=samples)
+
+    def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[str], list[str], Rollout]:
+        """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been sampled before."""
+        openings = Openings(self._held_out, self.tokenizer, self.config.input_min_text_length,
+                            self.config.input_max_text_length, torch.Generator().manual_seed(HELD_OUT_SEED))
+        generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
+        rollout = self._sample(openings.draw(count), generators)
+        return *measure.texts(self.tokenizer, rollout), rollout
+
+    def _load_openings(self) -> None:
+        config = self.config
+        train, self._held_out = load_reviews(config.query_dataset, config.min_review_chars)
+        self._openings = Openings(train, self.tokenizer, config.input_min_text_length, config.input_max_text_length,
+                                  self._generators["openings"])
+
+    def _sample(self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None) -> Rollout:
+        config, generators = self.config, generators or self._generators
+        lengths = torch.randint(config.output_min_length, config.output_max_length + 1, (len(queries),),
+                                generator=generators["lengths"])
+        uniforms = torch.rand(len(queries), config.output_max_length, generator=generators["sampling"], dtype=torch.float64)
+        if self.accelerator.device.type == "mps":
+            uniforms = uniforms.float()
+        with self.accelerator.autocast():
+            return sample(
+                self.accelerator.unwrap_model(self.policy), queries, lengths, uniforms, eos_id=self._eos_id,
+                pad_id=self.tokenizer.pad_token_id, temperature=config.temperature, top_k=config.top_k, top_p=config.top_p,
+                between_tokens=self._give_up_if_interrupted,
+            )
+
+    def _score(self, queries: list[str], responses: list[str]) -> Scores:
+        scores = self.scorer.score([query + response for query, response in zip(queries, responses, strict=True)])
+        if not measure.finite(scores.total):
+            row = int((~torch.isfinite(scores.total)).nonzero()[0])
+            raise NumericalError(f"the classifier's score of sample {row} is not finite: “{queries[row]}{responses[row]}”")
+        return scores
+
+    @torch.no_grad()
+    def _reference_logprobs(self, rollout: Rollout) -> Tensor:
+        ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
+        for rows in torch.arange(len(ids), device=ids.device).split(self.config.mini_batch_size):
+            with self.accelerator.autocast():
+                logits, _ = self.reference(ids[rows], attention_mask[rows], rollout.mask.shape[1], self.config.temperature)
+            parts.append(ppo.logprobs_from_logits(logits, rollout.response_ids[rows]))
+        return torch.where(rollout.mask, torch.cat(parts), 0.0)
+
+    def _update(self, rollout: Rollout, whitened: Tensor, returns: Tensor) -> Update:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate
+        return run_update(self.policy, self.optimizer, self.accelerator, rollout, whitened, returns, self.config,
+                          self._generators["minibatches"], self._give_up_if_interrupted)
+
+    def _evaluation_is_due(self) -> bool:
+        return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps
+
+    def _evaluate(self) -> tuple[dict[str, float], tuple[Sample, ...]]:
+        with self._phase("evaluate"):
+            queries, responses, rollout = self.continue_held_out(self.config.eval_batch_size)
+            scores = self._score(queries, responses)
+            samples = measure.make_samples(queries, responses, rollout, scores, None, self._eos_id)
+            mean, spread = float(scores.total.mean()), float(scores.total.std())
+        return {"eval/reward_mean": mean, "eval/reward_se": spread / len(samples) ** 0.5}, samples
+
+    @property
+    def _eos_id(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Times a phase, and says which one it was and what to lower when memory runs out."""
+        self._stage(name)
+        started = time.perf_counter()
+        try:
+            yield
+            synchronize(self.accelerator.device)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "allocate" not in str(error):
+                raise
+            raise OutOfMemoryError(f"out of memory on {self.accelerator.device} in the phase “{name}”: lower {_LOWER[name]}") from error
+        self._times[name] = time.perf_counter() - started
+
+    def _phase_times(self, started: float) -> dict[str, float]:
+        return {f"time/{name}": seconds for name, seconds in self._times.items()} | {"time/step": time.perf_counter() - started}
+
+    def _stage(self, name: str) -> None:
+        self._give_up_if_interrupted()
+        self._on_stage(name)
+
+    def _give_up_if_interrupted(self) -> None:
+        if self._interrupted():
+            raise StepAbandoned("the step was abandoned, unrecorded, because the run had to end")
+
+
+def _kl_controller(config: Config) -> ppo.AdaptiveKLController | ppo.FixedKLController:
+    if config.adap_kl_ctrl:
+        return ppo.AdaptiveKLController(config.init_kl_coef, config.target, config.horizon)
+    return ppo.FixedKLController(config.init_kl_coef)

@@ -1,0 +1,136 @@
+"""The update: epochs of shuffled minibatches over one rollout batch, and what happened to every token in each epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from . import ppo
+from .config import Config
+from .errors import NumericalError
+from .models import Policy
+from .records import Rollout
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did, detached.
+
+    new_logprobs, ratios, new_values: (batch, response, epochs) float32, policy_clips, value_clips: the same in bool; in
+    epochs that a sample did not enter (`epochs_seen`, (batch,)), 0. means: mean over all counted tokens of all epochs.
+    """
+
+    new_logprobs: Tensor
+    ratios: Tensor
+    new_values: Tensor
+    policy_clips: Tensor
+    value_clips: Tensor
+    epochs_seen: Tensor
+    means: dict[str, float]
+    gradient_steps: int
+    grad_norm: float
+
+
+class _Ledger:
+    """Collects, over an update, each token's entries and the token-weighted sums behind the means."""
+
+    def __init__(self, rollout: Rollout, epochs: int) -> None:
+        shape, device = (*rollout.mask.shape, epochs), rollout.mask.device
+        self.floats = {name: torch.zeros(shape, device=device) for name in ("new_logprobs", "ratios", "new_values")}
+        self.flags = {name: torch.zeros(shape, dtype=torch.bool, device=device) for name in ("policy_clips", "value_clips")}
+        self.epochs_seen = torch.zeros(len(rollout.mask), dtype=torch.int16, device=device)
+        self.sums: dict[str, Tensor] = {}
+        self.tokens = torch.zeros((), device=device)
+        self.grad_norms: list[Tensor] = []
+
+    def enter(self, rows: Tensor, epoch: int, mask: Tensor, entries: dict[str, Tensor], means: dict[str, Tensor]) -> None:
+        for name, entry in entries.items():
+            table = self.floats.get(name, self.flags.get(name))
+            assert table is not None
+            table[rows, :, epoch] = torch.where(mask, entry.detach(), torch.zeros_like(entry))
+        self.epochs_seen[rows] += 1
+        count = mask.sum()
+        self.tokens += count
+        for name, mean in means.items():
+            self.sums[name] = self.sums.get(name, torch.zeros_like(mean)) + mean.detach() * count
+
+    def close(self) -> Update:
+        steps = len(self.grad_norms)
+        return Update(
+            **self.floats,
+            **self.flags,
+            epochs_seen=self.epochs_seen,
+            means={name: float(total / self.tokens) for name, total in self.sums.items()},
+            gradient_steps=steps,
+            grad_norm=float(torch.stack(self.grad_norms).mean()) if steps else 0.0,
+        )
+
+
+def run_update(
+    policy: Any,
+    optimizer: Any,
+    accelerator: Any,
+    rollout: Rollout,
+    advantages: Tensor,
+    returns: Tensor,
+    config: Config,
+    generator: torch.Generator,
+    between_minibatches: Callable[[], None],
+) -> Update:
+    """`ppo_epochs` passes of shuffled minibatches: clipped surrogate, clipped value loss, one optimizer step each.
+
+    advantages (whitened), returns: (batch, response). With `target_kl`, the update ends before the first gradient step whose
+    minibatch has a larger mean k3; that minibatch and the rest leave no entry. `between_minibatches` may raise to give up.
+    """
+    ledger = _Ledger(rollout, config.ppo_epochs)
+    for epoch, rows in _minibatches(len(rollout.mask), config, generator, rollout.mask.device):
+        between_minibatches()
+        mask, old_logprobs, old_values = rollout.mask[rows], rollout.logprobs[rows], rollout.values[rows]
+        with accelerator.autocast():
+            logits, values = policy(rollout.ids[rows], rollout.attention_mask[rows], mask.shape[1], config.temperature)
+        logprobs = ppo.logprobs_from_logits(logits, rollout.response_ids[rows])
+        move = ppo.masked_mean(ppo.k3(logprobs, old_logprobs, mask), mask)
+        if config.target_kl and move > config.target_kl:
+            break
+        surrogate = ppo.policy_loss(logprobs, old_logprobs, advantages[rows], mask, config.cliprange)
+        value = ppo.value_loss(values, old_values, returns[rows], mask, config.cliprange_value)
+        with torch.set_grad_enabled(config.ent_coef > 0):
+            entropy = ppo.masked_mean(ppo.entropy_from_logits(logits), mask)
+        loss = ppo.total_loss(surrogate.loss, value.loss, entropy, config.vf_coef, config.ent_coef)
+        ledger.grad_norms.append(_descend(loss, policy, optimizer, accelerator, config.max_grad_norm))
+        ledger.enter(
+            rows, epoch, mask,
+            {"new_logprobs": logprobs, "ratios": surrogate.ratio, "new_values": values,
+             "policy_clips": surrogate.clipped, "value_clips": value.clipped},
+            {"ppo/loss/policy": surrogate.loss, "ppo/loss/value": value.loss, "ppo/loss/total": loss,
+             "ppo/policy/entropy": entropy, "ppo/policy/approxkl": surrogate.approxkl, "ppo/policy/k3": move,
+             "ppo/policy/policykl": ppo.masked_mean(old_logprobs - logprobs, mask),
+             "ppo/policy/clipfrac": surrogate.clipfrac, "ppo/val/clipfrac": value.clipfrac, "ppo/val/error": value.error,
+             "ppo/val/vpred": ppo.masked_mean(values, mask)},
+        )
+    return ledger.close()
+
+
+def _minibatches(size: int, config: Config, generator: torch.Generator, device: torch.device) -> Iterator[tuple[int, Tensor]]:
+    """(epoch, rows) of every minibatch: each epoch a new shuffle; the last minibatch may be smaller."""
+    for epoch in range(config.ppo_epochs):
+        for rows in torch.randperm(size, generator=generator).split(config.mini_batch_size):
+            yield epoch, rows.to(device)
+
+
+def _descend(loss: Tensor, policy: Policy, optimizer: Any, accelerator: Any, max_grad_norm: float) -> Tensor:
+    """One optimizer step; returns the gradient's norm before clipping. Nothing is applied if it is NaN or infinite."""
+    optimizer.zero_grad()
+    accelerator.backward(loss)
+    norm = accelerator.clip_grad_norm_(policy.parameters(), max_grad_norm or torch.inf)
+    if not torch.isfinite(norm):
+        raise NumericalError(
+            f"the loss is {float(loss):.3g} and its gradient's norm {float(norm):.3g}: the update was not applied. "
+            "Try a lower learning_rate, or max_grad_norm = 1 if it is off."
+        )
+    optimizer.step()
+    return torch.as_tensor(norm).detach()

@@ -1,0 +1,87 @@
+"""A run's data as tables and files: metrics, samples, tokens, configuration; CSV, JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from .errors import StoreError
+from .metrics import METRICS
+from .records import EVAL, TRAIN, TokenTable
+from .store import RunReader
+
+WHAT = ("metrics", "samples", "tokens", "config")
+FORMATS = ("csv", "jsonl", "parquet")
+
+_STORED = ("sample", "position", "token_id", "text", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
+_PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
+
+
+def metrics_frame(reader: RunReader) -> pd.DataFrame:
+    """A row a step and a column a metric, `step` first; empty where a step has no such metric."""
+    rows = [{"step": row.step, "wall_time": row.wall_time.isoformat(), **row.metrics} for row in reader.steps()]
+    return pd.DataFrame(rows, columns=["step", "wall_time", *METRICS])
+
+
+def samples_frame(reader: RunReader) -> pd.DataFrame:
+    """A row a sample of every step, training and held-out."""
+    rows = [
+        {"step": step, "split": split, "sample": sample.index, "query": sample.query, "response": sample.response,
+         "score": sample.score, **{f"score_{name}": part for name, part in sample.score_parts.items()},
+         "response_length": sample.response_length, "ended_by_eos": sample.ended_by_eos, "kl_sum": sample.kl_sum}
+        for split in (TRAIN, EVAL) for step in reader.steps_with_samples(split) for sample in reader.samples(step, split)
+    ]
+    return pd.DataFrame(rows).sort_values(["step", "split", "sample"], ignore_index=True) if rows else pd.DataFrame()
+
+
+def tokens_frame(reader: RunReader) -> pd.DataFrame:
+    """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
+    frames = [_step_tokens(step, tokens) for step in reader.steps_with_tokens() if (tokens := reader.tokens(step)) is not None]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
+    flat = {name: tokens.column(name) for name in (*_STORED, *TokenTable.DERIVED)}
+    lists = {name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
+             for name in _PER_EPOCH}
+    return pd.DataFrame({"step": step, **flat, **lists})
+
+
+def config_frame(reader: RunReader) -> pd.DataFrame:
+    """A row a hyperparameter: name and value, the value as text."""
+    values = reader.info().config.model_dump()
+    return pd.DataFrame({"name": list(values), "value": [str(value) for value in values.values()]})
+
+
+def export(run: Path, what: str, format: str, output: str) -> None:
+    """Writes one table of the run in `run` to the file `output`, or to standard output for "-"."""
+    frame = {"metrics": metrics_frame, "samples": samples_frame, "tokens": tokens_frame, "config": config_frame}[what](RunReader(run))
+    if output == "-":
+        _write(frame, format, sys.stdout.buffer)
+        return
+    try:
+        with open(output, "wb") as file:
+            _write(frame, format, file)
+    except OSError as error:
+        raise StoreError(f"{output}: cannot be written ({error.strerror})") from error
+
+
+def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
+    if format == "parquet":
+        frame.to_parquet(file, index=False)
+        return
+    if format == "csv":
+        file.write(_lists_as_json(frame).to_csv(index=False).encode())
+    else:
+        file.write(frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode())
+    file.flush()
+
+
+def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
+    """CSV has no lists: a cell that holds one gets its JSON."""
+    lists: dict[str, Any] = {name: frame[name].map(json.dumps) for name in _PER_EPOCH if name in frame}
+    return frame.assign(**lists)

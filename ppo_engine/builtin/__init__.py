@@ -1,0 +1,47 @@
+"""The built-in world `tiny-reviews`: a small GPT-2, a small sentiment classifier and their reviews, ready offline.
+
+This module stays free of torch: it knows where the files are and whether they are the ones the manifest describes.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from ppo_engine.errors import AssetError
+
+ASSETS = Path(__file__).parent / "assets"
+MANIFEST = "manifest.json"
+
+# Two sentences whose scores must lie on either side of zero before any training starts.
+CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
+
+_ADVICE = "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `python -m ppo_engine.builtin.build`."
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:
+    """The manifest of a folder of assets: files with sizes and hashes, settings, versions, measured figures."""
+    path = Path(folder) / MANIFEST
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return {**manifest, "files": dict(manifest["files"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise AssetError(
+            f"{path} is missing or unreadable: the built-in models cannot be checked. {_ADVICE}"
+        ) from error
+
+
+def verify(folder: Path = ASSETS) -> None:
+    """Raise AssetError unless every file that the manifest lists is there, byte for byte."""
+    folder = Path(folder)
+    for name, expected in read_manifest(folder)["files"].items():
+        path = folder / name
+        if not path.is_file():
+            raise AssetError(f"{path} is missing, though the manifest lists it. {_ADVICE}")
+        if sha256(path) != expected["sha256"]:
+            raise AssetError(f"{path} does not match the manifest: it has been changed or cut short. {_ADVICE}")

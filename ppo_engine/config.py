@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from .errors import ConfigError
 
@@ -111,15 +111,29 @@ class Config(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise ConfigError([_explain(problem) for problem in error.errors()]) from None
+            raise ConfigError([text for problem in error.errors() for text in _explain(problem)]) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_a_bool_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError("true and false are not numbers")
+        return value
 
     @model_validator(mode="after")
     def _refuse_contradictions(self) -> Config:
-        for low, high in (("mini_batch_size", "batch_size"), ("output_min_length", "output_max_length"),
-                          ("input_min_text_length", "input_max_text_length")):
-            smaller, larger = getattr(self, low), getattr(self, high)
-            if smaller > larger:
-                raise ValueError(f"{low} = {smaller}: must be at most {high}, which is {larger}")
+        pairs = (
+            ("mini_batch_size", "batch_size"),
+            ("output_min_length", "output_max_length"),
+            ("input_min_text_length", "input_max_text_length"),
+        )
+        problems = [
+            f"{low} = {getattr(self, low)}: must be at most {high}, which is {getattr(self, high)}"
+            for low, high in pairs
+            if getattr(self, low) > getattr(self, high)
+        ]
+        if problems:
+            raise ConfigError(problems)
         return self
 
     @classmethod
@@ -198,15 +212,17 @@ def _read_knob(name: str) -> Knob:
 KNOBS: dict[str, Knob] = {name: _read_knob(name) for name in Config.model_fields}
 
 
-def _explain(problem: Any) -> str:
-    """One pydantic error as "field = value: what is allowed"."""
+def _explain(problem: Any) -> list[str]:
+    """One pydantic error as "field = value: what is allowed"; more than one only where fields contradict each other."""
     if not problem["loc"]:
-        return str(problem["ctx"]["error"])
+        contradictions: list[str] = problem["ctx"]["error"].problems
+        return contradictions
     name = str(problem["loc"][0])
     if name not in KNOBS:
         near = difflib.get_close_matches(name, KNOBS, n=1, cutoff=0.4)
-        return f"{name}: there is no such setting" + (f"; did you mean {near[0]}?" if near else "; allowed: " + ", ".join(KNOBS))
-    return f"{name} = {_shortened(problem['input'])}: must be {KNOBS[name].allowed}"
+        advice = f"did you mean {near[0]}?" if near else "allowed: " + ", ".join(KNOBS)
+        return [f"{name}: there is no such setting; {advice}"]
+    return [f"{name} = {_shortened(problem['input'])}: must be {KNOBS[name].allowed}"]
 
 
 def _shortened(value: Any) -> str:

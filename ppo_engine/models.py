@@ -47,6 +47,10 @@ class Policy(nn.Module):
         states: Tensor = output.last_hidden_state
         return states
 
+    def train(self, mode: bool = True) -> Policy:
+        """Stays in evaluation mode: some models keep their dropout as a number that only this mode switches off."""
+        return super().train(False)
+
     def heads(self, hidden: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """Logits / temperature and values of hidden states, in float32 whatever the precision of the model."""
         logits = self.language_model.get_output_embeddings()(hidden).float() / temperature

@@ -1,4 +1,4 @@
-"""Tiny random models, a tokenizer and reviews in the Hugging Face Hub's file layout: real to every loader, made in a second.
+"""Tiny random models, a tokenizer and reviews in the Hub's file layout: real to every loader, made in a second.
 
 The weights are drawn wider than a fresh model's, so that what a test looks for (positions, padding, prompts, scores)
 moves the numbers by far more than a rounding error.
@@ -22,13 +22,14 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from ppo_engine.models import Policy
 from ppo_engine.scoring import CANARIES
 
 EOS, PAD = "<|endoftext|>", "[PAD]"
-WORDS = (
-    "the a this film movie plot actor was is were had wonderful terrible dull bright long short I loved hated liked it "
-    "and but so very never always in of with without heart song scene ending story"
-).split(" ")
+WORDS = """
+the a this film movie plot actor was is were had wonderful terrible dull bright long short I loved hated liked it and but
+so very never always in of with without heart song scene ending story
+""".strip().split()  # noqa: SIM905 -- a list literal would be a page of quotes
 POSITIONS = 64
 
 
@@ -109,3 +110,13 @@ def reviews(split: str, count: int) -> list[str]:
     draw = random.Random(f"{split} reviews")
     first = {"train": "Today", "test": "Yesterday"}[split]
     return [f"{first} I saw number {i}: " + " ".join(draw.choices(WORDS, k=60)) for i in range(count)]
+
+
+def with_value_head(language_model: Any, seed: int = 0) -> Policy:
+    """A policy whose value head is not 0, as it would be before the first update."""
+    policy = Policy(language_model)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        policy.value_head.weight.normal_(generator=generator)
+        policy.value_head.bias.fill_(0.5)
+    return policy

@@ -1,0 +1,51 @@
+"""Live: a run as it goes. A person wants to see the reviews turn positive and why, and then to turn a knob and look again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import board, state
+from pages.ui.refresh import heed, interval
+from ppo_engine.errors import StoreError
+from ppo_engine.store import RunReader
+
+
+def draw() -> None:
+    """The board; runs again and again while the page is open."""
+    folder = state.shown_run()
+    example = folder is None
+    try:
+        payload = _payload(folder or state.EXAMPLE, example)
+    except StoreError as error:
+        st.error(str(error))
+        return
+    result = board.mount(payload, key="board", on_pin=_pin)
+    heed(result)
+
+
+def _payload(folder: Path, example: bool) -> dict[str, Any]:
+    info = RunReader(folder).info()
+    earlier = None if example else state.earlier_run(folder)
+    return board.board_payload(folder, info, earlier, _pinned(folder), example)
+
+
+def _pin() -> None:
+    """The address keeps the chosen sample, so that a link reopens it."""
+    pin = st.session_state.board.get("pin") or {}
+    folder = state.shown_run()
+    if folder and pin.get("step", -1) >= 0:
+        st.query_params.update({"run": folder.name, "step": str(pin["step"]), "sample": str(pin["sample"])})
+    else:
+        for name in ("run", "step", "sample"):
+            st.query_params.pop(name, None)
+
+
+def _pinned(folder: Path) -> tuple[int, int] | None:
+    step, sample = st.query_params.get("step", ""), st.query_params.get("sample", "")
+    return (int(step), int(sample)) if step.isdecimal() and sample.isdecimal() and len(step + sample) < 16 else None
+
+
+st.fragment(draw, run_every=interval(busy=0.5))()

@@ -1,0 +1,56 @@
+"""Metrics: what every number means. A person comes with a name from a chart and wants its formula, its meaning, and what is healthy."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import board, state
+from pages.ui.refresh import heed, interval
+from ppo_engine.errors import StoreError
+from ppo_engine.metrics import METRICS, Metric
+from ppo_engine.store import RunReader
+
+
+def draw_top() -> None:
+    """The same top line as on every page."""
+    folder = state.shown_run()
+    try:
+        info = RunReader(folder).info() if folder else None
+        rows = state.view_of(folder).refresh()[0] if folder else []
+    except StoreError as error:
+        st.error(str(error))
+        return
+    heed(board.mount(board.top_payload(info, rows), key="top"))
+
+
+def card(metric: Metric) -> None:
+    """One metric's definition. All of it is the project's own text."""
+    with st.container(border=True, height="stretch"):
+        st.markdown(f"**{metric.title}**" + (f" · {metric.unit}" if metric.unit else ""))
+        st.code(metric.name, language=None)
+        st.markdown(metric.meaning)
+        st.text(f"Formula: {metric.formula}")
+        st.text(f"Healthy: {metric.healthy or 'no level to aim for'}")
+        st.caption(f"Source: {metric.source}")
+
+
+def keep_search() -> None:
+    """The address keeps the search."""
+    if st.session_state.search:
+        st.query_params["search"] = st.session_state.search
+    else:
+        st.query_params.pop("search", None)
+
+
+st.fragment(draw_top, run_every=interval(busy=1.0))()
+st.title("What the numbers mean", anchor=False)
+st.session_state.setdefault("search", st.query_params.get("search", ""))
+st.text_input("Search the metrics", key="search", on_change=keep_search, placeholder="clip, KL, returns …")
+wanted = st.session_state.search.lower()
+found = [metric for metric in METRICS.values() if wanted in metric.tooltip.lower() or wanted in metric.title.lower()]
+if not found:
+    st.info("No metric has these words in its name or definition. Clear the search to see all of them.")
+for start in range(0, len(found), 2):
+    for column, metric in zip(st.columns(2), found[start : start + 2], strict=False):
+        with column:
+            card(metric)

@@ -1,0 +1,242 @@
+"""The live board: one component that keeps its DOM, fed by one payload. The payload is made here; static/ draws it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from ppo_engine.charts import live_charts, present, shortened
+from ppo_engine.metrics import METRICS
+from ppo_engine.numbers import duration, gigabytes, percent, signed, three_digits
+from ppo_engine.records import EVAL, Sample, TokenTable
+from ppo_engine.store import RunInfo, StepRow
+
+from .assets import PREFIX
+from .state import RunView, view_of
+
+_LOADER = """
+const modules = {};
+const load = (prefix) => modules[prefix] ??= (async () => {
+  const home = new URL(prefix + "/", window.location.origin).href;
+  await Promise.all([script(home + "plotly.js"), style(home + "board.css")]);
+  return import(home + "board.js");
+})();
+const added = (made) => new Promise((done, failed) => { made.onload = done; made.onerror = failed; document.head.append(made); });
+const script = (src) => window.Plotly ? null : added(Object.assign(document.createElement("script"), { src }));
+const style = (href) => added(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
+export default function (component) {
+  component.parentElement.latest = component;
+  load(component.data.prefix).then((board) => board.render(component.parentElement.latest));
+}
+"""
+
+_board = st.components.v2.component("ppo_live_board", html='<div class="ppo-container"></div>', js=_LOADER, isolate_styles=False)
+
+_VIEWS = {"reward": ("reward", 0.0), "advantage": ("whitened", 0.0), "ratio": ("ratio", 1.0), "value": ("new_value", 0.0)}
+"""Each token view's column and the centre of its scale."""
+
+_ABOUT_VIEWS = {
+    "reward": "What each token earned: the KL penalty for straying from the reference, plus the whole score at the last token.",
+    "advantage": "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens are made likelier.",
+    "ratio": "Probability of the token under the new policy over the old one, after the update. Underlined: the clip held it.",
+    "value": "The value head's forecast of the return at each token, after the update. Underlined: the value clip held it.",
+}
+
+
+def mount(payload: dict[str, Any], key: str, on_pin: Callable[[], None] | None = None) -> Any:
+    """Draws the payload. The result has `hidden`, whether the tab is hidden, and `pin`, the sample that was chosen."""
+    prefix = st.get_option("server.baseUrlPath").strip("/")
+    data = {**payload, "prefix": (f"/{prefix}" if prefix else "") + PREFIX, "hidden": st.session_state.get("hidden", False)}
+    return _board(data=data, key=key, on_hidden_change=lambda: None, on_pin_change=on_pin or (lambda: None))
+
+
+def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False) -> dict[str, Any]:
+    """The top line alone."""
+    return {"only": "top", "run": _run_line(info, rows, example)}
+
+
+def board_payload(folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool) -> dict[str, Any]:
+    """Everything the live page shows of a run. `pinned`: the step and sample that were chosen, None to follow the newest."""
+    view = view_of(folder)
+    rows, frame = view.refresh()
+    step, sample = pinned or (info.last_step, -1)
+    charts, pairs, batch = _slow_parts(folder, earlier, len(rows), step)
+    return {
+        "run": _run_line(info, rows, example),
+        "notice": _notice(info, frame, example),
+        "headline": _headline(frame, info),
+        "charts": charts,
+        "pairs": pairs,
+        "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": step, "sample": sample}},
+    }
+
+
+@lru_cache(maxsize=32)
+def _slow_parts(folder: Path, earlier: Path | None, _rows: int, step: int) -> tuple[Any, Any, Any]:
+    """What changes only with a step, made once for all who look on."""
+    view = view_of(folder)
+    frame = view.refresh()[1]
+    ghost = view_of(earlier).refresh()[1] if earlier else None
+    charts = [
+        {"key": chart.key, "title": chart.title, "spec": chart.spec, "about": "\n\n".join(METRICS[name].tooltip for name in chart.metrics)}
+        for chart in live_charts(frame, view.reader.info().config, ghost)
+    ]
+    return charts, _then_and_now(view), _batch(view, step)
+
+
+def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[str, Any]:
+    if info is None:
+        return {"name": "ppo-live", "preset": "", "state": "no run yet", "step": "", "share": 0, "left": "", "machine": "", "example": True}
+    done, steps = max(0, info.last_step), info.config.steps
+    pace = _seconds_per_step(rows)
+    left = f"{duration((steps - done) * pace)} left" if info.alive and done and pace == pace else ""
+    machine = ", ".join(part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part)
+    state = "example" if example else f"loading: {info.stage.removeprefix('loading ')}" if info.state == "loading" else info.state
+    return {"name": info.name, "preset": info.preset, "state": state, "step": f"step {done} of {steps}", "share": done / steps,
+            "left": left, "machine": machine, "example": example}
+
+
+def _seconds_per_step(rows: list[StepRow]) -> float:
+    """Over the last few steps, as the clock on the wall has it, pauses of the pace included."""
+    recent = rows[-6:]
+    if len(recent) < 2:
+        return float("nan")
+    return (recent[-1].wall_time - recent[0].wall_time).total_seconds() / (recent[-1].step - recent[0].step)
+
+
+def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
+    """One sentence on where things stand and what to do next. Always there, so that nothing below it jumps."""
+    if example:
+        return _said("This is a recorded example. Press Start: within a minute a small language model learns, while you watch, to write "
+                     "film reviews that a sentiment classifier likes.")
+    if info.state == "failed":
+        return {"bad": True, "text": f"The run failed. {info.error}\nWhat it recorded is below and stays.", "detail": info.traceback}
+    if info.state == "interrupted":
+        return {"bad": True, "detail": "", "text": "The process that trained this run ended without closing it. What it recorded is below "
+                                                   "and stays. Press Start for a new run."}
+    if info.state == "loading":
+        return _said(f"Getting ready: {info.stage}. The first scores appear in a few seconds.")
+    if info.state == "paused":
+        return _said(f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses again.")
+    if info.state == "running":
+        return _said(f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the texts, and PPO makes "
+                     "the tokens that did better than expected likelier.")
+    return _said(f"The run has {info.state}. {_outcome(frame)}Change a setting and press Start: this run stays behind the curves in grey.")
+
+
+def _said(text: str) -> dict[str, Any]:
+    return {"bad": False, "text": text, "detail": ""}
+
+
+def _outcome(frame: pd.DataFrame) -> str:
+    steps, scores = present(frame, "eval/reward_mean")
+    if len(scores) < 2:
+        return ""
+    return f"The held-out score went from {signed(scores[0])} to {signed(scores[-1])} in {steps[-1]} steps. "
+
+
+def _headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
+    score, kl = METRICS["env/reward_mean"], METRICS["objective/kl"]
+    clip, value_clip = METRICS["ppo/policy/clipfrac"], METRICS["ppo/val/clipfrac"]
+    return [
+        _figure("Mean score", frame, score.name, signed),
+        _figure(f"KL, target {info.config.target:g}" if info.config.adap_kl_ctrl else "KL", frame, kl.name, three_digits),
+        _figure("Policy clip binds", frame, clip.name, percent),
+        _figure("Value clip binds", frame, value_clip.name, percent),
+        _speed_figure(frame),
+    ]
+
+
+def _figure(label: str, frame: pd.DataFrame, metric: str, text: Callable[[float], str]) -> dict[str, str]:
+    values = present(frame, metric)[1]
+    now = text(float(values[-1])) if len(values) else "–"
+    change = ""
+    if len(values) > 1:
+        by = float(values[-1] - values[-2])
+        change = f"{'up' if by >= 0 else 'down'} {text(abs(by)).lstrip('+')} since the last step"
+    return {"label": label, "now": now, "change": change, "about": METRICS[metric].tooltip}
+
+
+def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
+    values = present(frame[frame["step"] > 0], "time/step")[1]
+    recent = values[-5:]
+    now = three_digits(float(1 / recent.mean())) if len(recent) else "–"
+    change = f"{three_digits(float(values[-1]))} s for this step" if len(values) else ""
+    return {"label": "Steps a second", "now": now, "change": change,
+            "about": "PPO steps a second over the last five steps, waits between steps left out."}
+
+
+def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
+    """The first held-out openings, as the untrained policy and as the newest evaluated one continue them."""
+    steps = view.reader.steps_with_samples(EVAL)
+    if not steps:
+        return {"title": "", "items": []}
+    then, now = (view.reader.samples(step, EVAL)[:count] for step in (steps[0], steps[-1]))
+    items = [{"query": old.query, "then": _side(old, old) if old else None, "now": _side(old, new) if steps[-1] else None}
+             for old, new in zip(then, now, strict=True)]
+    title = f"Then and now: held-out openings before training and after step {steps[-1]}" if steps[-1] else "Then: held-out openings before training"
+    return {"title": title, "items": items}
+
+
+def _side(old: Sample, new: Sample) -> dict[str, Any]:
+    """The new text in pieces, each with whether it is not in the old one."""
+    before, after = old.response.split(" "), new.response.split(" ")
+    pieces = []
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if end > start:
+            pieces.append([(" " if start else "") + " ".join(after[start:end]), kind != "equal"])
+    return {"score": new.score, "pieces": pieces}
+
+
+def _batch(view: RunView, step: int) -> dict[str, Any] | None:
+    tokens = view.reader.tokens(step)
+    if tokens is None:
+        kept = view.reader.steps_with_tokens()
+        if not kept:
+            return None
+        step = min(kept, key=lambda other: abs(other - step))
+        tokens = view.reader.tokens(step)
+        assert tokens is not None
+    samples = view.reader.samples(step)
+    columns = _token_columns(tokens)
+    return {
+        "step": step,
+        "title": f"Step {step}'s {len(samples)} continuations",
+        "samples": [{"index": s.index, "query": s.query, "response": s.response, "score": round(s.score, 4), "kl": round(s.kl_sum, 4),
+                     "length": s.response_length, "ended": s.ended_by_eos} for s in samples],
+        "tokens": columns,
+        "limits": {view: scale_limit(columns[column], centre) for view, (column, centre) in _VIEWS.items()},
+        "about": _ABOUT_VIEWS,
+    }
+
+
+def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
+    """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token was in, clips as counts."""
+    plain = ("old_logprob", "ref_logprob", "kl", "kl_penalty", "score_share", "reward", "value", "advantage", "whitened", "return")
+    last = {name: tokens.at_last_epoch(name, float("nan")) for name in ("ratio", "new_value")}
+    whole = {"sample": tokens.sample, "position": tokens.position, "token_id": tokens.token_id, "epochs_seen": tokens.epochs_seen,
+             "policy_clip": tokens.clip_epochs("policy_clip"), "value_clip": tokens.clip_epochs("value_clip")}
+    return {
+        "text": tokens.text,
+        **{name: column.tolist() for name, column in whole.items()},
+        **{name: _short(tokens.column(name)) for name in plain},
+        **{name: _short(column) for name, column in last.items()},
+    }
+
+
+def _short(column: Any) -> list[float | None]:
+    """Four significant digits; None, which JSON can say, for NaN."""
+    return [None if x != x else x for x in shortened(column.astype(float), digits=4)]
+
+
+def scale_limit(values: list[float | None], centre: float) -> float:
+    """Where a diverging scale saturates: the 98th percentile of the distance from its centre, so that no outlier flattens the rest."""
+    distances = [abs(x - centre) for x in values if x is not None]
+    return float(np.quantile(distances, 0.98)) if distances else 0.0

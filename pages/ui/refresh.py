@@ -1,0 +1,34 @@
+"""How often a page looks for news: often while a run is on, now and then while none is, never while its tab is hidden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from ppo_engine.errors import StoreError
+from ppo_engine.store import RunReader
+
+from .state import shown_run
+
+IDLE_S = 2.0
+"""Between looks while no run is on: another tab may start one."""
+
+
+def interval(busy: float) -> float | None:
+    """Seconds between refreshes of a fragment, None for none."""
+    if st.session_state.get("hidden"):
+        return None
+    folder = shown_run()
+    try:
+        return busy if folder and RunReader(folder).info().alive else IDLE_S
+    except StoreError:
+        return IDLE_S
+
+
+def heed(result: Any) -> None:
+    """Reruns the page when its tab was hidden or shown, so that every fragment's interval is set anew."""
+    hidden = bool(result.hidden)
+    if hidden != st.session_state.get("hidden", False):
+        st.session_state.hidden = hidden
+        st.rerun(scope="app")

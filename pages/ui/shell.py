@@ -1,0 +1,27 @@
+"""The frame around every page: navigation, the sidebar, and how often the page looks again. `app.py` serves this script."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parents[2])
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)
+
+import streamlit as st  # noqa: E402
+
+from pages.ui import controls  # noqa: E402
+from pages.ui.assets import STATIC  # noqa: E402
+from pages.ui.refresh import interval  # noqa: E402
+
+st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide")
+controls.take_settings_from_address()
+page = st.navigation([
+    st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
+    st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),
+])
+with st.sidebar:
+    st.fragment(controls.buttons, run_every=interval(busy=1.0))()
+    controls.settings()
+page.run()

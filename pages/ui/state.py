@@ -1,0 +1,75 @@
+"""Which run a page shows, and its data as read so far: one copy a server, however many look on."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from ppo_engine.builtin import ASSETS
+from ppo_engine.charts import metrics_frame
+from ppo_engine.errors import StoreError
+from ppo_engine.store import RunReader, StepRow, list_runs
+
+EXAMPLE = ASSETS / "example"
+"""A recorded run, shown before there is one."""
+
+
+def runs_folder() -> Path:
+    """Where this server keeps its runs: $PPO_LIVE_RUNS, else runs/ where it was started."""
+    return Path(os.environ.get("PPO_LIVE_RUNS", "runs")).expanduser().resolve()
+
+
+def shown_run() -> Path | None:
+    """The run that the address names, else the newest; None before the first."""
+    runs = list_runs(runs_folder())
+    wanted = st.query_params.get("run", "")
+    return next((run for run in runs if run.name == wanted), runs[0] if runs else None)
+
+
+def earlier_run(run: Path) -> Path | None:
+    """The run before that one, if it took a step: the ghost behind the curves."""
+    older = [other for other in list_runs(runs_folder()) if other.name < run.name]
+    return next((other for other in older if _has_trained(other)), None)
+
+
+def _has_trained(run: Path) -> bool:
+    try:
+        return RunReader(run).info().last_step > 0
+    except StoreError:
+        return False
+
+
+class RunView:
+    """A run's steps as read so far; `refresh` reads only what is new."""
+
+    def __init__(self, folder: Path) -> None:
+        self.reader = RunReader(folder)
+        self._rows: list[StepRow] = []
+        self._frame = metrics_frame([])
+        self._lock = threading.Lock()
+
+    def refresh(self) -> tuple[list[StepRow], pd.DataFrame]:
+        """Every step's row, and the metrics as a frame. Both are to be read, not changed."""
+        with self._lock:
+            new = self.reader.steps(after=self._rows[-1].step if self._rows else -1)
+            if new:
+                self._rows = [*self._rows, *new]
+                self._frame = metrics_frame(self._rows)
+            return self._rows, self._frame
+
+
+_views: dict[Path, RunView] = {}
+_views_lock = threading.Lock()
+_MOST_VIEWS = 16
+
+
+def view_of(folder: Path) -> RunView:
+    """The one view of that run in this process."""
+    with _views_lock:
+        if folder not in _views and len(_views) >= _MOST_VIEWS:
+            _views.pop(next(iter(_views)))
+        return _views.setdefault(folder, RunView(folder))

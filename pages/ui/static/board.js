@@ -1,0 +1,101 @@
+// The live board: everything on the page that changes while a run goes on, kept in one piece of DOM.
+// Python sends one payload; each part updates what differs. Text from models is only ever set as textContent.
+import { drawCharts } from "./curves.js";
+import { drawPairs, drawSamples } from "./samples.js";
+import { drawTokens } from "./tokens.js";
+import { element, fill, tips } from "./dom.js";
+
+const SKELETON = ["top", "notice", "headline", "charts", "pairs", "samples", "tokens"];
+
+export function render({ parentElement, data, setStateValue }) {
+  const host = parentElement.querySelector(".ppo-container");
+  const board = host.board ?? build(host);
+  board.send = setStateValue;
+  board.data = data;
+  board.root.classList.toggle("example", Boolean(data.run?.example));
+  drawTop(board, data.run);
+  drawNotice(board, data.notice);
+  if (data.only !== "top") drawBody(board, data);
+  reportVisibility(board);
+}
+
+function build(host) {
+  const root = element("div", "ppo-board");
+  const parts = Object.fromEntries(SKELETON.map((name) => [name, element(name === "top" || name === "notice" ? "div" : "section", name)]));
+  root.append(...Object.values(parts));
+  host.replaceChildren(root);
+  host.board = { root, parts, local: { view: "reward", sort: "score", search: "" } };
+  tips(host.board);
+  document.addEventListener("visibilitychange", () => root.isConnected && reportVisibility(host.board));
+  return host.board;
+}
+
+// A hidden tab must cost the server nothing: it says so, and the page stops asking until it is seen again.
+function reportVisibility(board) {
+  const hidden = document.visibilityState === "hidden";
+  if (hidden === Boolean(board.data.hidden) || hidden === board.reported) return;
+  board.reported = hidden;
+  board.send("hidden", hidden);
+}
+
+function drawTop({ parts, local }, run) {
+  if (!run) return;
+  local.top ??= (() => {
+    const made = {
+      name: element("span", "name"), preset: element("span", "quiet"), state: element("span", "state"),
+      step: element("span", "number"), bar: element("div"), left: element("span", "quiet number"), machine: element("span", "quiet number right"),
+    };
+    const progress = element("div", "progress");
+    progress.append(made.bar);
+    parts.top.append(made.name, made.preset, made.state, made.step, progress, made.left, made.machine);
+    return made;
+  })();
+  for (const part of ["name", "preset", "step", "left", "machine"]) fill(local.top[part], run[part]);
+  fill(local.top.state, run.state);
+  local.top.state.className = `state ${run.example ? "example" : run.state}`;
+  local.top.bar.style.width = `${100 * run.share}%`;
+}
+
+function drawNotice({ parts }, notice) {
+  parts.notice.hidden = !notice;
+  if (!notice) return;
+  parts.notice.className = `notice ${notice.bad ? "bad" : ""}`;
+  const key = notice.text + notice.detail;
+  if (parts.notice.shown === key) return;
+  parts.notice.shown = key;
+  parts.notice.replaceChildren(element("div", "text", notice.text));
+  if (notice.detail) {
+    const details = element("details");
+    details.append(element("summary", "", "The whole error"), element("pre", "", notice.detail));
+    parts.notice.append(details);
+  }
+}
+
+function drawBody(board, data) {
+  drawHeadline(board, data.headline);
+  drawCharts(board, data.charts);
+  drawPairs(board, data.pairs);
+  drawSamples(board, data.batch);
+  drawTokens(board, data.batch);
+}
+
+function drawHeadline({ parts, local }, headline) {
+  local.headline ??= headline.map(({ label, about }) => {
+    const box = element("div", "figure"), name = element("div", "label", label), now = element("div", "now number"), change = element("div", "change number");
+    name.append(aboutButton(label, about));
+    box.append(name, now, change);
+    parts.headline.append(box);
+    return { now, change };
+  });
+  headline.forEach(({ now, change }, i) => {
+    fill(local.headline[i].now, now);
+    fill(local.headline[i].change, change);
+  });
+}
+
+export function aboutButton(label, about) {
+  const button = element("button", "about", "?");
+  button.setAttribute("aria-label", `About ${label}: ${about}`);
+  button.dataset.tip = about;
+  return button;
+}

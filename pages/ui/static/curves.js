@@ -1,0 +1,89 @@
+// The curves: one plotly plot a chart, updated in place so that zoom, legend and hover stay, and linked along the steps.
+import { aboutButton } from "./board.js";
+import { element, fill } from "./dom.js";
+
+const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"] };
+
+export function drawCharts(board, charts) {
+  const { local, parts } = board;
+  local.charts ??= new Map(charts.map((chart) => [chart.key, build(board, parts.charts, chart)]));
+  watchTheme(board);
+  for (const chart of charts) {
+    const made = local.charts.get(chart.key);
+    fill(made.title, chart.title);
+    const fingerprint = JSON.stringify(chart.spec);
+    if (made.fingerprint === fingerprint && made.theme === local.theme) continue;
+    made.fingerprint = fingerprint;
+    made.theme = local.theme;
+    const { data, layout } = chart.spec;
+    window.Plotly.react(made.plot, data, { ...layout, ...themed(board.root, layout) }, CONFIG);
+    if (!made.linked) link(board, made);
+  }
+}
+
+function build(board, section, chart) {
+  const box = element("div", "chart"), head = element("div", "title"), title = element("span"), plot = element("div", "plot");
+  box.dataset.chart = chart.key;
+  head.append(title, aboutButton(chart.key, chart.about));
+  box.append(head, plot);
+  section.append(box);
+  return { title, plot };
+}
+
+// plotly.js knows no CSS variables, so the page's colours are read and put in.
+function themed(root, layout) {
+  const style = getComputedStyle(root);
+  const text = style.getPropertyValue("--st-text-color").trim() || style.color;
+  const back = style.getPropertyValue("--st-background-color").trim() || "#fff";
+  const axis = { gridcolor: `color-mix(in srgb, ${text} 10%, ${back})`, linecolor: text };
+  const grid = resolve(root, axis.gridcolor);
+  const themed = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: text, family: style.fontFamily, size: 12 },
+    hoverlabel: { bgcolor: back, font: { color: text } } };
+  for (const name of ["xaxis", "yaxis", "yaxis2"]) if (layout[name]) themed[name] = { ...layout[name], gridcolor: grid, linecolor: grid };
+  return themed;
+}
+
+function resolve(root, colour) {
+  const probe = element("i");
+  probe.style.color = colour;
+  root.append(probe);
+  const computed = getComputedStyle(probe).color;
+  probe.remove();
+  const parts = computed.match(/[\d.]+/g)?.map(Number) ?? [128, 128, 128];
+  return computed.startsWith("color(") ? `rgb(${parts.slice(0, 3).map((x) => Math.round(255 * x)).join(",")})` : computed;
+}
+
+// A change of theme redraws the charts from the last payload.
+function watchTheme(board) {
+  const read = () => { const style = getComputedStyle(board.root); return style.getPropertyValue("--st-background-color") + style.getPropertyValue("--st-text-color"); };
+  board.local.theme = read();
+  if (board.local.watching) return;
+  board.local.watching = new MutationObserver(() => {
+    if (board.root.isConnected && read() !== board.local.theme) drawCharts(board, board.data.charts);
+  });
+  board.local.watching.observe(document.documentElement, { attributes: true, subtree: true, attributeFilter: ["class", "style"] });
+}
+
+// Pointing at a step shows it on every chart; zooming along the steps zooms all.
+function link(board, made) {
+  made.linked = true;
+  const others = () => [...board.local.charts.values()].filter((other) => other !== made && other.linked);
+  made.plot.on("plotly_hover", (event) => {
+    if (board.local.hovering) return;
+    board.local.hovering = true;
+    for (const other of others()) {
+      try { window.Plotly.Fx.hover(other.plot, { xval: event.xvals?.[0] ?? event.points[0].x }); } catch { /* nothing drawn there yet */ }
+    }
+    board.local.hovering = false;
+  });
+  made.plot.on("plotly_unhover", () => others().forEach((other) => window.Plotly.Fx.unhover(other.plot)));
+  made.plot.on("plotly_relayout", (change) => {
+    if (board.local.zooming) return;
+    const range = change["xaxis.range[0]"] !== undefined
+      ? { "xaxis.range[0]": change["xaxis.range[0]"], "xaxis.range[1]": change["xaxis.range[1]"] }
+      : change["xaxis.autorange"] ? { "xaxis.autorange": true } : null;
+    if (!range) return;
+    board.local.zooming = true;
+    Promise.all(others().map((other) => window.Plotly.relayout(other.plot, range))).finally(() => { board.local.zooming = false; });
+  });
+}

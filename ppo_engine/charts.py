@@ -82,10 +82,10 @@ class _Draw:
     def figure(self, *traces: Spec, shapes: Sequence[Spec] = (), y: Spec | None = None, y2: Spec | None = None) -> Spec:
         longest = max(len(self.metrics), 0 if self.earlier is None else len(self.earlier), 11)
         layout = {
-            "hovermode": "x unified", "uirevision": "kept", "showlegend": True, "height": 230,
-            "margin": {"l": 44, "r": 12, "t": 8, "b": 32},
-            "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font": {"size": 11}},
-            "xaxis": {"title": {"text": "step", "standoff": 4}, "range": [0, longest - 1], "zeroline": False},
+            "hovermode": "x unified", "uirevision": "kept", "showlegend": True, "height": 240,
+            "margin": {"l": 44, "r": 12, "t": 28, "b": 34},
+            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"size": 11}, "traceorder": "normal", "itemwidth": 30},
+            "xaxis": {"title": {"text": "step", "standoff": 4}, "range": [-0.02 * longest, 1.02 * (longest - 1)], "zeroline": False},
             "yaxis": {"zeroline": False, "automargin": True, **(y or {})},
             "shapes": list(shapes),
         }
@@ -153,7 +153,7 @@ def _score(draw: _Draw) -> Chart:
     spread = present(frame, "env/reward_std")[1]
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [scatter(steps, means - spread, showlegend=False, name="one standard deviation below", **edge),
-            scatter(steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="one standard deviation", **edge)]
+            scatter(steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge)]
     held_out = scatter(*present(frame, "eval/reward_mean"), name="held out", mode="markers",
                        error_y={"array": shortened(present(frame, "eval/reward_se")[1]), "thickness": 1, "width": 3},
                        marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}})
@@ -170,7 +170,7 @@ def _kl(draw: _Draw, config: Config) -> Chart:
     title = "KL from the reference" if np.isnan(now) else f"KL from the reference is {three_digits(now)} nats"
     if config.adap_kl_ctrl:
         shapes = [_band(0.8 * target, 1.2 * target, KL, 0.12)]
-        title += "" if np.isnan(now) else f", {'above' if now > target else 'below'} its target of {three_digits(target)}"
+        title += "" if np.isnan(now) else f", {'above' if now > target else 'below'} its target of {target:g}"
     return Chart("kl", title, ("objective/kl", "objective/kl_coef"),
                  draw.figure(*draw.line("objective/kl", "KL", KL), *coefficient, shapes=shapes,
                              y={"rangemode": "tozero"}, y2={"rangemode": "tozero"}))

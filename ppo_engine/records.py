@@ -10,7 +10,7 @@ the same float32 operations that the trainer did), so they are derived on readin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,12 @@ class TokenTable:
         """(tokens, epochs) bool: the entries that count."""
         return np.arange(self.ratio.shape[1])[None, :] < self.epochs_seen[:, None]
 
+    def head(self, samples: int) -> TokenTable:
+        """The tokens of the first so many samples."""
+        kept = self.sample < samples
+        columns = {name: getattr(self, name)[kept] for name in (*_FLAT, *_PER_EPOCH, "epochs_seen")}
+        return replace(self, text=self.text[: int(kept.sum())], scores=self.scores[:samples], **columns)
+
     def to_arrow(self) -> pa.Table:
         """The stored columns as an Arrow table; per-epoch columns as lists of `epochs_seen` entries."""
         offsets = np.concatenate([[0], np.cumsum(self.epochs_seen)]).astype(np.int32)
@@ -166,6 +172,19 @@ class TokenTable:
             **flat,
             **spread,
         )
+
+
+def pack(tokens: TokenTable) -> bytes:
+    """The table as one compressed Arrow stream, as the store keeps it."""
+    table, sink = tokens.to_arrow(), pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def unpack(block: bytes) -> TokenTable:
+    """The inverse of `pack`."""
+    return TokenTable.from_arrow(pa.ipc.open_stream(block).read_all())
 
 
 _FLAT = ("sample", "position", "token_id", "old_logprob", "ref_logprob", "value", "advantage", "whitened")

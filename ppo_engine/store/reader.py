@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow as pa
 
 from ..config import Config
 from ..errors import StoreError
-from ..records import TRAIN, Sample, TokenTable
+from ..records import TRAIN, Sample, TokenTable, unpack
 from .schema import DATABASE, ENDED, reading
 
 
@@ -102,7 +101,7 @@ class RunReader:
         """The step's tokens, or None where none are kept."""
         with reading(self.folder) as connection:
             row = connection.execute("select block from token_blocks where step = ?", (step,)).fetchone()
-        return None if row is None else TokenTable.from_arrow(pa.ipc.open_stream(row[0]).read_all())
+        return None if row is None else unpack(row[0])
 
     def steps_with_tokens(self) -> list[int]:
         """The steps whose tokens are kept, in order."""

@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pyarrow as pa
 
 from ..config import Config
 from ..errors import ConfigError, StoreError
-from ..records import EVAL, TRAIN, Sample, StepRecord, TokenTable
+from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, reading
 
 _RESERVE = "reserve"
@@ -66,7 +65,7 @@ class RunStore:
                 connection.executemany("insert into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                                        [_sample_row(record.step, split, sample) for sample in samples])
             if record.tokens is not None:
-                connection.execute("insert into token_blocks values (?, ?)", (record.step, _packed(record.tokens)))
+                connection.execute("insert into token_blocks values (?, ?)", (record.step, pack(record.tokens)))
             connection.execute("update run set heartbeat = ?", (time.time(),))
 
     def update_run(self, **fields: Any) -> None:
@@ -154,13 +153,6 @@ def _insert_event(connection: sqlite3.Connection, step: int, kind: str, payload:
 def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:
     row = {**asdict(sample), "score_parts": json.dumps(dict(sample.score_parts))}
     return (step, split, *row.values())
-
-
-def _packed(tokens: TokenTable) -> bytes:
-    table, sink = tokens.to_arrow(), pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
 
 
 def _versions() -> dict[str, str]:

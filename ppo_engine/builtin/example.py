@@ -1,0 +1,53 @@
+"""The recorded example run: what the dashboard shows before anybody has pressed Start."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from ppo_engine.config import Config
+from ppo_engine.errors import TrainingError
+from ppo_engine.records import pack, unpack
+from ppo_engine.session import create
+from ppo_engine.store import DATABASE
+
+PRESET = "tiny-reviews"
+STEPS = 40
+SAMPLES = 48
+HELD_OUT = 3
+
+
+def record_example(folder: Path, steps: int = STEPS, **changes: object) -> None:
+    """Trains the preset for so many steps and keeps, in `folder`, every metric and a few samples: a run like any other, but small."""
+    config = Config.preset(PRESET, steps=steps, **changes)
+    with tempfile.TemporaryDirectory() as runs:
+        run, owner = create(config, PRESET, Path(runs))
+        owner.run()
+        if owner.state != "finished":
+            raise TrainingError(f"the example run ended as {owner.state}: {owner.failure}")
+        _thin(run / DATABASE)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        shutil.copyfile(run / DATABASE, folder / DATABASE)
+
+
+def _thin(database: Path) -> None:
+    """Keeps the last step's first samples and tokens, and the first held-out samples of the first and last evaluation."""
+    with closing(sqlite3.connect(database, isolation_level=None)) as connection:
+        last = connection.execute("select max(step) from steps").fetchone()[0]
+        connection.execute("delete from samples where split = 'train' and (step < ? or sample >= ?)", (last, SAMPLES))
+        connection.execute(
+            "delete from samples where split = 'eval' and (step not in (0, ?) or sample >= ?)", (last, HELD_OUT)
+        )
+        connection.execute("delete from token_blocks where step < ?", (last,))
+        _thin_tokens(connection, last)
+        connection.execute("update run set name = 'example', id = 'example'")
+        connection.execute("vacuum")
+
+
+def _thin_tokens(connection: sqlite3.Connection, step: int) -> None:
+    tokens = unpack(connection.execute("select block from token_blocks where step = ?", (step,)).fetchone()[0])
+    connection.execute("update token_blocks set block = ? where step = ?", (pack(tokens.head(SAMPLES)), step))

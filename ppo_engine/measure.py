@@ -118,14 +118,17 @@ def _kept(x: Tensor, mask: Tensor) -> Array:
     return kept
 
 
-def displayed_vocabulary(tokenizer: Any) -> list[str]:
-    """Each token id's text as it stands within a sentence; special tokens by their names."""
+def displayed_vocabulary(tokenizer: Any, size: int) -> list[str]:
+    """Each token id's text as it stands within a sentence; special tokens by their names.
+
+    size: the model's vocabulary, which may be larger than the tokenizer's: an id beyond that is shown as its number.
+    """
     special = set(tokenizer.all_special_ids)
     names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
     return [
         names[i] if i in special else tokenizer.decode([i], clean_up_tokenization_spaces=False)
         for i in range(len(names))
-    ]
+    ] + [f"<{i}>" for i in range(len(names), size)]
 
 
 def finite(x: Tensor) -> bool:

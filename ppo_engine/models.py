@@ -75,7 +75,7 @@ def load_language_model(source: str) -> tuple[Any, Any]:
         model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
         if tokenizer.eos_token_id is None:
             raise ValueError("its tokenizer has no end-of-text token")
-        if tokenizer.pad_token_id is None:
+        if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= model.config.vocab_size:
             tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
 

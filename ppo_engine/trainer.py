@@ -14,14 +14,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import measure, ppo
 from .config import Config
-from .errors import NumericalError, OutOfMemoryError, StepAbandoned
+from .errors import ConfigError, NumericalError, OutOfMemoryError, StepAbandoned
 from .machine import make_accelerator, synchronize
 from .models import Policy, frozen_reference, load_language_model
 from .prompts import HELD_OUT_SEED, Openings, load_reviews
@@ -31,6 +30,7 @@ from .scoring import Scores, load_scorer
 from .update import Update, run_update
 
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
+_KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
 _LOWER = {"sample": "batch_size or output_max_length", "score": "batch_size", "reference": "mini_batch_size",
           "update": "mini_batch_size", "evaluate": "eval_batch_size", "record": "batch_size"}
 
@@ -62,8 +62,13 @@ class Trainer:
         self.load()
         if self.done_steps == 0:
             yield self.evaluate_untrained()
-        while self.done_steps < self.config.steps:
+        while not self.done:
             yield self.step()
+
+    @property
+    def done(self) -> bool:
+        """Whether every step has been taken."""
+        return self.done_steps >= self.config.steps
 
     def load(self) -> None:
         """Loads models and reviews. Called by the iteration; calling it again does nothing."""
@@ -84,14 +89,15 @@ class Trainer:
         self._load_openings()
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
         self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
-        self.kl_controller = _kl_controller(self.config)
-        self._vocabulary = measure.displayed_vocabulary(self.tokenizer)
+        self._controlled_by, self.kl_controller = self.config, _kl_controller(self.config)
+        self._vocabulary = measure.displayed_vocabulary(self.tokenizer, language_model.config.vocab_size)
         self._loaded = True
 
     def step(self) -> StepRecord:
         """One PPO step: sample, score, reward, advantage, update, record."""
         config, started = self.config, time.perf_counter()
         self._times = {}
+        self._follow_kl_settings()
         with self._phase("sample"):
             rollout = self._sample(self._openings.draw(config.batch_size))
             queries, responses = measure.texts(self.tokenizer, rollout)
@@ -132,6 +138,25 @@ class Trainer:
         rollout = self._sample(openings.draw(count), generators)
         return *measure.texts(self.tokenizer, rollout), rollout
 
+    def check_fits(self, config: Config) -> None:
+        """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded policy takes."""
+        room = getattr(self.accelerator.unwrap_model(self.policy).language_model.config, "max_position_embeddings", None)
+        if room is not None and config.input_max_text_length + config.output_max_length > room:
+            raise ConfigError([
+                f"output_max_length = {config.output_max_length}: must be at most {room - config.input_max_text_length}, because "
+                f"input_max_text_length is {config.input_max_text_length} and the policy takes {room} tokens in all"
+            ])
+
+    def _follow_kl_settings(self) -> None:
+        """Takes on KL settings that changed during the run. The coefficient goes on from where it is, unless its start changed."""
+        before, now = self._controlled_by, self.config
+        if all(getattr(before, name) == getattr(now, name) for name in _KL_SETTINGS):
+            return
+        controller = _kl_controller(now)
+        if now.adap_kl_ctrl and now.init_kl_coef == before.init_kl_coef:
+            controller.value = self.kl_controller.value
+        self._controlled_by, self.kl_controller = now, controller
+
     def _load_openings(self) -> None:
         config = self.config
         train, self._held_out = load_reviews(config.query_dataset, config.min_review_chars)
@@ -140,6 +165,7 @@ class Trainer:
 
     def _sample(self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None) -> Rollout:
         config, generators = self.config, generators or self._generators
+        self.check_fits(config)
         lengths = torch.randint(config.output_min_length, config.output_max_length + 1, (len(queries),),
                                 generator=generators["lengths"])
         uniforms = torch.rand(len(queries), config.output_max_length, generator=generators["sampling"], dtype=torch.float64)

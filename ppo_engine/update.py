@@ -129,7 +129,7 @@ def _descend(loss: Tensor, policy: Policy, optimizer: Any, accelerator: Any, max
     norm = accelerator.clip_grad_norm_(policy.parameters(), max_grad_norm or torch.inf)
     if not torch.isfinite(norm):
         raise NumericalError(
-            f"the loss is {float(loss):.3g} and its gradient's norm {float(norm):.3g}: the update was not applied. "
+            f"the loss is {float(loss.detach()):.3g} and its gradient's norm {float(norm):.3g}: the update was not applied. "
             "Try a lower learning_rate, or max_grad_norm = 1 if it is off."
         )
     optimizer.step()

@@ -27,9 +27,9 @@ from ppo_engine.scoring import CANARIES
 
 EOS, PAD = "<|endoftext|>", "[PAD]"
 WORDS = """
-the a this film movie plot actor was is were had wonderful terrible dull bright long short I loved hated liked it and but
-so very never always in of with without heart song scene ending story
-""".strip().split()  # noqa: SIM905 -- a list literal would be a page of quotes
+the a this film movie plot actor was is were had wonderful terrible dull bright long short I loved hated liked it
+and but so very never always in of with without heart song scene ending story
+""".strip().split()
 POSITIONS = 64
 
 

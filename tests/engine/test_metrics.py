@@ -13,7 +13,7 @@ objective/kl objective/kl_coef objective/entropy ppo/loss/policy ppo/loss/value 
 ppo/policy/approxkl ppo/policy/policykl ppo/policy/clipfrac ppo/policy/advantages_mean ppo/returns/mean ppo/returns/var
 ppo/val/vpred ppo/val/error ppo/val/clipfrac ppo/val/mean ppo/val/var ppo/val/var_explained ppo/mean_non_score_reward
 env/reward_mean env/reward_std
-""".strip().split()  # noqa: SIM905
+""".strip().split()
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -79,24 +79,22 @@ class RunOwner:
         gc.freeze()
         device = trainer.accelerator.device
         self._change_state("running" if self.state == "loading" else self.state, device=str(device), stage="")
-        for record in self._paced(iter(trainer)):
+        for record in self._paced(trainer):
             self.store.record(record)
             self._step = record.step
             self.store.update_run(memory_bytes=memory_in_use(device))
             self._on_record(record)
         self._end("stopped" if self._stop or self._quit_by is not None else "finished")
 
-    def _paced(self, records: Any) -> Any:
+    def _paced(self, trainer: Any) -> Iterator[StepRecord]:
         """The records, each asked for only when the run may go on."""
-        while True:
+        records = iter(trainer)
+        while not trainer.done:
             self._wait_for_leave()
             if self._stop or self._quit_by is not None:
                 return
             started = time.monotonic()
-            record = next(records, None)
-            if record is None:
-                return
-            yield record
+            yield next(records)
             self._keep_pace(started)
 
     def _wait_for_leave(self) -> None:

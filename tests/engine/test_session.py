@@ -1,0 +1,255 @@
+"""A run's life: every command at the next step boundary, every end with its reason, and one run at a time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ppo_engine import Config, RunReader, StepRecord, session
+from ppo_engine.errors import RunBusyError, StoreError
+from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
+
+PATIENCE_S = 60.0
+
+
+class Run:
+    """A run on its own thread, with an event at every record."""
+
+    def __init__(self, config: Config, runs: Path) -> None:
+        self.seen: list[int] = []
+        self.held_at: int | None = None
+        self._arrived = threading.Condition()
+        self._let_go = threading.Event()
+        self.folder, self.owner = session.create(config, "tiny-reviews", runs, self._on_record)
+        self.reader = RunReader(self.folder)
+        self.thread = threading.Thread(target=self.owner.run, daemon=True)
+
+    def _on_record(self, record: StepRecord) -> None:
+        with self._arrived:
+            self.seen.append(record.step)
+            self._arrived.notify_all()
+        if record.step == self.held_at:
+            assert self._let_go.wait(PATIENCE_S)
+
+    def hold_at(self, step: int) -> None:
+        """Keeps the trainer's thread at that step's boundary, so that a command meets a known step."""
+        self.held_at = step
+        self.thread.start()
+        self.wait_for(step)
+
+    def let_go(self) -> None:
+        self._let_go.set()
+
+    def tell(self, kind: str, **payload: object) -> int:
+        number = session.command(self.folder, kind, **payload)
+        self.owner.nudge()
+        return number
+
+    def wait_for(self, step: int) -> None:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: step in self.seen, PATIENCE_S), f"step {step} never came; saw {self.seen}"
+
+    def wait_for_answer(self, command: int) -> tuple[str, str]:
+        give_up = time.monotonic() + PATIENCE_S
+        while (answer := self.reader.command(command))[0] == "queued":
+            assert time.monotonic() < give_up, "the command was never answered"
+            time.sleep(0.005)
+        return answer
+
+    def join(self) -> str:
+        self.thread.join(PATIENCE_S)
+        assert not self.thread.is_alive()
+        return self.reader.info().state
+
+
+@pytest.fixture
+def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    begun: list[Run] = []
+
+    def start(**changes: object) -> Run:
+        begun.append(Run(tiny(**changes), tmp_path))
+        return begun[-1]
+
+    yield start
+    for run in begun:
+        run.let_go()
+        run.owner.quit(0)
+        if run.thread.ident:
+            run.thread.join(PATIENCE_S)
+
+
+def test_a_run_goes_from_loading_to_finished(begin: Callable[..., Run]) -> None:
+    run = begin(steps=3)
+    assert run.reader.info().state == "loading"
+    run.thread.start()
+    assert run.join() == "finished"
+    assert run.seen == [0, 1, 2, 3] == [row.step for row in run.reader.steps()]
+    assert [event["payload"]["state"] for event in run.reader.events()] == ["running", "finished"]
+    assert run.reader.info().memory_bytes > 1e6 and run.reader.info().device == "cpu"
+
+
+def test_a_step_is_committed_before_it_is_announced(begin: Callable[..., Run]) -> None:
+    run = begin(steps=2)
+    run.hold_at(1)
+    assert run.reader.info().last_step == 1
+    run.let_go()
+    run.join()
+
+
+def test_pause_step_resume_take_effect_between_steps(begin: Callable[..., Run]) -> None:
+    run = begin(steps=4)
+    run.hold_at(1)
+    pause = run.tell("pause")
+    run.let_go()
+    assert run.wait_for_answer(pause) == ("applied", "")
+    assert run.reader.info().state == "paused" and run.seen == [0, 1]
+
+    assert run.wait_for_answer(run.tell("step")) == ("applied", "")
+    run.wait_for(2)
+    assert run.wait_for_answer(run.tell("pause")) == ("refused", "the run is already paused")
+    assert run.seen == [0, 1, 2]
+
+    assert run.wait_for_answer(run.tell("resume")) == ("applied", "")
+    assert run.join() == "finished"
+    states = [event["payload"]["state"] for event in run.reader.events()]
+    assert states == ["running", "paused", "running", "finished"]
+
+
+def test_step_while_running_takes_one_and_pauses(begin: Callable[..., Run]) -> None:
+    run = begin(steps=5)
+    run.hold_at(1)
+    step = run.tell("step")
+    run.let_go()
+    run.wait_for_answer(step)
+    run.wait_for(2)
+    assert run.wait_for_answer(run.tell("pause"))[0] == "refused"
+    assert run.seen == [0, 1, 2]
+
+
+def test_resume_of_a_running_run_is_refused(begin: Callable[..., Run]) -> None:
+    run = begin(steps=3)
+    run.hold_at(1)
+    resume = run.tell("resume")
+    run.let_go()
+    run.join()
+    assert run.reader.command(resume) == ("refused", "the run is not paused")
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_stop_ends_the_run_and_keeps_its_steps(begin: Callable[..., Run], paused: bool) -> None:
+    run = begin(steps=50)
+    run.hold_at(2)
+    if paused:
+        run.tell("pause")
+    run.tell("stop")
+    run.let_go()
+    assert run.join() == "stopped"
+    assert [row.step for row in run.reader.steps()] == [0, 1, 2]
+    with pytest.raises(StoreError, match="the run has stopped"):
+        session.command(run.folder, "resume")
+
+
+def test_commands_that_come_too_late_are_answered(begin: Callable[..., Run]) -> None:
+    run = begin(steps=2)
+    run.hold_at(2)
+    late = run.tell("pause")
+    run.let_go()
+    assert run.join() == "finished"
+    assert run.reader.command(late) == ("refused", "the run has finished")
+
+
+def test_stop_while_loading_ends_before_the_first_step(begin: Callable[..., Run]) -> None:
+    run = begin(steps=50)
+    run.tell("stop")
+    run.thread.start()
+    assert run.join() == "stopped"
+    assert run.seen == []
+
+
+def test_speed_is_the_least_time_of_a_step_and_can_change(begin: Callable[..., Run]) -> None:
+    run = begin(steps=3)
+    run.hold_at(0)
+    run.tell("speed", seconds_per_step=0.4)
+    run.let_go()
+    run.join()
+    times = [row.wall_time for row in run.reader.steps()]
+    assert (times[2] - times[1]).total_seconds() >= 0.4
+    assert run.reader.info().seconds_per_step == 0.4
+
+
+def test_a_slow_run_still_obeys_at_once(begin: Callable[..., Run]) -> None:
+    run = begin(steps=50)
+    run.hold_at(0)
+    run.tell("speed", seconds_per_step=3600.0)
+    run.let_go()
+    run.wait_for(1)
+    run.tell("stop")
+    assert run.join() == "stopped"
+
+
+def test_a_failure_keeps_its_message_its_traceback_and_the_data(begin: Callable[..., Run], tmp_path: Path) -> None:
+    tokenizer = make_tokenizer()
+    broken = make_policy(tokenizer)
+    broken.transformer.ln_f.weight.data.fill_(float("nan"))
+    write_model(tmp_path / "broken", broken, tokenizer)
+    run = begin(model_name=str(tmp_path / "broken"))
+    run.thread.start()
+    assert run.join() == "failed"
+    info = run.reader.info()
+    assert "the update was not applied" in info.error and "Traceback" in info.traceback
+    assert [row.step for row in run.reader.steps()] == [0], "what was recorded before stays"
+    assert any(event["kind"] == "error" for event in run.reader.events())
+
+
+def test_quitting_lets_the_step_finish_if_it_can(begin: Callable[..., Run]) -> None:
+    run = begin(steps=50)
+    run.hold_at(1)
+    run.owner.quit(within_s=PATIENCE_S)
+    run.let_go()
+    assert run.join() == "stopped"
+    assert run.reader.info().last_step == 1
+
+
+def test_quitting_abandons_a_long_step_unrecorded(begin: Callable[..., Run]) -> None:
+    """A step of very many epochs: it would take minutes, and is given up between two minibatches."""
+    run = begin(steps=2, ppo_epochs=100, batch_size=256, mini_batch_size=1)
+    run.thread.start()
+    run.wait_for(0)
+    begun = time.monotonic()
+    run.owner.quit(within_s=0.1)
+    assert run.join() == "stopped"
+    assert time.monotonic() - begun < 5
+    assert [row.step for row in run.reader.steps()] == [0]
+
+
+def test_one_run_at_a_time(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    first = session.start(tiny(steps=1_000_000), "tiny-reviews", tmp_path)
+    try:
+        with pytest.raises(RunBusyError, match=RunReader(first.folder).info().name):
+            session.start(tiny(), "tiny-reviews", tmp_path)
+        assert session.current() is first and first.alive
+    finally:
+        session.shutdown()
+    assert not first.alive and RunReader(first.folder).info().state == "stopped"
+    second = session.start(tiny(steps=1), "tiny-reviews", tmp_path)
+    second.thread.join(PATIENCE_S)
+    assert RunReader(second.folder).info().state == "finished"
+
+
+def test_a_second_run_with_another_precision_works_in_the_same_process(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    for precision in ("fp32", "bf16"):
+        begun = session.start(tiny(steps=1, precision=precision), "tiny-reviews", tmp_path)
+        begun.thread.join(PATIENCE_S)
+        info = RunReader(begun.folder).info()
+        assert info.state == "finished", info.error
+
+
+def test_a_missing_model_fails_the_run_with_what_to_do(begin: Callable[..., Run]) -> None:
+    run = begin(model_name="/nowhere/at/all")
+    run.thread.start()
+    assert run.join() == "failed"
+    assert "model_name = /nowhere/at/all" in run.reader.info().error

@@ -1,0 +1,42 @@
+"""What a person would look for on the live board, by name."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+SMALL = "steps=400&batch_size=24&mini_batch_size=12&eval_batch_size=16&ppo_epochs=2&eval_every=4"
+"""Settings with quick steps, as a link has them."""
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).first.click()
+
+
+def state(page: Page) -> str:
+    return page.locator(".ppo-board .state").inner_text()
+
+
+def wait_for_state(page: Page, wanted: str) -> None:
+    page.locator(".ppo-board .state", has_text=wanted).wait_for()
+
+
+def step(page: Page) -> int:
+    """The step that the top line shows."""
+    return int(page.locator(".ppo-board .top").inner_text().split("step ")[1].split(" of")[0])
+
+
+def wait_for_step(page: Page, at_least: int) -> int:
+    page.wait_for_function(
+        "wanted => Number((document.querySelector('.ppo-board .top')?.textContent.match(/step (\\d+) of/) ?? [0, -1])[1]) >= wanted",
+        arg=at_least)
+    return step(page)
+
+
+def score(page: Page) -> float:
+    return float(page.locator(".ppo-board .figure .now").first.inner_text().replace("−", "-"))
+
+
+def points(page: Page, chart: str) -> int:
+    """How many points the longest curve of a chart has, as plotly drew it."""
+    return int(page.evaluate(
+        "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace => trace.x.length))", chart))

@@ -72,12 +72,20 @@ def load_language_model(source: str) -> tuple[Any, Any]:
     with loading("model_name", source):
         place = locate("model_name", source)
         tokenizer = AutoTokenizer.from_pretrained(place)
-        model = AutoModelForCausalLM.from_pretrained(place, dtype=torch.float32)
+        model = load_whole(AutoModelForCausalLM, place)
         if tokenizer.eos_token_id is None:
             raise ValueError("its tokenizer has no end-of-text token")
         if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= model.config.vocab_size:
             tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
+
+
+def load_whole(auto_class: Any, place: str) -> Any:
+    """The model at `place` in float32. A weight that it lacks is an error: transformers would go on with random numbers."""
+    model, report = auto_class.from_pretrained(place, dtype=torch.float32, output_loading_info=True)
+    if report["missing_keys"]:
+        raise ValueError(f"its weights lack {', '.join(sorted(report['missing_keys'])[:3])}")
+    return model
 
 
 def frozen_reference(policy: Policy) -> Policy:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .errors import CanaryError
-from .models import without_dropout
+from .models import load_whole, without_dropout
 from .sources import loading, locate
 
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
@@ -66,5 +66,5 @@ def load_scorer(source: str, positive_label: str, device: torch.device) -> Senti
 
     with loading("reward_model", source):
         place = locate("reward_model", source)
-        model = AutoModelForSequenceClassification.from_pretrained(place, dtype=torch.float32)
+        model = load_whole(AutoModelForSequenceClassification, place)
         return SentimentScorer(model, AutoTokenizer.from_pretrained(place), positive_label, device)

@@ -26,9 +26,7 @@ def test_a_score_is_the_raw_logit_of_the_positive_label(scorer: SentimentScorer,
     model = make_classifier(tokenizer)
     scores = scorer.score(TEXTS)
     for row, text in enumerate(TEXTS):
-        logits = model(
-            **{name: torch.tensor([tokenizer(text)[name]]) for name in ("input_ids", "attention_mask")}
-        ).logits[0]
+        logits = model(**{name: torch.tensor([tokenizer(text)[name]]) for name in ("input_ids", "attention_mask")}).logits[0]
         torch.testing.assert_close(scores.total[row], logits[1], rtol=0, atol=1e-5)
         torch.testing.assert_close(scores.parts["NEGATIVE"][row], logits[0], rtol=0, atol=1e-5)
     assert torch.equal(scores.parts["POSITIVE"], scores.total)
@@ -104,5 +102,5 @@ def test_a_folder_with_a_classifier(world: Any, scorer: SentimentScorer) -> None
 def test_a_language_model_is_no_classifier(tmp_path: Any, tokenizer: Any) -> None:
     """Its classification head would be drawn at random."""
     write_model(tmp_path, make_policy(tokenizer), tokenizer)
-    with pytest.raises(SourceError, match=r"reward_model|positive_label"):
+    with pytest.raises(SourceError, match=r"its weights lack score.weight"):
         load_scorer(str(tmp_path), "POSITIVE", CPU)

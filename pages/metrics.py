@@ -27,7 +27,7 @@ def card(metric: Metric) -> None:
     """One metric's definition. All of it is the project's own text."""
     with st.container(border=True, height="stretch"):
         st.markdown(f"**{metric.title}**" + (f" · {metric.unit}" if metric.unit else ""))
-        st.code(metric.name, language=None)
+        st.markdown(f"`{metric.name}`")
         st.markdown(metric.meaning)
         st.text(f"Formula: {metric.formula}")
         st.text(f"Healthy: {metric.healthy or 'no level to aim for'}")

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,6 +17,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from ppo_engine import RunReader
+from ppo_engine.store import list_runs, submit
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -90,10 +94,29 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own, without any run yet."""
     made = Server(tmp_path / "runs")
     yield made
     if made.process.poll() is None:
         made.stop()
+
+
+@pytest.fixture(scope="module")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for a file of tests; `no_run_left` ends what a test began."""
+    made = Server(tmp_path_factory.mktemp("server") / "runs")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def no_run_left(shared_server: Server) -> Iterator[None]:
+    yield
+    for run in list_runs(shared_server.runs):
+        if RunReader(run).info().alive:
+            submit(run, "stop", "the end of a test")
+            while RunReader(run).info().alive:
+                time.sleep(0.05)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlparse
@@ -16,6 +17,12 @@ from tests.browser.board import SMALL, press, state, step, wait_for_state, wait_
 from tests.browser.conftest import Server
 
 PLOT = "document.querySelector('[data-chart=score] .js-plotly-plot')"
+
+
+@pytest.fixture
+def server(shared_server: Server, no_run_left: None) -> Server:
+    """One server for all of these tests; each ends the run that it began."""
+    return shared_server
 
 
 @pytest.fixture
@@ -37,8 +44,9 @@ def test_zoom_legend_and_dom_are_kept_while_data_come_in(running: Page) -> None:
     running.mouse.up()
     running.wait_for_function(f"{PLOT}._fullLayout.xaxis.range[0] > 0.5")
     zoomed = running.evaluate(f"{PLOT}._fullLayout.xaxis.range")
-    others = running.evaluate("document.querySelector('[data-chart=kl] .js-plotly-plot')._fullLayout.xaxis.range")
-    assert others == pytest.approx(zoomed), "the steps of all charts are linked"
+    kl = "document.querySelector('[data-chart=kl] .js-plotly-plot')._fullLayout.xaxis.range"
+    running.wait_for_function(f"{kl}[0] > 0.5")
+    assert running.evaluate(kl) == pytest.approx(zoomed), "the steps of all charts are linked"
     running.locator("[data-chart=score] .legendtoggle").first.click()
     running.wait_for_function(f"{PLOT}._fullData.some(trace => trace.visible === 'legendonly')")
     hidden = running.evaluate(f"{PLOT}._fullData.filter(t => t.visible === 'legendonly').map(t => t.name)")
@@ -68,7 +76,7 @@ def test_nothing_jumps_or_greys_out_while_data_come_in(running: Page) -> None:
     assert running.locator(".ppo-board .samples").last.evaluate("list => list.scrollTop") == 60
 
 
-def test_a_hidden_tab_is_silent_and_a_shown_one_catches_up(open_page: Callable[..., Page], browser: object, server: Server) -> None:
+def test_a_hidden_tab_is_silent_and_a_shown_one_catches_up(open_page: Callable[..., Page], server: Server) -> None:
     page = open_page(f"?{SMALL}")
     frames: list[int] = []
     page.on("websocket", lambda socket: watch(socket, frames))
@@ -77,7 +85,6 @@ def test_a_hidden_tab_is_silent_and_a_shown_one_catches_up(open_page: Callable[.
     press(page, "Start")
     wait_for_step(page, 1)
     see(page, "hidden")
-    page.wait_for_function("!window.busy")
     settle(page, frames)
     at, sent = RunReader(list_runs(server.runs)[0]).info().last_step, len(frames)
     page.wait_for_timeout(4000)  # silence has no event to wait for
@@ -160,6 +167,16 @@ def test_a_chosen_sample_stays_while_the_run_goes_on_and_has_a_link(running: Pag
     assert "sample=" not in running.url
 
 
+def test_the_speed_can_be_changed_while_it_runs(running: Page, server: Server) -> None:
+    reader = RunReader(list_runs(server.runs)[0])
+    running.get_by_text("a step every 5 s").click()
+    running.wait_for_function("document.querySelector('[data-testid=stSidebar]').innerText.includes('a step every 5 s')")
+    give_up = time.monotonic() + 20
+    while reader.info().seconds_per_step != 5.0:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+
+
 def test_samples_can_be_searched_and_sorted(running: Page) -> None:
     press(running, "Pause")
     wait_for_state(running, "paused")
@@ -195,6 +212,7 @@ def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callab
 
 
 def test_contradicting_settings_are_refused_with_the_reason(open_page: Callable[..., Page], server: Server) -> None:
+    runs_before = list_runs(server.runs)
     page = open_page("?batch_size=24&mini_batch_size=12")
     page.get_by_text("Sampling", exact=True).click()
     box = page.get_by_role("spinbutton", name="Batch size")
@@ -203,7 +221,7 @@ def test_contradicting_settings_are_refused_with_the_reason(open_page: Callable[
     page.wait_for_timeout(500)
     press(page, "Start")
     expect(page.get_by_text("mini_batch_size = 12: must be at most batch_size, which is 8")).to_be_visible()
-    assert list_runs(server.runs) == []
+    assert list_runs(server.runs) == runs_before
 
 
 def test_a_failed_run_says_what_happened_and_what_to_do(open_page: Callable[..., Page]) -> None:

@@ -41,6 +41,21 @@ def write_world(folder: Path) -> None:
     write_reviews(folder / "reviews")
 
 
+def write_hostile_world(folder: Path, vocabulary: list[str]) -> None:
+    """The same world, but its reviews open with the words of `vocabulary` and its policy writes little else."""
+    tokenizer = make_tokenizer()
+    write_model(folder / "classifier", make_classifier(tokenizer), tokenizer)
+    tokenizer.add_tokens(vocabulary)
+    policy = make_policy(tokenizer)
+    with torch.no_grad():
+        policy.transformer.wte.weight[tokenizer.convert_tokens_to_ids(vocabulary), 0] = 3
+    write_model(folder / "policy", policy, tokenizer)
+    texts = [f"{vocabulary[i % len(vocabulary)]} {review}" for i, review in enumerate(reviews("train", 60))]
+    (folder / "reviews").mkdir()
+    for split in ("train", "test"):
+        pyarrow.parquet.write_table(pa.table({"text": texts, "label": [0] * len(texts)}), folder / "reviews" / f"{split}.parquet")
+
+
 def write_model(folder: Path, model: Any, tokenizer: Any) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

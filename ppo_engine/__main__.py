@@ -73,7 +73,7 @@ def _verdict(folder: Path, owner: RunOwner) -> int:
     if owner.state == "stopped":
         print(f"ppo_engine: stopped after step {info.last_step}", file=sys.stderr)
     print(folder)
-    if isinstance(owner.failure, ConfigError | SourceError | DeviceError):
+    if owner.failure and issubclass(owner.failure, ConfigError | SourceError | DeviceError):
         return BAD_INPUT
     return DONE if owner.state == "finished" else FAILED
 

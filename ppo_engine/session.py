@@ -39,7 +39,7 @@ class RunOwner:
         self.store = store
         self.config = config
         self.state = "loading"
-        self.failure: Exception | None = None
+        self.failure: type[Exception] | None = None
         self._on_record = on_record
         self._nudged = threading.Event()
         self._quit_by: float | None = None
@@ -68,6 +68,9 @@ class RunOwner:
             self._fail(error)
         finally:
             self.store.close()
+            # The models of this run are garbage now, and frozen garbage would never be found.
+            gc.unfreeze()
+            gc.collect()
 
     def _train(self) -> None:
         from .machine import memory_in_use
@@ -75,7 +78,7 @@ class RunOwner:
 
         trainer = Trainer(self.config, on_stage=self._on_stage, interrupted=self._must_give_up)
         trainer.load()
-        # The models live as long as the run: no collection need look at them again.
+        # The models live as long as the run: no collection need look at them again until it ends.
         gc.freeze()
         device = trainer.accelerator.device
         self._change_state("running" if self.state == "loading" else self.state, device=str(device), stage="")
@@ -161,7 +164,7 @@ class RunOwner:
     def _on_stage(self, stage: str) -> None:
         if self.state == "loading":
             self._obey()
-        self.store.update_run(stage=stage)
+            self.store.update_run(stage=stage)
 
     def _must_give_up(self) -> bool:
         """Whether to abandon what is under way: loading at once when asked to stop, a step when its time is up."""
@@ -176,7 +179,7 @@ class RunOwner:
         self._change_state(state, stage="")
 
     def _fail(self, error: Exception) -> None:
-        self.failure = error
+        self.failure = type(error)  # the error itself would hold on to the trainer, through its traceback
         message = str(error) if isinstance(error, PPOEngineError) else f"{type(error).__name__}: {error}"
         try:
             self.store.free_reserve()

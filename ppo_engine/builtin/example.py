@@ -12,7 +12,7 @@ from ppo_engine.config import Config
 from ppo_engine.errors import TrainingError
 from ppo_engine.records import pack, unpack
 from ppo_engine.session import create
-from ppo_engine.store import DATABASE
+from ppo_engine.store import DATABASE, RunReader
 
 PRESET = "tiny-reviews"
 STEPS = 40
@@ -27,7 +27,7 @@ def record_example(folder: Path, steps: int = STEPS, **changes: object) -> None:
         run, owner = create(config, PRESET, Path(runs))
         owner.run()
         if owner.state != "finished":
-            raise TrainingError(f"the example run ended as {owner.state}: {owner.failure}")
+            raise TrainingError(f"the example run ended as {owner.state}: {RunReader(run).info().error}")
         _thin(run / DATABASE)
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)

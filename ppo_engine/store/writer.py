@@ -33,6 +33,8 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._connection = connect(folder, read_only=False)
+        # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
+        self._connection.execute("pragma synchronous = normal")
 
     @classmethod
     def create(cls, folder: Path, run_id: str, name: str, preset: str, config: Config) -> RunStore:

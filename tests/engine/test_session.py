@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -253,3 +254,15 @@ def test_a_missing_model_fails_the_run_with_what_to_do(begin: Callable[..., Run]
     run.thread.start()
     assert run.join() == "failed"
     assert "model_name = /nowhere/at/all" in run.reader.info().error
+
+
+def test_the_models_of_an_ended_run_are_freed(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    """Also of one that failed: a traceback that is kept holds on to every frame, and so to the models."""
+    from ppo_engine.models import Policy
+
+    for changes in ({}, {"query_dataset": "/no/such/folder"}):
+        begun = session.start(tiny(steps=1, **changes), "tiny-reviews", tmp_path)
+        begun.thread.join(PATIENCE_S)
+        assert RunReader(begun.folder).info().state in ("finished", "failed")
+        del begun
+        assert not [thing for thing in gc.get_objects() if type(thing) is Policy]

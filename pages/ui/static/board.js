@@ -5,7 +5,7 @@ import { drawPairs, drawSamples } from "./samples.js";
 import { drawTokens } from "./tokens.js";
 import { element, fill, tips } from "./dom.js";
 
-const SKELETON = ["top", "notice", "headline", "charts", "pairs", "samples", "tokens"];
+const SKELETON = ["top", "notice", "headline", "charts", "pairs", "more", "samples", "tokens"];
 
 export function render({ parentElement, data, setStateValue }) {
   const host = parentElement.querySelector(".ppo-container");
@@ -15,7 +15,8 @@ export function render({ parentElement, data, setStateValue }) {
   board.root.classList.toggle("example", Boolean(data.run?.example));
   drawTop(board, data.run);
   drawNotice(board, data.notice);
-  if (data.only !== "top") drawBody(board, data);
+  if (data.only === "top") for (const name of SKELETON.slice(1)) board.parts[name].hidden = true;
+  else drawBody(board, data);
   reportVisibility(board);
 }
 

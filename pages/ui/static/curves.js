@@ -4,9 +4,11 @@ import { element, fill } from "./dom.js";
 
 const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"] };
 
+const FIRST = 3; // charts that stand above the pairs, on the first screen; the rest come below
+
 export function drawCharts(board, charts) {
   const { local, parts } = board;
-  local.charts ??= new Map(charts.map((chart) => [chart.key, build(board, parts.charts, chart)]));
+  local.charts ??= new Map(charts.map((chart, i) => [chart.key, build(i < FIRST ? parts.charts : parts.more, chart)]));
   watchTheme(board);
   for (const chart of charts) {
     const made = local.charts.get(chart.key);
@@ -16,12 +18,12 @@ export function drawCharts(board, charts) {
     made.fingerprint = fingerprint;
     made.theme = local.theme;
     const { data, layout } = chart.spec;
-    window.Plotly.react(made.plot, data, { ...layout, ...themed(board.root, layout) }, CONFIG);
+    window.Plotly.react(made.plot, data, { ...layout, height: made.plot.clientHeight, ...themed(board.root, layout) }, CONFIG);
     if (!made.linked) link(board, made);
   }
 }
 
-function build(board, section, chart) {
+function build(section, chart) {
   const box = element("div", "chart"), head = element("div", "title"), title = element("span"), plot = element("div", "plot");
   box.dataset.chart = chart.key;
   head.append(title, aboutButton(chart.key, chart.about));

@@ -23,7 +23,7 @@ from .errors import PPOEngineError, RunBusyError, StepAbandoned, StoreError
 from .records import StepRecord
 from .store import ENDED, RunReader, RunStore, submit
 
-SPEEDS = {"full speed": 0.0, "a step a second": 1.0, "a step every 5 s": 5.0}
+SPEEDS = {"full": 0.0, "1 s/step": 1.0, "5 s/step": 5.0}
 """The least seconds a step may take, by what a person calls it."""
 
 FINISH_STEP_WITHIN_S = 3.0

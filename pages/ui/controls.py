@@ -156,8 +156,8 @@ def buttons() -> None:
                  help="Take one PPO step, then pause.")
     second.button("Stop", icon=":material/stop:", width="stretch", disabled=not alive, on_click=_tell, args=(folder, "stop"),
                   help="End the run after the step under way. What it recorded stays.")
-    st.segmented_control("Speed", list(session.SPEEDS), key="speed", default="full speed", on_change=_change_speed, args=(folder if alive else None,),
-                         help="Slow enough to read along, changed while the run goes on.", width="stretch")
+    st.segmented_control("Speed", list(session.SPEEDS), key="speed", default="full", on_change=_change_speed, args=(folder if alive else None,),
+                         help="The least time a step takes, so that a room can read along. Takes effect at once.", width="stretch")
     _start_when_free()
     _confirm_replacement()
     if problem := st.session_state.get("problem"):

@@ -34,9 +34,7 @@ def forward(policy: Policy, rollout: Rollout, temperature: float = 1.0) -> tuple
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 2.0])
 @pytest.mark.parametrize("restriction", [{}, {"top_k": 5}, {"top_p": 0.6}, {"top_k": 20, "top_p": 0.5}], ids=str)
-def test_captured_numbers_are_those_of_a_fresh_forward_pass(
-    policy: Policy, temperature: float, restriction: dict[str, Any]
-) -> None:
+def test_captured_numbers_are_those_of_a_fresh_forward_pass(policy: Policy, temperature: float, restriction: dict[str, Any]) -> None:
     """Token by token with the cache, or all at once without: the same numbers, of the full softmax."""
     rollout = roll(policy, temperature=temperature, **restriction)
     logits, values = forward(policy, rollout, temperature)
@@ -130,11 +128,7 @@ def test_top_k_draws_among_the_likeliest_only(policy: Policy) -> None:
     drawn = (likeliest == rollout.response_ids.unsqueeze(-1)).any(-1)[rollout.mask]
     assert drawn.all()
     free = roll(policy, eos_id=-1)
-    assert (
-        not (forward(policy, free)[0].topk(3, dim=-1).indices == free.response_ids.unsqueeze(-1))
-        .any(-1)[free.mask]
-        .all()
-    )
+    assert not (forward(policy, free)[0].topk(3, dim=-1).indices == free.response_ids.unsqueeze(-1)).any(-1)[free.mask].all()
 
 
 def test_top_k_1_is_greedy(policy: Policy) -> None:
@@ -156,6 +150,12 @@ def test_top_k_1_is_greedy(policy: Policy) -> None:
 def test_restrictions(top_k: int, top_p: float, kept: list[float]) -> None:
     log_softmax = torch.tensor([[0.1, 0.4, 0.2, 0.3]], dtype=torch.float64).log()
     torch.testing.assert_close(restricted(log_softmax, top_k, top_p), torch.tensor([kept], dtype=torch.float64))
+
+
+def test_top_p_stops_where_the_share_is_reached_exactly() -> None:
+    """One half is enough for one half: the smallest set that holds it."""
+    log_softmax = torch.tensor([[0.25, 0.5, 0.25]]).log()
+    assert restricted(log_softmax, 0, 0.5).tolist() == [[0, 0.5, 0]]
 
 
 @pytest.mark.parametrize(("uniform", "index"), [

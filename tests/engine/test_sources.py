@@ -19,6 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from ppo_engine import builtin
 from ppo_engine.errors import AssetError, CanaryError, SourceError
 from ppo_engine.models import load_language_model
 from ppo_engine.prompts import load_reviews
@@ -63,6 +64,18 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(tmp_path
 def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(source: str) -> None:
     with pytest.raises(SourceError, match=r"there is no such folder; give an existing folder or a name on the Hugging Face Hub"):
         locate("query_dataset", source)
+
+
+def test_built_in_files_are_verified_before_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a changed file is found is tested with the built-in world; here, that nothing is loaded unverified."""
+
+    def find_fault() -> None:
+        raise AssetError("changed")
+
+    monkeypatch.setattr(builtin, "verify", find_fault)
+    for field, folder in FOLDERS.items():
+        with pytest.raises(AssetError, match="changed"):
+            LOADERS[field](f"builtin:{folder}")
 
 
 def test_an_unknown_built_in_is_refused_with_those_there_are() -> None:

@@ -20,6 +20,9 @@ from tests.engine.fingerprints import fingerprint
 
 Tiny = Callable[..., Config]
 
+SETTINGS = {"temperature": 0.9, "ent_coef": 0.01, "cliprange": 0.1, "cliprange_value": 0.03, "learning_rate": 3e-3}
+"""Of the run that most tests look at: both clips bind, and no number is at a default that could hide another."""
+
 
 def records(config: Config) -> list[StepRecord]:
     return list(Trainer(config))
@@ -32,7 +35,7 @@ def weights(trainer: Trainer) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def run(tiny: Tiny) -> list[StepRecord]:
     """Step 0 and five steps, evaluated at 2, 4 and 5."""
-    return records(tiny(steps=5, temperature=0.9, ent_coef=0.01))
+    return records(tiny(steps=5, **SETTINGS))
 
 
 # What is emitted
@@ -66,6 +69,15 @@ def test_a_record_has_every_sample_and_every_token(run: list[StepRecord]) -> Non
             assert sample.kl_sum == pytest.approx(kl, abs=1e-5)
 
 
+def test_a_sample_is_scored_on_query_and_response(tiny: Tiny) -> None:
+    trainer = Trainer(tiny())
+    trainer.load()
+    samples = [*trainer.step().samples, *trainer.evaluate_untrained().eval_samples]
+    for sample in samples:
+        whole, response = trainer.scorer.score([sample.query + sample.response, sample.response or " "]).total.tolist()
+        assert sample.score == pytest.approx(whole, abs=1e-5) != pytest.approx(response, abs=1e-3)
+
+
 def test_times_add_up(run: list[StepRecord]) -> None:
     for record in run[1:]:
         phases = sum(value for name, value in record.metrics.items() if name.startswith("time/") and name != "time/step")
@@ -76,16 +88,17 @@ def test_times_add_up(run: list[StepRecord]) -> None:
 def test_every_metric_follows_from_the_table_of_tokens(run: list[StepRecord]) -> None:
     """Worked again in float64 from what is stored of each token: masks, weights and signs have nowhere to hide."""
     for record in run[1:]:
-        expected = metrics_again(record, ent_coef=0.01)
+        expected = metrics_again(record)
         actual = {name: record.metrics[name] for name in expected}
         assert actual == pytest.approx(expected, rel=2e-4, abs=2e-5)
+        assert 0 < actual["ppo/policy/clipfrac"] < 1 and 0 < actual["ppo/val/clipfrac"] < 1
         left = set(METRICS) - set(expected)
         assert {name for name in left if name.startswith(("ppo/", "env/", "objective/"))} == {
             "objective/kl_coef", "ppo/policy/entropy", "ppo/policy/grad_norm", "ppo/policy/epochs",
         }  # fmt: skip
 
 
-def metrics_again(record: StepRecord, ent_coef: float) -> dict[str, float]:
+def metrics_again(record: StepRecord) -> dict[str, float]:
     table = record.tokens
     assert table is not None
     column = {name: table.column(name).astype(np.float64) for name in ("kl", "kl_penalty", "return", "value", "whitened", "old_logprob")}
@@ -93,9 +106,9 @@ def metrics_again(record: StepRecord, ent_coef: float) -> dict[str, float]:
     ratio, new, values = (getattr(table, name).astype(np.float64) for name in ("ratio", "new_logprob", "new_value"))
     log_ratio = new - column["old_logprob"][:, None]
     advantage, target, old = column["whitened"][:, None], column["return"][:, None], column["value"][:, None]
-    surrogate = np.maximum(-advantage * ratio, -advantage * ratio.clip(0.8, 1.2)).mean()
+    surrogate = np.maximum(-advantage * ratio, -advantage * ratio.clip(0.9, 1.1)).mean()
     error = (values - target) ** 2
-    value_loss = 0.5 * np.maximum(error, (values.clip(old - 0.2, old + 0.2) - target) ** 2).mean()
+    value_loss = 0.5 * np.maximum(error, (values.clip(old - 0.03, old + 0.03) - target) ** 2).mean()
     ended = [sample.ended_by_eos for sample in record.samples]
     return {
         "env/reward_mean": scores.mean(), "env/reward_std": scores.std(ddof=1),
@@ -105,7 +118,7 @@ def metrics_again(record: StepRecord, ent_coef: float) -> dict[str, float]:
         "ppo/returns/mean": column["return"].mean(), "ppo/returns/var": column["return"].var(ddof=1),
         "ppo/val/mean": column["value"].mean(), "ppo/val/var": column["value"].var(ddof=1),
         "ppo/loss/policy": surrogate, "ppo/loss/value": value_loss,
-        "ppo/loss/total": surrogate + 0.1 * value_loss - ent_coef * record.metrics["ppo/policy/entropy"],
+        "ppo/loss/total": surrogate + 0.1 * value_loss - 0.01 * record.metrics["ppo/policy/entropy"],
         "ppo/policy/approxkl": 0.5 * (log_ratio**2).mean(), "ppo/policy/k3": (ratio - 1 - log_ratio).mean(),
         "ppo/policy/policykl": -log_ratio.mean(), "ppo/policy/clipfrac": table.policy_clip.mean(),
         "ppo/val/clipfrac": table.value_clip.mean(), "ppo/val/error": error.mean(), "ppo/val/vpred": values.mean(),
@@ -171,13 +184,13 @@ def test_at_the_first_step_policy_and_reference_agree(run: list[StepRecord]) -> 
 
 
 def test_training_raises_the_score(tiny: Tiny) -> None:
-    """A score that reacts to every token: 30 steps move it by far more than its standard error, whatever the seed."""
-    config = tiny(
-        steps=30, batch_size=64, mini_batch_size=16, learning_rate=5e-3, eval_every=30, eval_batch_size=128, init_kl_coef=0.01
-    )  # fmt: skip
-    first, last = (record.metrics for record in records(config) if record.eval_samples)
-    gain = last["eval/reward_mean"] - first["eval/reward_mean"]
-    assert gain > 3 * (first["eval/reward_se"] ** 2 + last["eval/reward_se"] ** 2) ** 0.5
+    """A score that reacts to every token: the last five steps' mean is far above the first five's.
+
+    Over eight seeds the gain was 1.3 to 3.1, with a standard error of 0.1; half of the least is asked for.
+    """
+    config = tiny(steps=30, batch_size=64, mini_batch_size=16, learning_rate=5e-3, init_kl_coef=0.01, eval_every=99)
+    scores = [record.metrics["env/reward_mean"] for record in records(config)[1:]]
+    assert np.mean(scores[-5:]) - np.mean(scores[:5]) > 0.65
 
 
 def test_the_kl_coefficient_is_the_one_in_force_and_moves_with_the_kl(run: list[StepRecord], tiny: Tiny) -> None:
@@ -266,20 +279,20 @@ def test_the_evaluation_metrics_are_of_its_samples(run: list[StepRecord]) -> Non
 def test_the_same_seed_gives_the_same_run_bit_for_bit(run: list[StepRecord], tiny: Tiny) -> None:
     torch.manual_seed(99)  # whatever else the process does with the global generators
     np.random.seed(99)
-    again = records(tiny(steps=5, temperature=0.9, ent_coef=0.01))
+    again = records(tiny(steps=5, **SETTINGS))
     for first, second in zip(run, again, strict=True):
         assert fingerprint(first) == fingerprint(second)
 
 
 def test_another_seed_gives_another_run(run: list[StepRecord], tiny: Tiny) -> None:
-    other = records(tiny(steps=1, temperature=0.9, ent_coef=0.01, seed=1))
+    other = records(tiny(steps=1, **SETTINGS, seed=1))
     assert {sample.query for sample in other[1].samples} != {sample.query for sample in run[1].samples}
     assert repr(other[1].samples) != repr(run[1].samples)
 
 
 def test_a_run_in_a_background_thread_is_the_same_run(run: list[StepRecord], tiny: Tiny) -> None:
     found: list[StepRecord] = []
-    thread = threading.Thread(target=lambda: found.extend(records(tiny(steps=5, temperature=0.9, ent_coef=0.01))))
+    thread = threading.Thread(target=lambda: found.extend(records(tiny(steps=5, **SETTINGS))))
     thread.start()
     thread.join(60)
     assert [fingerprint(record) for record in found] == [fingerprint(record) for record in run]
@@ -287,12 +300,12 @@ def test_a_run_in_a_background_thread_is_the_same_run(run: list[StepRecord], tin
 
 def test_a_second_run_may_have_another_precision(run: list[StepRecord], tiny: Tiny) -> None:
     """accelerate keeps its state once a process; a run in bf16 after one in fp32, and one in fp32 after that, are as if alone."""
-    half = records(tiny(steps=1, temperature=0.9, ent_coef=0.01, precision="bf16"))
+    half = records(tiny(steps=1, **SETTINGS, precision="bf16"))
     assert fingerprint(half[0]) != fingerprint(run[0])
     assert half[1].tokens is not None and np.isfinite(half[1].tokens.ratio).all()
     assert set(half[1].metrics) == set(METRICS)
     assert half[1].metrics["env/reward_mean"] != run[1].metrics["env/reward_mean"]
-    again = records(tiny(steps=1, temperature=0.9, ent_coef=0.01))
+    again = records(tiny(steps=1, **SETTINGS))
     assert fingerprint(again[0]) == fingerprint(run[0])
     assert again[1].tokens is not None and run[1].tokens is not None
     assert np.array_equal(again[1].tokens.ratio, run[1].tokens.ratio)

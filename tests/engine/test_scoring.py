@@ -84,6 +84,8 @@ def test_a_text_longer_than_the_classifier_takes_is_cut_at_its_end(scorer: Senti
     assert len(ids) > 64
     cut = tokenizer.decode(ids[:64], clean_up_tokenization_spaces=False)
     torch.testing.assert_close(scorer.score([long]).total, scorer.score([cut]).total, rtol=0, atol=1e-5)
+    shorter = tokenizer.decode(ids[:63], clean_up_tokenization_spaces=False)
+    assert abs(scorer.score([long]).total - scorer.score([shorter]).total) > 1e-3
 
 
 def test_scoring_leaves_no_graph_and_has_no_dropout(scorer: SentimentScorer) -> None:

@@ -184,13 +184,16 @@ def test_at_the_first_step_policy_and_reference_agree(run: list[StepRecord]) -> 
 
 
 def test_training_raises_the_score(tiny: Tiny) -> None:
-    """A score that reacts to every token: the last five steps' mean is far above the first five's.
+    """The mean score of the last five steps is above that of the first five by at least three standard errors of 0.1.
 
-    Over eight seeds the gain was 1.3 to 3.1, with a standard error of 0.1; half of the least is asked for.
+    Over ten seeds it was 0.6 to 2.3 above: a rounding error elsewhere makes another of these runs, not a failure.
     """
-    config = tiny(steps=30, batch_size=64, mini_batch_size=16, learning_rate=5e-3, init_kl_coef=0.01, eval_every=99)
+    config = tiny(
+        steps=30, batch_size=64, mini_batch_size=16, ppo_epochs=4, output_min_length=4, output_max_length=4,
+        init_kl_coef=0.02, target_kl=0.1, eval_every=99,
+    )  # fmt: skip
     scores = [record.metrics["env/reward_mean"] for record in records(config)[1:]]
-    assert np.mean(scores[-5:]) - np.mean(scores[:5]) > 0.65
+    assert np.mean(scores[-5:]) - np.mean(scores[:5]) > 0.3
 
 
 def test_the_kl_coefficient_is_the_one_in_force_and_moves_with_the_kl(run: list[StepRecord], tiny: Tiny) -> None:

@@ -97,7 +97,10 @@ class RunOwner:
             if self._stop or self._quit_by is not None:
                 return
             started = time.monotonic()
-            yield next(records)
+            record = next(records)
+            yield record
+            if record.step > 0:  # the evaluation before training is no step that anyone asked for
+                self._single_steps = max(0, self._single_steps - 1)
             self._keep_pace(started)
 
     def _wait_for_leave(self) -> None:
@@ -106,7 +109,6 @@ class RunOwner:
         while self.state == "paused" and not (self._stop or self._quit_by is not None or self._single_steps):
             self._sleep(_POLL_S)
             self._obey()
-        self._single_steps = max(0, self._single_steps - 1)
 
     def _keep_pace(self, started: float) -> None:
         """Waits until the step has taken its least time, obeying commands meanwhile."""

@@ -131,6 +131,17 @@ def test_step_while_running_takes_one_and_pauses(begin: Callable[..., Run]) -> N
     assert run.seen == [0, 1, 2]
 
 
+def test_step_before_training_has_begun_takes_one_ppo_step(begin: Callable[..., Run]) -> None:
+    run = begin(steps=5)
+    run.tell("pause")
+    step = run.tell("step")
+    run.thread.start()
+    assert run.wait_for_answer(step) == ("applied", "")
+    run.wait_for(1)
+    assert run.wait_for_answer(run.tell("pause")) == ("refused", "the run is already paused")
+    assert run.seen == [0, 1]
+
+
 def test_resume_of_a_running_run_is_refused(begin: Callable[..., Run]) -> None:
     run = begin(steps=3)
     run.hold_at(1)

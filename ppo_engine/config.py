@@ -19,8 +19,8 @@ GROUPS = ("Run", "Sampling", "Rewards and KL", "PPO", "Optimisation", "Evaluatio
 
 
 def _knob(default: Any, group: str, help: str, *, unit: str = "", live: bool = False, label: str = "", **range_: Any) -> Any:
-    """A pydantic field with what a form needs to draw it. `range_`: gt, ge, lt, le."""
-    extra = {"group": group, "unit": unit, "live": live, "label": label}
+    """A pydantic field with what a form needs to draw it. `range_`: gt, ge, le, min_length."""
+    extra: dict[str, Any] = {"group": group, "unit": unit, "live": live, "label": label}
     return Field(default, description=help, json_schema_extra=extra, **range_)
 
 
@@ -91,13 +91,13 @@ class Config(BaseModel):
 
     # Models and data
     model_name: str = _knob("lvwerra/gpt2-imdb", "Models and data", "The policy: builtin:policy, a local folder, or a name on the "
-                                                                    "Hugging Face Hub.", label="policy model")
+                                                                    "Hugging Face Hub.", label="policy model", min_length=1)
     reward_model: str = _knob("lvwerra/distilbert-imdb", "Models and data", "The sentiment classifier: builtin:classifier, a local "
-                                                                            "folder, or a name on the Hugging Face Hub.")
+                                                                            "folder, or a name on the Hugging Face Hub.", min_length=1)
     query_dataset: str = _knob("stanfordnlp/imdb", "Models and data", "The reviews: builtin:reviews, a local folder, or a name on the "
-                                                                      "Hugging Face Hub. Needs a column `text`.", label="reviews")
+                                                                      "Hugging Face Hub. Needs a column `text`.", label="reviews", min_length=1)
     positive_label: str = _knob("POSITIVE", "Models and data", "Name of the classifier's label whose raw logit is the score. "
-                                                               "Checked at the start on two plain sentences.")
+                                                               "Checked at the start on two plain sentences.", min_length=1)
     min_review_chars: int = _knob(200, "Models and data", "Only reviews longer than this give openings.", unit="characters",
                                   label="shortest review", ge=0, le=100_000)
 
@@ -181,7 +181,7 @@ class Knob:
         if self.kind is bool:
             return "true or false"
         if self.kind is str:
-            return "text"
+            return "text that is not empty"
         noun = "a whole number" if self.kind is int else "a number"
         low = f"above {self.minimum:g}" if self.open_minimum else f"from {self.minimum:g}"
         high = f"{self.maximum:,}".replace(",", " ") if self.kind is int else f"{self.maximum:g}"

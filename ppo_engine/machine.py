@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
 import torch
 
 from .config import Config
-from .errors import DeviceError
+from .errors import DeviceError, OutOfMemoryError
 
 
 def pick_device(wanted: str) -> str:
@@ -44,3 +46,19 @@ def memory_in_use(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device)
     return int(psutil.Process().memory_info().rss)
+
+
+@contextmanager
+def within_memory(device: object, phase: str, remedy: str) -> Iterator[None]:
+    """Turns a lack of memory inside into an `OutOfMemoryError` that names the phase and what to do."""
+    try:
+        yield
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemoryError(f"out of memory on {device} in the phase “{phase}”: {remedy}") from error
+        raise
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device or the machine had no memory left. The CPU's allocator raises a plain RuntimeError."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (isinstance(error, RuntimeError) and "can't allocate memory" in str(error))

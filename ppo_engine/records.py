@@ -121,7 +121,8 @@ class TokenTable:
         if not column.shape[1]:
             return np.full(len(self), missing, np.float32)
         picked = column[np.arange(len(self)), np.maximum(self.last_epoch, 0)]
-        return np.where(self.last_epoch >= 0, picked, column.dtype.type(missing))
+        known: Array = np.where(self.last_epoch >= 0, picked, column.dtype.type(missing))
+        return known
 
     def clip_epochs(self, name: str) -> Array:
         """(tokens,) in how many epochs the clip of that column (policy_clip, value_clip) bound."""

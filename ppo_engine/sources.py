@@ -41,6 +41,8 @@ def loading(field: str, source: str) -> Iterator[None]:
     """Turns any failure inside into a `SourceError` about `field` and `source`."""
     from transformers.utils import logging
 
+    from .machine import is_out_of_memory
+
     logging.disable_progress_bar()  # a library's bar would be drawn over the command line's own
     try:
         with _offline_if_the_hub_is_out_of_reach(source):
@@ -49,6 +51,8 @@ def loading(field: str, source: str) -> Iterator[None]:
         raise
     except Exception as error:
         # Deliberately broad: transformers, datasets, safetensors and httpx each raise their own kinds for the same few causes.
+        if is_out_of_memory(error):
+            raise
         raise SourceError(_explanation(field, source, error)) from error
 
 

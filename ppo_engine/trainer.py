@@ -20,8 +20,8 @@ from torch import Tensor
 
 from . import measure, ppo
 from .config import Config
-from .errors import ConfigError, NumericalError, OutOfMemoryError, StepAbandoned
-from .machine import make_accelerator, synchronize
+from .errors import ConfigError, NumericalError, StepAbandoned
+from .machine import make_accelerator, synchronize, within_memory
 from .models import Policy, frozen_reference, load_language_model
 from .prompts import HELD_OUT_SEED, Openings, load_reviews
 from .records import Rollout, Sample, StepRecord
@@ -78,6 +78,11 @@ class Trainer:
         torch.set_num_threads(self.config.threads or max(1, (os.cpu_count() or 2) - 1))
         self.accelerator = make_accelerator(self.config)
         self._generators = {name: torch.Generator().manual_seed(self.config.seed * 1009 + i) for i, name in enumerate(_GENERATORS)}
+        with within_memory(self.accelerator.device, "loading", "choose smaller models, or device = cpu"):
+            self._load_models_and_reviews()
+        self._loaded = True
+
+    def _load_models_and_reviews(self) -> None:
         self._stage("loading policy")
         language_model, self.tokenizer = load_language_model(self.config.model_name)
         policy = Policy(language_model)
@@ -91,7 +96,6 @@ class Trainer:
         self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
         self._controlled_by, self.kl_controller = self.config, _kl_controller(self.config)
         self._vocabulary = measure.displayed_vocabulary(self.tokenizer, language_model.config.vocab_size)
-        self._loaded = True
 
     def step(self) -> StepRecord:
         """One PPO step: sample, score, reward, advantage, update, record."""
@@ -188,7 +192,7 @@ class Trainer:
     @torch.no_grad()
     def _reference_logprobs(self, rollout: Rollout) -> Tensor:
         ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
-        for rows in torch.arange(len(ids), device=ids.device).split(self.config.mini_batch_size):
+        for rows in torch.arange(len(ids), device=ids.device).split(self.config.mini_batch_size):  # type: ignore[no-untyped-call]
             with self.accelerator.autocast():
                 logits, _ = self.reference(ids[rows], attention_mask[rows], rollout.mask.shape[1], self.config.temperature)
             parts.append(ppo.logprobs_from_logits(logits, rollout.response_ids[rows]))
@@ -220,13 +224,9 @@ class Trainer:
         """Times a phase, and says which one it was and what to lower when memory runs out."""
         self._stage(name)
         started = time.perf_counter()
-        try:
+        with within_memory(self.accelerator.device, name, f"lower {_LOWER[name]}"):
             yield
             synchronize(self.accelerator.device)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and "allocate" not in str(error):
-                raise
-            raise OutOfMemoryError(f"out of memory on {self.accelerator.device} in the phase “{name}”: lower {_LOWER[name]}") from error
         self._times[name] = time.perf_counter() - started
 
     def _phase_times(self, started: float) -> dict[str, float]:

@@ -118,7 +118,7 @@ def run_update(
 def _minibatches(size: int, config: Config, generator: torch.Generator, device: torch.device) -> Iterator[tuple[int, Tensor]]:
     """(epoch, rows) of every minibatch: each epoch a new shuffle; the last minibatch may be smaller."""
     for epoch in range(config.ppo_epochs):
-        for rows in torch.randperm(size, generator=generator).split(config.mini_batch_size):
+        for rows in torch.randperm(size, generator=generator).split(config.mini_batch_size):  # type: ignore[no-untyped-call]
             yield epoch, rows.to(device)
 
 

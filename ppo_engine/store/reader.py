@@ -140,6 +140,6 @@ def _sample(row: Any) -> Sample:
 def _is_running(pid: int, started: float) -> bool:
     """Whether that very process lives: numbers of dead processes are given out again, so its start time must match too."""
     try:
-        return abs(psutil.Process(pid).create_time() - started) < 1.0
+        return bool(abs(psutil.Process(pid).create_time() - started) < 1.0)
     except psutil.Error:
         return False

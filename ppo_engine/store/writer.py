@@ -33,6 +33,7 @@ class RunStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._connection = connect(folder, read_only=False)
+        self._connection.execute("pragma journal_mode = wal")
         # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
         self._connection.execute("pragma synchronous = normal")
 
@@ -43,20 +44,10 @@ class RunStore:
             folder.mkdir(parents=True)
             # Given back when the disk is full, so that the reason can still be written.
             (folder / _RESERVE).write_bytes(os.urandom(_RESERVE_BYTES))
-            with closing(sqlite3.connect(folder / DATABASE, isolation_level=None)) as connection:
-                connection.execute("pragma journal_mode = wal")
-                connection.executescript(f"begin; {TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
-            store = cls(folder)
+            _make_database(folder, run_id, name, preset, config)
+            return cls(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some space") from error
-        with store._transaction() as connection:
-            connection.execute(
-                "insert into run (id, name, preset, config, versions, created, state, stage, owner_pid, owner_started, heartbeat) "
-                "values (?, ?, ?, ?, ?, ?, 'loading', 'starting', ?, ?, ?)",
-                (run_id, name, preset, config.model_dump_json(), json.dumps(_versions()), _now(), os.getpid(),
-                 psutil.Process().create_time(), time.time()),
-            )
-        return store
 
     def record(self, record: StepRecord) -> None:
         """Commits a step whole: metrics, samples and tokens. After this returns, a killed process does not lose it."""
@@ -128,6 +119,20 @@ class RunStore:
         except sqlite3.Error as error:
             hint = "free some space on that disk" if "full" in str(error) else "look whether the folder is still there and writable"
             raise StoreError(f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept") from error
+
+
+def _make_database(folder: Path, run_id: str, name: str, preset: str, config: Config) -> None:
+    """The tables and the run's row, made aside and moved into place, so that nobody ever sees half a run."""
+    aside = folder / f"{DATABASE}.new"
+    with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
+        connection.executescript(f"begin; {TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
+        connection.execute(
+            "insert into run (id, name, preset, config, versions, created, state, stage, owner_pid, owner_started, heartbeat) "
+            "values (?, ?, ?, ?, ?, ?, 'loading', 'starting', ?, ?, ?)",
+            (run_id, name, preset, config.model_dump_json(), json.dumps(_versions()), _now(), os.getpid(),
+             psutil.Process().create_time(), time.time()),
+        )
+    aside.rename(folder / DATABASE)
 
 
 def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:

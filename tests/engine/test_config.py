@@ -48,7 +48,8 @@ BAD = [
     ("adap_kl_ctrl", "perhaps", "true or false"),
     ("device", "tpu", "one of auto, cpu, cuda, mps"),
     ("precision", "fp64", "one of fp32, bf16"),
-    ("model_name", 7, "text"),
+    ("model_name", 7, "text that is not empty"),
+    ("model_name", "", "text that is not empty"),
     ("top_k", [5], "a whole number from 0 to 1 000 000"),
 ]
 
@@ -194,7 +195,7 @@ def values(knob: Knob) -> st.SearchStrategy[Any]:
     if knob.kind is bool:
         return st.booleans()
     if knob.kind is str:
-        return st.text(max_size=40)
+        return st.text(min_size=1, max_size=40)
     assert knob.minimum is not None and knob.maximum is not None
     if knob.kind is int:
         return st.integers(int(knob.minimum), int(knob.maximum))

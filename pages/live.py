@@ -10,7 +10,6 @@ import streamlit as st
 from pages.ui import board, state
 from pages.ui.refresh import heed, interval
 from ppo_engine.errors import StoreError
-from ppo_engine.store import RunReader
 
 
 def draw() -> None:
@@ -27,7 +26,7 @@ def draw() -> None:
 
 
 def _payload(folder: Path, example: bool) -> dict[str, Any]:
-    info = RunReader(folder).info()
+    info = state.info_of(folder)
     earlier = None if example else state.earlier_run(folder)
     return board.board_payload(folder, info, earlier, _pinned(folder), example)
 
@@ -35,9 +34,8 @@ def _payload(folder: Path, example: bool) -> dict[str, Any]:
 def _pin() -> None:
     """The address keeps the chosen sample, so that a link reopens it."""
     pin = st.session_state.board.get("pin") or {}
-    folder = state.shown_run()
-    if folder and pin.get("step", -1) >= 0:
-        st.query_params.update({"run": folder.name, "step": str(pin["step"]), "sample": str(pin["sample"])})
+    if pin.get("run") and pin.get("step", -1) >= 0:
+        st.query_params.update({"run": str(pin["run"]), "step": str(pin["step"]), "sample": str(pin["sample"])})
     else:
         for name in ("run", "step", "sample"):
             st.query_params.pop(name, None)

@@ -8,14 +8,13 @@ from pages.ui import board, state
 from pages.ui.refresh import heed, interval
 from ppo_engine.errors import StoreError
 from ppo_engine.metrics import METRICS, Metric
-from ppo_engine.store import RunReader
 
 
 def draw_top() -> None:
     """The same top line as on every page."""
     folder = state.shown_run()
     try:
-        info = RunReader(folder).info() if folder else None
+        info = state.info_of(folder) if folder else None
         rows = state.view_of(folder).refresh()[0] if folder else []
     except StoreError as error:
         st.error(str(error))

@@ -13,7 +13,7 @@ from .errors import ConfigError, DeviceError, PPOEngineError, SourceError
 from .export import FORMATS, WHAT, export
 from .records import StepRecord
 from .session import RunOwner, create
-from .store import RunReader
+from .store import DATABASE, RunReader
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -51,6 +51,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _export(options: argparse.Namespace) -> int:
+    if not (options.run_folder / DATABASE).is_file():
+        raise ConfigError([f"RUN = {options.run_folder}: there is no run here; give a run's folder, as `train` prints it"])
     export(options.run_folder, options.what, options.format, options.output)
     return DONE
 

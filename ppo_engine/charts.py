@@ -218,7 +218,7 @@ def _values(draw: _Draw) -> Chart:
 
 def _move(draw: _Draw, config: Config) -> Chart:
     now = draw.last("ppo/policy/k3")
-    title = "How far each update moves" if np.isnan(now) else f"The update moved the policy by {three_digits(now)} nats a token"
+    title = "How far each update moves" if np.isnan(now) else f"On average over the update the policy had moved {three_digits(now)} nats a token"
     limit = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": config.target_kl, "y1": config.target_kl,
              "line": {"color": KL, "width": 1, "dash": "dash"}}
     return Chart("move", title, ("ppo/policy/k3", "ppo/policy/approxkl", "ppo/policy/epochs", "ppo/policy/grad_norm"),

@@ -221,7 +221,7 @@ def _explain(problem: Any) -> list[str]:
     if name not in KNOBS:
         near = difflib.get_close_matches(name, KNOBS, n=1, cutoff=0.4)
         advice = f"did you mean {near[0]}?" if near else "allowed: " + ", ".join(KNOBS)
-        return [f"{name}: there is no such setting; {advice}"]
+        return [f"{_shortened(name)}: there is no such setting; {advice}"]
     return [f"{name} = {_shortened(problem['input'])}: must be {KNOBS[name].allowed}"]
 
 

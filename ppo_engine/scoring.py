@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,12 +38,23 @@ class SentimentScorer:
         self._check_canaries(positive_label)
 
     @torch.no_grad()
-    def score(self, texts: Sequence[str]) -> Scores:
-        """Scores of whole texts (query and response), batched; a text longer than the classifier takes is cut at its end."""
-        batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
-        inputs = {name: batch[name].to(self._device) for name in ("input_ids", "attention_mask")}
-        logits = self._model(**inputs).logits.float()
+    def score(self, texts: Sequence[str], at_once: int = 64, between: Callable[[], None] = lambda: None) -> Scores:
+        """Scores of whole texts (query and response), `at_once` in a batch; a text longer than the classifier takes is cut at its end.
+
+        `between` is called before each batch and may raise to give up.
+        """
+        parts = []
+        for start in range(0, len(texts), at_once):
+            between()
+            parts.append(self._logits(texts[start : start + at_once]))
+        logits = torch.cat(parts)
         return Scores(logits[:, self._positive], {label: logits[:, i] for i, label in enumerate(self._labels)})
+
+    def _logits(self, texts: Sequence[str]) -> Tensor:
+        """(texts, labels) raw logits."""
+        batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
+        logits: Tensor = self._model(**{name: batch[name].to(self._device) for name in ("input_ids", "attention_mask")}).logits
+        return logits.float()
 
     def _find(self, positive_label: str) -> int:
         names = [label.upper() for label in self._labels]

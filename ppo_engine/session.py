@@ -39,11 +39,13 @@ class RunOwner:
         self.store = store
         self.config = config
         self.state = "loading"
+        self.trouble = ""
         self.failure: type[Exception] | None = None
         self._on_record = on_record
         self._nudged = threading.Event()
         self._quit_by: float | None = None
         self._single_steps = 0
+        self._pause_when_loaded = False
         self._stop = False
         self._seconds_per_step = 0.0
         self._step = -1
@@ -54,8 +56,9 @@ class RunOwner:
 
     def quit(self, within_s: float = FINISH_STEP_WITHIN_S) -> None:
         """End the run: the step under way may finish within that time, else it is abandoned unrecorded. Safe in a signal handler."""
-        self._quit_by = time.monotonic() + within_s
-        self._nudged.set()
+        # No lock is touched here, and the waits look at this ten times a second.
+        if self._quit_by is None:
+            self._quit_by = time.monotonic() + within_s
 
     def run(self) -> None:
         """Trains until the run ends, in one way or another, and leaves the reason in the store. Raises nothing of the run's."""
@@ -81,7 +84,7 @@ class RunOwner:
         # The models live as long as the run: no collection need look at them again until it ends.
         gc.freeze()
         device = trainer.accelerator.device
-        self._change_state("running" if self.state == "loading" else self.state, device=str(device), stage="")
+        self._change_state("paused" if self._pause_when_loaded else "running", device=str(device), stage="")
         for record in self._paced(trainer):
             self.store.record(record)
             self._step = record.step
@@ -134,23 +137,28 @@ class RunOwner:
         """Why a command cannot be obeyed now, or nothing."""
         if self._stop:
             return "the run is already stopping"
-        if kind == "pause" and self.state == "paused":
+        paused = self.state == "paused" or self._pause_when_loaded
+        if kind == "pause" and paused:
             return "the run is already paused"
-        if kind == "resume" and self.state != "paused":
+        if kind == "resume" and not paused:
             return "the run is not paused"
         return ""
 
     def _do_pause(self) -> None:
-        self._change_state("paused")
+        if self.state == "loading":
+            self._pause_when_loaded = True
+        elif self.state != "paused":
+            self._change_state("paused")
 
     def _do_resume(self) -> None:
         self._single_steps = 0
-        self._change_state("running")
+        self._pause_when_loaded = False
+        if self.state == "paused":
+            self._change_state("running")
 
     def _do_step(self) -> None:
         self._single_steps += 1
-        if self.state != "paused":
-            self._change_state("paused")
+        self._do_pause()
 
     def _do_stop(self) -> None:
         self._stop = True
@@ -170,8 +178,7 @@ class RunOwner:
 
     def _must_give_up(self) -> bool:
         """Whether to abandon what is under way: loading at once when asked to stop, a step when its time is up."""
-        loading = self._step < 0 and self.state == "loading"
-        if loading and (self._stop or self._quit_by is not None):
+        if self.state == "loading" and (self._stop or self._quit_by is not None):
             return True
         return self._quit_by is not None and time.monotonic() > self._quit_by
 
@@ -183,12 +190,13 @@ class RunOwner:
     def _fail(self, error: Exception) -> None:
         self.failure = type(error)  # the error itself would hold on to the trainer, through its traceback
         message = str(error) if isinstance(error, PPOEngineError) else f"{type(error).__name__}: {error}"
+        self.trouble = message
         try:
             self.store.free_reserve()
             self.store.event(self._step, "error", {"message": message})
             self._change_state("failed", stage="", error=message, traceback="".join(traceback.format_exception(error)))
         except StoreError:
-            self.state = "failed"  # the folder is gone or full beyond the reserve: there is no place left to say it
+            self.state = "failed"  # the folder is gone or full beyond the reserve: `trouble` alone can say so
 
 
 class Session:

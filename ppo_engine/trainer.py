@@ -31,7 +31,8 @@ from .update import Update, run_update
 
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
-_LOWER = {"sample": "batch_size or output_max_length", "score": "batch_size", "reference": "mini_batch_size",
+_SCORED_AT_ONCE = 64
+_LOWER = {"sample": "batch_size or output_max_length", "score": "batch_size or output_max_length", "reference": "mini_batch_size",
           "update": "mini_batch_size", "evaluate": "eval_batch_size", "record": "batch_size"}
 
 
@@ -183,7 +184,8 @@ class Trainer:
             )
 
     def _score(self, queries: list[str], responses: list[str]) -> Scores:
-        scores = self.scorer.score([query + response for query, response in zip(queries, responses, strict=True)])
+        texts = [query + response for query, response in zip(queries, responses, strict=True)]
+        scores = self.scorer.score(texts, _SCORED_AT_ONCE, self._give_up_if_interrupted)
         if not measure.finite(scores.total):
             row = int((~torch.isfinite(scores.total)).nonzero()[0])
             raise NumericalError(f"the classifier's score of sample {row} is not finite: “{queries[row]}{responses[row]}”")
@@ -193,6 +195,7 @@ class Trainer:
     def _reference_logprobs(self, rollout: Rollout) -> Tensor:
         ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
         for rows in torch.arange(len(ids), device=ids.device).split(self.config.mini_batch_size):  # type: ignore[no-untyped-call]
+            self._give_up_if_interrupted()
             with self.accelerator.autocast():
                 logits, _ = self.reference(ids[rows], attention_mask[rows], rollout.mask.shape[1], self.config.temperature)
             parts.append(ppo.logprobs_from_logits(logits, rollout.response_ids[rows]))

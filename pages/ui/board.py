@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import statistics
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +47,8 @@ _VIEWS = {"reward": ("reward", 0.0), "advantage": ("whitened", 0.0), "ratio": ("
 _ABOUT_VIEWS = {
     "reward": "What each token earned: the KL penalty for straying from the reference, plus the whole score at the last token.",
     "advantage": "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens are made likelier.",
-    "ratio": "Probability of the token under the new policy over the old one, after the update. Underlined: the clip held it.",
-    "value": "The value head's forecast of the return at each token, after the update. Underlined: the value clip held it.",
+    "ratio": "Probability of the token under the new policy over the old one, in the last epoch of the update. Underlined: the clip held it.",
+    "value": "The value head's forecast of the return at each token, in the last epoch of the update. Underlined: the value clip held it.",
 }
 
 
@@ -93,22 +95,21 @@ def _slow_parts(folder: Path, earlier: Path | None, _rows: int, step: int) -> tu
 
 def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[str, Any]:
     if info is None:
-        return {"name": "ppo-live", "preset": "", "state": "no run yet", "step": "", "share": 0, "left": "", "machine": "", "example": True}
+        return {"id": "", "name": "ppo-live", "preset": "", "state": "no run yet", "step": "", "share": 0, "left": "", "machine": "", "example": True}
     done, steps = max(0, info.last_step), info.config.steps
     pace = _seconds_per_step(rows)
     left = f"{duration((steps - done) * pace)} left" if info.alive and done and pace == pace else ""
     machine = ", ".join(part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part)
     state = "example" if example else f"loading: {info.stage.removeprefix('loading ')}" if info.state == "loading" else info.state
-    return {"name": info.name, "preset": info.preset, "state": state, "step": f"step {done} of {steps}", "share": done / steps,
+    return {"id": info.id, "name": info.name, "preset": info.preset, "state": state, "step": f"step {done} of {steps}", "share": done / steps,
             "left": left, "machine": machine, "example": example}
 
 
 def _seconds_per_step(rows: list[StepRow]) -> float:
-    """Over the last few steps, as the clock on the wall has it, pauses of the pace included."""
-    recent = rows[-6:]
-    if len(recent) < 2:
-        return float("nan")
-    return (recent[-1].wall_time - recent[0].wall_time).total_seconds() / (recent[-1].step - recent[0].step)
+    """Median of the last few steps by the clock on the wall: waits for the chosen speed count, a single pause does not."""
+    recent = [row.wall_time for row in rows[-6:]]
+    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(recent)]
+    return statistics.median(gaps) if gaps else float("nan")
 
 
 def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
@@ -177,7 +178,7 @@ def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
     """The first held-out openings, as the untrained policy and as the newest evaluated one continue them."""
     steps = view.reader.steps_with_samples(EVAL)
     if not steps:
-        return {"title": "", "items": []}
+        return {"title": "Then and now: held-out openings, before training and after", "items": []}
     then, now = (view.reader.samples(step, EVAL)[:count] for step in (steps[0], steps[-1]))
     items = [{"query": old.query, "then": _side(old, old) if old else None, "now": _side(old, new) if steps[-1] else None}
              for old, new in zip(then, now, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -9,9 +10,9 @@ import streamlit as st
 from ppo_engine import session
 from ppo_engine.config import GROUPS, KNOBS, PRESETS, Config, Knob
 from ppo_engine.errors import ConfigError, PPOEngineError
-from ppo_engine.store import RunReader
+from ppo_engine.store import RunInfo, RunReader
 
-from .state import runs_folder, shown_run
+from .state import info_of, runs_folder, shown_run
 
 _OWN_PARAMETERS = ("run", "step", "sample", "search")
 _FIRST = ("seed", "steps")
@@ -44,14 +45,20 @@ def _accepted(preset: str, asked: dict[str, str]) -> tuple[Config, list[str]]:
     try:
         return Config.from_strings(preset, asked), []
     except ConfigError:
-        good, problems = {}, []
-        for name, value in asked.items():
-            try:
-                Config.from_strings(preset, {**good, name: value})
-                good[name] = value
-            except ConfigError as error:
-                problems += error.problems
-        return Config.from_strings(preset, good), problems
+        return _without_what_is_refused(preset, asked)
+
+
+def _without_what_is_refused(preset: str, asked: dict[str, str]) -> tuple[Config, list[str]]:
+    """Drops the settings that the problems name, until the rest is accepted."""
+    problems: list[str] = []
+    while True:
+        try:
+            return Config.from_strings(preset, asked), problems
+        except ConfigError as error:
+            problems += error.problems
+            named = {problem.split(" = ")[0].split(":")[0] for problem in error.problems}
+            kept = {name: value for name, value in asked.items() if name not in named and name[:60] not in named}
+            asked = kept if len(kept) < len(asked) else {}
 
 
 def _fill_form(config: Config) -> None:
@@ -70,10 +77,11 @@ def form_config() -> Config:
 
 def settings() -> None:
     """The form, locked while a run is on; keeps the address in step with it."""
-    locked = run_is_on()
-    if locked and not st.session_state.get("was_locked"):
-        _show_settings_of_the_run()
-    st.session_state.was_locked = locked
+    running = session.current()
+    locked = running is not None and running.alive
+    if locked and running is not None and st.session_state.get("settings_of") != running.folder:
+        _show_settings_of(running.folder)
+        st.session_state.settings_of = running.folder
     if problems := st.session_state.pop("address_problems", []):
         st.session_state.address_message = "The link asks for settings that cannot be; without them:\n\n" + _listed(problems)
     if message := st.session_state.get("address_message"):
@@ -93,13 +101,25 @@ def settings() -> None:
     _keep_address()
 
 
-def _show_settings_of_the_run() -> None:
-    """Another tab may have started the run with other settings than this form's."""
-    running = session.current()
-    assert running is not None
-    info = RunReader(running.folder).info()
+def _show_settings_of(folder: Path) -> None:
+    """Another tab may have started the run with other settings than this form's. A link's own settings then have to wait."""
+    info = _info(folder)
+    if info is None:
+        return
+    if "settings_of" not in st.session_state and _differs(info):
+        st.session_state.address_message = (
+            f"The run {info.name} is on, so its settings are shown here and not the link's. Open the link again when it has ended.")
     st.session_state.preset = info.preset
     _fill_form(info.config)
+
+
+def _differs(info: RunInfo) -> bool:
+    """Whether the form, filled from a link, asks for something else than the run that is on."""
+    asked = {name for name in st.query_params if name not in _OWN_PARAMETERS and name != "preset"}
+    try:
+        return bool(asked) and form_config() != info.config
+    except ConfigError:
+        return True
 
 
 def _widget(knob: Knob, locked: bool) -> None:
@@ -156,7 +176,8 @@ def buttons() -> None:
                  help="Take one PPO step, then pause.")
     second.button("Stop", icon=":material/stop:", width="stretch", disabled=not alive, on_click=_tell, args=(folder, "stop"),
                   help="End the run after the step under way. What it recorded stays.")
-    st.segmented_control("Speed", list(session.SPEEDS), key="speed", default="full", on_change=_change_speed, args=(folder if alive else None,),
+    _follow_speed(folder, info)
+    st.segmented_control("Speed", list(session.SPEEDS), key="speed", on_change=_change_speed, args=(folder if alive else None,),
                          help="The least time a step takes, so that a room can read along. Takes effect at once.", width="stretch")
     _start_when_free()
     _confirm_replacement()
@@ -166,7 +187,7 @@ def buttons() -> None:
 
 def _info(folder: Any) -> Any:
     try:
-        return RunReader(folder).info() if folder else None
+        return info_of(folder) if folder else None
     except PPOEngineError as error:
         st.session_state.problem = str(error)
         return None
@@ -181,14 +202,14 @@ def _ask_to_start() -> None:
 
 
 def _start() -> None:
+    st.session_state.problem = ""
     try:
         started = session.start(form_config(), st.session_state.preset, runs_folder())
-        st.session_state.pop("pinned", None)
         for name in ("run", "step", "sample"):
             st.query_params.pop(name, None)
         seconds = session.SPEEDS.get(st.session_state.get("speed") or "", 0.0)
         if seconds:
-            session.command(started.folder, "speed", seconds_per_step=seconds)
+            st.session_state.speed_asked = started.folder, _tell(started.folder, "speed", seconds_per_step=seconds)
     except ConfigError as error:
         st.session_state.problem = "These settings cannot be:\n\n" + _listed(error.problems)
     except PPOEngineError as error:
@@ -223,19 +244,31 @@ def _start_when_free() -> None:
         st.rerun(scope="app")
 
 
-def _tell(folder: Any, kind: str, **payload: Any) -> None:
+def _tell(folder: Any, kind: str, **payload: Any) -> int | None:
+    """Submits a command; returns its number, None where it was refused."""
     st.session_state.problem = ""
     try:
-        session.command(folder, kind, **payload)
+        return session.command(folder, kind, **payload)
     except PPOEngineError as error:
         st.session_state.problem = str(error)
+        return None
 
 
 def _change_speed(folder: Any) -> None:
-    if folder is not None and st.session_state.speed:
-        _tell(folder, "speed", seconds_per_step=session.SPEEDS[st.session_state.speed])
+    if folder is not None and st.session_state.speed:  # pressing the chosen one again deselects it: nothing is asked for
+        st.session_state.speed_asked = folder, _tell(folder, "speed", seconds_per_step=session.SPEEDS[st.session_state.speed])
+
+
+def _follow_speed(folder: Path | None, info: RunInfo | None) -> None:
+    """Shows the run's own speed, which another tab may have changed, unless this tab has just asked for another."""
+    st.session_state.setdefault("speed", next(iter(session.SPEEDS)))
+    if folder is None or info is None or not info.alive or info.state == "loading":
+        return
+    asked_of, number = st.session_state.get("speed_asked", (None, None))
+    if asked_of != folder or number is None or RunReader(folder).command(number)[0] != "queued":
+        st.session_state.speed = next(name for name, seconds in session.SPEEDS.items() if seconds >= info.seconds_per_step)
 
 
 def _listed(problems: list[str]) -> str:
-    """Problems as a list; backticks keep what a stranger put into a link from being read as Markdown."""
-    return "\n".join(f"- `{problem.replace('`', '')}`" for problem in problems)
+    """Problems as a list, each on one line of code, so that what a stranger put into a link is never read as Markdown."""
+    return "\n".join(f"- `{' '.join(problem.replace('`', '').split())}`" for problem in problems)

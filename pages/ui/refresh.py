@@ -7,9 +7,8 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine.errors import StoreError
-from ppo_engine.store import RunReader
 
-from .state import shown_run
+from .state import info_of, shown_run
 
 IDLE_S = 2.0
 """Between looks while no run is on: another tab may start one."""
@@ -21,7 +20,7 @@ def interval(busy: float) -> float | None:
         return None
     folder = shown_run()
     try:
-        return busy if folder and RunReader(folder).info().alive else IDLE_S
+        return busy if folder and info_of(folder).alive else IDLE_S
     except StoreError:
         return IDLE_S
 

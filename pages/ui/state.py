@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
+from ppo_engine import session
 from ppo_engine.builtin import ASSETS
 from ppo_engine.charts import metrics_frame
 from ppo_engine.errors import StoreError
-from ppo_engine.store import RunReader, StepRow, list_runs
+from ppo_engine.store import RunInfo, RunReader, StepRow, list_runs
 
 EXAMPLE = ASSETS / "example"
 """A recorded run, shown before there is one."""
@@ -28,6 +30,14 @@ def shown_run() -> Path | None:
     runs = list_runs(runs_folder())
     wanted = st.query_params.get("run", "")
     return next((run for run in runs if run.name == wanted), runs[0] if runs else None)
+
+
+def info_of(run: Path) -> RunInfo:
+    """The run's row; of a run whose folder could not even take its last words, what its owner here knows."""
+    info, here = RunReader(run).info(), session.current()
+    if info.alive and here is not None and here.folder == run and not here.alive:
+        return replace(info, state="failed", error=here.owner.trouble)
+    return info
 
 
 def earlier_run(run: Path) -> Path | None:

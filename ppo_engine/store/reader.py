@@ -66,6 +66,12 @@ class RunReader:
             row = connection.execute("select *, coalesce((select max(step) from steps), -1) as last_step from run").fetchone()
         if row is None:
             raise StoreError(f"{self.folder}: the run was never begun")
+        try:
+            return self._info(row)
+        except (ValueError, KeyError) as error:
+            raise StoreError(f"{self.folder}: written by another version of ppo-live, or damaged ({error})") from error
+
+    def _info(self, row: sqlite3.Row) -> RunInfo:
         state = row["state"]
         if state not in ENDED and not _is_running(row["owner_pid"], row["owner_started"]):
             state = "interrupted"

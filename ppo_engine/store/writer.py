@@ -8,7 +8,7 @@ import platform
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +24,7 @@ from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, 
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
+_TRIES_TO_CLOSE = 50
 _PACKAGES = ("torch", "transformers", "accelerate", "streamlit")
 
 
@@ -93,17 +94,19 @@ class RunStore:
 
     def free_reserve(self) -> None:
         """Gives back the space kept for the last words of a run whose disk is full."""
-        (self.folder / _RESERVE).unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.folder / _RESERVE).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Ends writing. The journal goes back into the file, so that the run opens from a read-only folder too."""
         self.free_reserve()
-        try:
-            self._connection.execute("pragma journal_mode = delete")
-        except sqlite3.OperationalError:
-            pass  # a reader is in the middle of a call: the run stays readable as it is
-        finally:
-            self._connection.close()
+        for _ in range(_TRIES_TO_CLOSE):
+            try:
+                self._connection.execute("pragma journal_mode = delete")
+                break
+            except sqlite3.OperationalError:
+                time.sleep(0.02)  # a reader is in the middle of a call; SQLite does not wait for it here
+        self._connection.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

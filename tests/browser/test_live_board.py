@@ -51,9 +51,10 @@ def test_zoom_legend_and_dom_are_kept_while_data_come_in(running: Page) -> None:
     running.wait_for_function(f"{PLOT}._fullData.some(trace => trace.visible === 'legendonly')")
     hidden = running.evaluate(f"{PLOT}._fullData.filter(t => t.visible === 'legendonly').map(t => t.name)")
 
-    wait_for_step(running, step(running) + 4)
+    wait_for_step(running, max(16, step(running) + 4))  # past the eleventh step the axis itself grows with every step
     assert running.evaluate(f"{PLOT}.marked"), "the plot was not mounted anew"
     assert running.evaluate(f"{PLOT}._fullLayout.xaxis.range") == pytest.approx(zoomed)
+    assert running.evaluate(kl) == pytest.approx(zoomed)
     assert running.evaluate(f"{PLOT}._fullData.filter(t => t.visible === 'legendonly').map(t => t.name)") == hidden
 
 
@@ -174,6 +175,9 @@ def test_the_speed_can_be_changed_while_it_runs(running: Page, server: Server) -
     while reader.info().seconds_per_step != 5.0:
         assert time.monotonic() < give_up
         time.sleep(0.05)
+    running.reload()
+    chosen = running.get_by_role("radio", name="5 s/step").or_(running.get_by_role("button", name="5 s/step")).first
+    expect(chosen).to_have_attribute("aria-checked", "true")
 
 
 def test_samples_can_be_searched_and_sorted(running: Page) -> None:
@@ -208,6 +212,20 @@ def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callab
                   "batch_size = -3: must be a whole number from 1", "wat: there is no such setting"):
         expect(warning).to_contain_text(words)
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("5")
+
+
+def test_a_link_cannot_bring_in_markup(open_page: Callable[..., Page]) -> None:
+    page = open_page("?" + urlencode({"x\n\n![](http://127.0.0.1:9/x.png)": "1", "lam": "7\n\n# Big\n\n[press](http://127.0.0.1:9)"}))
+    warning = page.get_by_test_id("stAlert").first
+    expect(warning).to_contain_text("lam = 7")
+    assert warning.locator("img, a, h1").count() == 0
+
+
+def test_valid_settings_survive_a_bad_one_beside_them(open_page: Callable[..., Page]) -> None:
+    page = open_page("?output_min_length=20&output_max_length=30&lam=nan")
+    warning = page.get_by_test_id("stAlert").first
+    expect(warning).to_contain_text("lam = nan")
+    expect(warning).not_to_contain_text("output_min_length")
 
 
 def test_contradicting_settings_are_refused_with_the_reason(open_page: Callable[..., Page], server: Server) -> None:

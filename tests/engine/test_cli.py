@@ -109,9 +109,9 @@ def test_a_runs_folder_that_cannot_be_written_exits_1(settings: list[str], tmp_p
     assert done.returncode == 1 and "Choose another runs folder" in done.stderr
 
 
-def test_exporting_what_is_no_run_exits_1_and_says_so(tmp_path: Path) -> None:
+def test_exporting_what_is_no_run_exits_2_and_says_so(tmp_path: Path) -> None:
     done = ppo("export", str(tmp_path))
-    assert done.returncode == 1 and "there is no run here" in done.stderr
+    assert done.returncode == 2 and "there is no run here" in done.stderr
 
 
 def test_ctrl_c_ends_the_run_and_keeps_it(settings: list[str], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 import time
 import weakref
@@ -12,6 +13,7 @@ import pytest
 
 from ppo_engine import Config, RunReader, StepRecord, session
 from ppo_engine.errors import RunBusyError, StoreError
+from ppo_engine.store import DATABASE
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 
 PATIENCE_S = 60.0
@@ -140,6 +142,30 @@ def test_step_before_training_has_begun_takes_one_ppo_step(begin: Callable[..., 
     run.wait_for(1)
     assert run.wait_for_answer(run.tell("pause")) == ("refused", "the run is already paused")
     assert run.seen == [0, 1]
+
+
+@pytest.mark.parametrize("first", ["pause", "step"])
+def test_pause_while_loading_waits_for_the_models_and_still_heeds_stop(begin: Callable[..., Run], first: str) -> None:
+    run = begin(steps=5)
+    run.tell(first)
+    run.tell("pause")
+    run.tell("stop")
+    run.thread.start()
+    assert run.join() == "stopped"
+    states = [event["payload"]["state"] for event in run.reader.events()]
+    assert states == ["stopped"], "it never left the loading state"
+
+
+def test_a_folder_that_takes_no_more_words_leaves_them_with_the_owner(begin: Callable[..., Run]) -> None:
+    run = begin(steps=50)
+    run.hold_at(1)
+    with sqlite3.connect(run.folder / DATABASE) as connection:
+        for table in ("steps", "events", "run"):
+            connection.execute(f"drop table {table}")
+    run.let_go()
+    run.thread.join(PATIENCE_S)
+    assert not run.thread.is_alive() and run.owner.state == "failed"
+    assert "the run cannot be written" in run.owner.trouble
 
 
 def test_resume_of_a_running_run_is_refused(begin: Callable[..., Run]) -> None:

@@ -25,10 +25,29 @@ function build(host) {
   const parts = Object.fromEntries(SKELETON.map((name) => [name, element(name === "top" || name === "notice" ? "div" : "section", name)]));
   root.append(...Object.values(parts));
   host.replaceChildren(root);
+  for (const old of boards) if (!old.root.isConnected) dispose(old);
   host.board = { root, parts, local: { view: "reward", sort: "score", search: "" } };
   tips(host.board);
-  document.addEventListener("visibilitychange", () => root.isConnected && reportVisibility(host.board));
+  boards.add(host.board);
   return host.board;
+}
+
+// Boards of pages that were left: without this each visit would keep its plots and its last payload.
+const boards = new Set();
+document.addEventListener("visibilitychange", () => boards.forEach((board) => board.root.isConnected && reportVisibility(board)));
+
+function dispose(board) {
+  boards.delete(board);
+  board.local.watching?.disconnect();
+  board.local.sizes?.disconnect();
+  for (const { plot } of board.local.charts?.values() ?? []) window.Plotly.purge(plot);
+}
+
+// The chosen sample goes into the address. The count makes every click a new value, so that none is taken for a repetition.
+let clicks = 0;
+export function pin(board, step, sample) {
+  if (board.data.run.example) { board.local.pinned = step < 0 ? null : { step, sample }; drawBody(board, board.data); return; }
+  board.send("pin", { run: board.data.run.id, step, sample, click: clicks++ });
 }
 
 // A hidden tab must cost the server nothing: it says so, and the page stops asking until it is seen again.
@@ -74,6 +93,7 @@ function drawNotice({ parts }, notice) {
 
 function drawBody(board, data) {
   drawHeadline(board, data.headline);
+  if (data.batch && data.run.example) data.batch.pinned = board.local.pinned;
   drawCharts(board, data.charts);
   drawPairs(board, data.pairs);
   drawSamples(board, data.batch);
@@ -86,9 +106,10 @@ function drawHeadline({ parts, local }, headline) {
     name.append(aboutButton(label, about));
     box.append(name, now, change);
     parts.headline.append(box);
-    return { now, change };
+    return { name: name.firstChild, now, change };
   });
-  headline.forEach(({ now, change }, i) => {
+  headline.forEach(({ label, now, change }, i) => {
+    fill(local.headline[i].name, label);
     fill(local.headline[i].now, now);
     fill(local.headline[i].change, change);
   });

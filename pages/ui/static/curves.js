@@ -2,23 +2,25 @@
 import { aboutButton } from "./board.js";
 import { element, fill } from "./dom.js";
 
-const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "autoScale2d"] };
+const CONFIG = { displaylogo: false, responsive: true, doubleClick: "autosize",
+  modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"] };
 
 const FIRST = 3; // charts that stand above the pairs, on the first screen; the rest come below
 
 export function drawCharts(board, charts) {
   const { local, parts } = board;
+  if (local.run !== board.data.run.id) { local.run = board.data.run.id; local.range = null; }
   local.charts ??= new Map(charts.map((chart, i) => [chart.key, build(i < FIRST ? parts.charts : parts.more, chart)]));
   watchTheme(board);
   for (const chart of charts) {
     const made = local.charts.get(chart.key);
     fill(made.title, chart.title);
-    const fingerprint = JSON.stringify(chart.spec);
+    const fingerprint = JSON.stringify([chart.spec, local.range]);
     if (made.fingerprint === fingerprint && made.theme === local.theme) continue;
     made.fingerprint = fingerprint;
     made.theme = local.theme;
     const { data, layout } = chart.spec;
-    window.Plotly.react(made.plot, data, { ...layout, height: made.plot.clientHeight, ...themed(board.root, layout) }, CONFIG);
+    window.Plotly.react(made.plot, data, { ...layout, height: made.plot.clientHeight, ...themed(board.root, layout, local.range) }, CONFIG);
     if (!made.linked) link(board, made);
   }
 }
@@ -33,7 +35,7 @@ function build(section, chart) {
 }
 
 // plotly.js knows no CSS variables, so the page's colours are read and put in.
-function themed(root, layout) {
+function themed(root, layout, range) {
   const style = getComputedStyle(root);
   const text = style.getPropertyValue("--st-text-color").trim() || style.color;
   const back = style.getPropertyValue("--st-background-color").trim() || "#fff";
@@ -42,6 +44,7 @@ function themed(root, layout) {
   const themed = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: text, family: style.fontFamily, size: 12 },
     hoverlabel: { bgcolor: back, font: { color: text } } };
   for (const name of ["xaxis", "yaxis", "yaxis2"]) if (layout[name]) themed[name] = { ...layout[name], gridcolor: grid, linecolor: grid };
+  if (range) themed.xaxis.range = range;
   return themed;
 }
 
@@ -80,12 +83,10 @@ function link(board, made) {
   });
   made.plot.on("plotly_unhover", () => others().forEach((other) => window.Plotly.Fx.unhover(other.plot)));
   made.plot.on("plotly_relayout", (change) => {
-    if (board.local.zooming) return;
-    const range = change["xaxis.range[0]"] !== undefined
-      ? { "xaxis.range[0]": change["xaxis.range[0]"], "xaxis.range[1]": change["xaxis.range[1]"] }
-      : change["xaxis.autorange"] ? { "xaxis.autorange": true } : null;
-    if (!range) return;
-    board.local.zooming = true;
-    Promise.all(others().map((other) => window.Plotly.relayout(other.plot, range))).finally(() => { board.local.zooming = false; });
+    const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0], to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
+    if (from === undefined && !change["xaxis.autorange"]) return;
+    // The zoom is the board's own: it goes into every chart, and stays while the steps' axis grows.
+    board.local.range = from === undefined ? null : [from, to];
+    drawCharts(board, board.data.charts);
   });
 }

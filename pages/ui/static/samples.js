@@ -1,13 +1,12 @@
 // The batch's continuations, sortable and searchable, and the pairs "then and now".
 import { element, fill, signed, number } from "./dom.js";
+import { pin } from "./board.js";
 import { drawTokens } from "./tokens.js";
 
 const SORTS = { "score": ["highest score", (a, b) => b.score - a.score], "worst": ["lowest score", (a, b) => a.score - b.score],
   "kl": ["largest KL", (a, b) => b.kl - a.kl], "length": ["longest", (a, b) => b.length - a.length], "index": ["batch order", (a, b) => a.index - b.index] };
 
 export function drawPairs({ parts, local }, pairs) {
-  parts.pairs.hidden = !pairs.items.length;
-  if (!pairs.items.length) return;
   local.pairs ??= (() => {
     const header = element("header"), title = element("h2"), grid = element("div", "pairs");
     header.append(title);
@@ -19,7 +18,8 @@ export function drawPairs({ parts, local }, pairs) {
   const fingerprint = JSON.stringify(pairs.items);
   if (local.pairs.fingerprint === fingerprint) return;
   local.pairs.fingerprint = fingerprint;
-  local.pairs.grid.replaceChildren(...pairs.items.map(pair));
+  local.pairs.grid.replaceChildren(...(pairs.items.length ? pairs.items.map(pair)
+    : [1, 2, 3].map(() => element("div", "pair quiet", "An opening and its continuation appear here before the first step."))));
 }
 
 function pair({ query, then, now }) {
@@ -37,15 +37,19 @@ function pair({ query, then, now }) {
 
 export function drawSamples(board, batch) {
   const { local, parts } = board;
-  parts.samples.hidden = !batch;
-  if (!batch) return;
   local.list ??= build(board, parts.samples);
   const list = local.list;
+  if (!batch) {
+    fill(list.title, "Continuations");
+    list.fingerprint = null;
+    list.rows.replaceChildren(element("div", "none", "The batch's continuations appear here after the first step."));
+    return;
+  }
   fill(list.title, batch.title);
   list.follow.hidden = !batch.pinned;
   const shown = ordered(batch, local);
   const chosen = chosenSample(board, batch);
-  const fingerprint = JSON.stringify([batch.step, local.sort, local.search, chosen]);
+  const fingerprint = JSON.stringify([board.data.run.id, batch.step, local.sort, local.search, chosen]);
   if (list.fingerprint === fingerprint) return;
   list.fingerprint = fingerprint;
   const top = list.rows.scrollTop;
@@ -74,10 +78,11 @@ function build(board, section) {
   search.setAttribute("aria-label", "Search the continuations");
   sort.setAttribute("aria-label", "Sort the continuations");
   for (const [value, [label]] of Object.entries(SORTS)) { const option = element("option", "", label); option.value = value; sort.append(option); }
-  const redraw = () => { drawSamples(board, board.data.batch); drawTokens(board, board.data.batch); };
+  const redraw = () => { if (board.data.batch) redrawAll(); };
+  const redrawAll = () => { drawSamples(board, board.data.batch); drawTokens(board, board.data.batch); };
   search.addEventListener("input", () => { board.local.search = search.value; redraw(); });
   sort.addEventListener("change", () => { board.local.sort = sort.value; redraw(); });
-  follow.addEventListener("click", () => board.send("pin", { step: -1, sample: -1 }));
+  follow.addEventListener("click", () => pin(board, -1, -1));
   header.append(title, element("span", "grow"), follow, search, sort);
   const head = element("div", "samples head"), labels = element("div", "sample"), rows = element("div", "samples");
   for (const label of ["#", "score", "KL", "query, then response"]) labels.append(element("span", label.length < 6 ? "number" : "", label));
@@ -95,7 +100,7 @@ function row(board, batch, sample, chosen) {
   text.append(element("span", "query", sample.query), element("span", "response", sample.response));
   if (sample.ended) { const end = element("span", "quiet", " ∎"); end.dataset.tip = "The policy ended its text here."; text.append(end); }
   made.append(element("span", "number quiet", sample.index), element("span", "number", signed(sample.score)), element("span", "number quiet", number(sample.kl)), text);
-  const choose = () => board.send("pin", { step: batch.step, sample: sample.index });
+  const choose = () => pin(board, batch.step, sample.index);
   made.addEventListener("click", choose);
   made.addEventListener("keydown", (event) => event.key === "Enter" && choose());
   return made;

@@ -1,5 +1,6 @@
 // What PPO did to each token: the chosen sample as a strip, the whole batch as a heatmap, in four views.
 import { element, fill, number, signed } from "./dom.js";
+import { pin } from "./board.js";
 import { chosenSample } from "./samples.js";
 
 const VIEWS = {
@@ -12,9 +13,8 @@ const GAP = 1, TALLEST = 640;
 
 export function drawTokens(board, batch) {
   const { local, parts } = board;
-  parts.tokens.hidden = !batch;
-  if (!batch) return;
-  local.tokens ??= build(board, parts.tokens, batch);
+  local.tokens ??= build(board, parts.tokens);
+  if (!batch) return clear(local.tokens);
   const made = local.tokens, view = VIEWS[local.view], chosen = chosenSample(board, batch);
   for (const [name, button] of Object.entries(made.buttons)) button.setAttribute("aria-pressed", String(name === local.view));
   fill(made.about, batch.about[local.view]);
@@ -24,20 +24,29 @@ export function drawTokens(board, batch) {
   made.clips.hidden = !view.clip;
   const sample = batch.samples.find((one) => one.index === chosen) ?? batch.samples[0];
   fill(made.title, sample ? `Sample ${sample.index} of step ${batch.step}, token by token: score ${signed(sample.score)}` : "");
-  const fingerprint = JSON.stringify([batch.step, chosen, local.view, getComputedStyle(board.root).color]);
+  const fingerprint = JSON.stringify([board.data.run.id, batch.step, chosen, local.view, getComputedStyle(board.root).color]);
   if (made.fingerprint === fingerprint) return;
   made.fingerprint = fingerprint;
   made.strip.replaceChildren(...strip(batch, sample, view, limit));
   heatmap(board, made, batch, view, limit, chosen);
 }
 
-function build(board, section, batch) {
+function clear(made) {
+  made.fingerprint = null;
+  fill(made.title, "Token by token");
+  fill(made.about, "What each token of a continuation earned appears here after the first step.");
+  made.strip.replaceChildren();
+  made.canvas.width = made.canvas.width;
+  made.cells = new Map();
+}
+
+function build(board, section) {
   section.classList.remove("tokens");
   const header = element("header"), title = element("h2"), views = element("div", "views"), about = element("p", "quiet");
   const buttons = {};
   for (const [name, view] of Object.entries(VIEWS)) {
     const button = element("button", "", view.label);
-    button.addEventListener("click", () => { board.local.view = name; drawTokens(board, board.data.batch); });
+    button.addEventListener("click", () => { board.local.view = name; if (board.data.batch) drawTokens(board, board.data.batch); });
     views.append(buttons[name] = button);
   }
   const scale = element("span", "scale"), low = element("span", "number"), high = element("span", "number"), clips = element("u", "", "clip binds");
@@ -50,9 +59,10 @@ function build(board, section, batch) {
   under.style.margin = "20px 0 6px";
   heat.append(canvas);
   heat.tip = (event) => { const at = cellAt(board, event); return at === null ? "" : describe(board.data.batch, at); };
-  heat.addEventListener("click", (event) => { const at = cellAt(board, event); if (at !== null) board.send("pin", { step: board.data.batch.step, sample: board.data.batch.tokens.sample[at] }); });
+  heat.addEventListener("click", (event) => { const at = cellAt(board, event); if (at !== null) pin(board, board.data.batch.step, board.data.batch.tokens.sample[at]); });
   section.append(header, about, strip, under, heat);
-  new ResizeObserver(() => { if (board.local.tokens) { board.local.tokens.fingerprint = null; drawTokens(board, board.data.batch); } }).observe(heat);
+  board.local.sizes = new ResizeObserver(() => { if (board.local.tokens && board.data.batch) { board.local.tokens.fingerprint = null; drawTokens(board, board.data.batch); } });
+  board.local.sizes.observe(heat);
   return { title, buttons, about, strip, canvas, low, high, clips };
 }
 

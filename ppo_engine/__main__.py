@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a run; its folder is the last line of the output")
     train.add_argument("--preset", default="tiny-reviews", help=f"starting point: {', '.join(PRESETS)} (default: %(default)s)")
-    train.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated")
+    train.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
+    )
     train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder for runs (default: %(default)s)")
     train.set_defaults(run=_train)
 

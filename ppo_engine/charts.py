@@ -60,16 +60,26 @@ class Chart:
 
 def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
     """A row a step, `step` and `wall_time` first, and a column for every metric there is; NaN where a step lacks one."""
-    return pd.DataFrame([{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows],
-                        columns=["step", "wall_time", *METRICS])
+    return pd.DataFrame(
+        [{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows], columns=["step", "wall_time", *METRICS]
+    )
 
 
 def live_charts(metrics: pd.DataFrame, config: Config | None = None, earlier: pd.DataFrame | None = None) -> list[Chart]:
     """Every curve of a run, in the order of the page. `earlier` is another run's frame, drawn in grey behind."""
     config = config or Config()
     draw = _Draw(metrics, earlier)
-    return [_score(draw), _kl(draw, config), _clips(draw), _losses(draw), _entropy(draw), _explained(draw), _values(draw),
-            _move(draw, config), _times(draw)]
+    return [
+        _score(draw),
+        _kl(draw, config),
+        _clips(draw),
+        _losses(draw),
+        _entropy(draw),
+        _explained(draw),
+        _values(draw),
+        _move(draw, config),
+        _times(draw),
+    ]
 
 
 class _Draw:
@@ -82,9 +92,20 @@ class _Draw:
     def figure(self, *traces: Spec, shapes: Sequence[Spec] = (), y: Spec | None = None, y2: Spec | None = None) -> Spec:
         longest = max(len(self.metrics), 0 if self.earlier is None else len(self.earlier), 11)
         layout = {
-            "hovermode": "x unified", "uirevision": "kept", "showlegend": True, "height": 240,
+            "hovermode": "x unified",
+            "uirevision": "kept",
+            "showlegend": True,
+            "height": 240,
             "margin": {"l": 44, "r": 12, "t": 28, "b": 34},
-            "legend": {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "font": {"size": 11}, "traceorder": "normal", "itemwidth": 30},
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "y": 1,
+                "yanchor": "bottom",
+                "font": {"size": 11},
+                "traceorder": "normal",
+                "itemwidth": 30,
+            },
             "xaxis": {"title": {"text": "step", "standoff": 4}, "range": [-0.02 * longest, 1.02 * (longest - 1)], "zeroline": False},
             "yaxis": {"zeroline": False, "automargin": True, **(y or {})},
             "shapes": list(shapes),
@@ -95,11 +116,20 @@ class _Draw:
 
     def line(self, metric: str, label: str, colour: str, dash: str = "solid", width: float = 2, **more: Any) -> list[Spec]:
         """The metric's curve, and the earlier run's behind it."""
-        curve = scatter(*present(self.metrics, metric), name=label, mode="lines", line={"color": colour, "dash": dash, "width": width}, **more)
+        curve = scatter(
+            *present(self.metrics, metric), name=label, mode="lines", line={"color": colour, "dash": dash, "width": width}, **more
+        )
         if self.earlier is None:
             return [curve]
-        ghost = scatter(*present(self.earlier, metric), name=f"{label}, run before", mode="lines", opacity=0.45, showlegend=False,
-                        line={"color": REFERENCE, "dash": dash, "width": 1.5}, **more)
+        ghost = scatter(
+            *present(self.earlier, metric),
+            name=f"{label}, run before",
+            mode="lines",
+            opacity=0.45,
+            showlegend=False,
+            line={"color": REFERENCE, "dash": dash, "width": 1.5},
+            **more,
+        )
         return [ghost, curve]
 
     def last(self, metric: str) -> float:
@@ -152,16 +182,26 @@ def _score(draw: _Draw) -> Chart:
     steps, means = present(frame, "env/reward_mean")
     spread = present(frame, "env/reward_std")[1]
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
-    band = [scatter(steps, means - spread, showlegend=False, name="one standard deviation below", **edge),
-            scatter(steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge)]
-    held_out = scatter(*present(frame, "eval/reward_mean"), name="held out", mode="markers",
-                       error_y={"array": shortened(present(frame, "eval/reward_se")[1]), "thickness": 1, "width": 3},
-                       marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}})
+    band = [
+        scatter(steps, means - spread, showlegend=False, name="one standard deviation below", **edge),
+        scatter(steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge),
+    ]
+    held_out = scatter(
+        *present(frame, "eval/reward_mean"),
+        name="held out",
+        mode="markers",
+        error_y={"array": shortened(present(frame, "eval/reward_se")[1]), "thickness": 1, "width": 3},
+        marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}},
+    )
     title = "The score appears here after the first step"
     if len(means):
         title = f"The mean score is {signed(means[-1])}, from {signed(means[0])} at the first step"
-    return Chart("score", title, ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se"),
-                 draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out))
+    return Chart(
+        "score",
+        title,
+        ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se"),
+        draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out),
+    )
 
 
 def _kl(draw: _Draw, config: Config) -> Chart:
@@ -171,9 +211,14 @@ def _kl(draw: _Draw, config: Config) -> Chart:
     if config.adap_kl_ctrl:
         shapes = [_band(0.8 * target, 1.2 * target, KL, 0.12)]
         title += "" if np.isnan(now) else f", {'above' if now > target else 'below'} its target of {target:g}"
-    return Chart("kl", title, ("objective/kl", "objective/kl_coef"),
-                 draw.figure(*draw.line("objective/kl", "KL", KL), *coefficient, shapes=shapes,
-                             y={"rangemode": "tozero"}, y2={"rangemode": "tozero"}))
+    return Chart(
+        "kl",
+        title,
+        ("objective/kl", "objective/kl_coef"),
+        draw.figure(
+            *draw.line("objective/kl", "KL", KL), *coefficient, shapes=shapes, y={"rangemode": "tozero"}, y2={"rangemode": "tozero"}
+        ),
+    )
 
 
 def _clips(draw: _Draw) -> Chart:
@@ -181,32 +226,57 @@ def _clips(draw: _Draw) -> Chart:
     title = "How often the clips bind"
     if not np.isnan(policy):
         title = f"The clips bind at {percent(policy)} of ratios, {percent(value)} of values"
-    lines = [*draw.line("ppo/policy/clipfrac", "policy clip", CLIP), *draw.line("ppo/val/clipfrac", "value clip", CLIP, dash="dash", width=1.5)]
-    return Chart("clips", title, ("ppo/policy/clipfrac", "ppo/val/clipfrac"),
-                 draw.figure(*lines, shapes=[_healthy("ppo/policy/clipfrac", CLIP)], y={"rangemode": "tozero", "tickformat": ".0%"}))
+    lines = [
+        *draw.line("ppo/policy/clipfrac", "policy clip", CLIP),
+        *draw.line("ppo/val/clipfrac", "value clip", CLIP, dash="dash", width=1.5),
+    ]
+    return Chart(
+        "clips",
+        title,
+        ("ppo/policy/clipfrac", "ppo/val/clipfrac"),
+        draw.figure(*lines, shapes=[_healthy("ppo/policy/clipfrac", CLIP)], y={"rangemode": "tozero", "tickformat": ".0%"}),
+    )
 
 
 def _losses(draw: _Draw) -> Chart:
     now = draw.last("ppo/loss/total")
-    lines = [*draw.line("ppo/loss/policy", "policy", POLICY), *draw.line("ppo/loss/value", "value", VALUE),
-             *draw.line("ppo/loss/total", "total", REFERENCE, dash="dot")]
-    return Chart("losses", "Losses" if np.isnan(now) else f"The total loss is {signed(now)}",
-                 ("ppo/loss/policy", "ppo/loss/value", "ppo/loss/total"), draw.figure(*lines))
+    lines = [
+        *draw.line("ppo/loss/policy", "policy", POLICY),
+        *draw.line("ppo/loss/value", "value", VALUE),
+        *draw.line("ppo/loss/total", "total", REFERENCE, dash="dot"),
+    ]
+    return Chart(
+        "losses",
+        "Losses" if np.isnan(now) else f"The total loss is {signed(now)}",
+        ("ppo/loss/policy", "ppo/loss/value", "ppo/loss/total"),
+        draw.figure(*lines),
+    )
 
 
 def _entropy(draw: _Draw) -> Chart:
     now, first = draw.last("ppo/policy/entropy"), draw.first("ppo/policy/entropy")
     title = "Entropy" if np.isnan(now) else f"Entropy is {three_digits(now)} nats a token, from {three_digits(first)} at the first step"
-    return Chart("entropy", title, ("ppo/policy/entropy", "objective/entropy"),
-                 draw.figure(*draw.line("ppo/policy/entropy", "entropy", POLICY), y={"rangemode": "tozero"}))
+    return Chart(
+        "entropy",
+        title,
+        ("ppo/policy/entropy", "objective/entropy"),
+        draw.figure(*draw.line("ppo/policy/entropy", "entropy", POLICY), y={"rangemode": "tozero"}),
+    )
 
 
 def _explained(draw: _Draw) -> Chart:
     now = draw.last("ppo/val/var_explained")
     title = "Explained variance" if np.isnan(now) else f"The values foresee {percent(now)} of the returns' variance"
-    return Chart("explained", title, ("ppo/val/var_explained", "ppo/val/error", "ppo/returns/var"),
-                 draw.figure(*draw.line("ppo/val/var_explained", "explained variance", VALUE),
-                             shapes=[_healthy("ppo/val/var_explained", VALUE)], y={"tickformat": ".0%"}))
+    return Chart(
+        "explained",
+        title,
+        ("ppo/val/var_explained", "ppo/val/error", "ppo/returns/var"),
+        draw.figure(
+            *draw.line("ppo/val/var_explained", "explained variance", VALUE),
+            shapes=[_healthy("ppo/val/var_explained", VALUE)],
+            y={"tickformat": ".0%"},
+        ),
+    )
 
 
 def _values(draw: _Draw) -> Chart:
@@ -218,20 +288,42 @@ def _values(draw: _Draw) -> Chart:
 
 def _move(draw: _Draw, config: Config) -> Chart:
     now = draw.last("ppo/policy/k3")
-    title = "How far each update moves" if np.isnan(now) else f"On average over the update the policy had moved {three_digits(now)} nats a token"
-    limit = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": config.target_kl, "y1": config.target_kl,
-             "line": {"color": KL, "width": 1, "dash": "dash"}}
-    return Chart("move", title, ("ppo/policy/k3", "ppo/policy/approxkl", "ppo/policy/epochs", "ppo/policy/grad_norm"),
-                 draw.figure(*draw.line("ppo/policy/k3", "move (k3)", KL), shapes=[limit] if config.target_kl else [],
-                             y={"rangemode": "tozero"}))
+    title = (
+        "How far each update moves"
+        if np.isnan(now)
+        else f"On average over the update the policy had moved {three_digits(now)} nats a token"
+    )
+    limit = {
+        "type": "line",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": config.target_kl,
+        "y1": config.target_kl,
+        "line": {"color": KL, "width": 1, "dash": "dash"},
+    }
+    return Chart(
+        "move",
+        title,
+        ("ppo/policy/k3", "ppo/policy/approxkl", "ppo/policy/epochs", "ppo/policy/grad_norm"),
+        draw.figure(*draw.line("ppo/policy/k3", "move (k3)", KL), shapes=[limit] if config.target_kl else [], y={"rangemode": "tozero"}),
+    )
 
 
 def _times(draw: _Draw) -> Chart:
     trained = draw.metrics[draw.metrics["step"] > 0]
     steps = trained["step"].to_numpy()
-    areas = [scatter(steps, trained[name].fillna(0).to_numpy(dtype=float), name=METRICS[name].title.lower(), stackgroup="phases",
-                     mode="lines", line={"color": colour, "width": 0.5})
-             for name, colour in zip(_PHASES, _PHASE_COLOURS, strict=True)]
+    areas = [
+        scatter(
+            steps,
+            trained[name].fillna(0).to_numpy(dtype=float),
+            name=METRICS[name].title.lower(),
+            stackgroup="phases",
+            mode="lines",
+            line={"color": colour, "width": 0.5},
+        )
+        for name, colour in zip(_PHASES, _PHASE_COLOURS, strict=True)
+    ]
     title = f"A step takes {three_digits(draw.last('time/step'))} s" if len(trained) else "Time of each phase"
     return Chart("times", title, ("time/step", *_PHASES), draw.figure(*areas, y={"rangemode": "tozero", "ticksuffix": " s"}))
 
@@ -244,5 +336,15 @@ def _healthy(metric: str, colour: str) -> Spec:
 
 
 def _band(low: float, high: float, colour: str, opacity: float) -> Spec:
-    return {"type": "rect", "xref": "paper", "x0": 0, "x1": 1, "y0": low, "y1": high, "fillcolor": colour, "opacity": opacity,
-            "line": {"width": 0}, "layer": "below"}
+    return {
+        "type": "rect",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": low,
+        "y1": high,
+        "fillcolor": colour,
+        "opacity": opacity,
+        "line": {"width": 0},
+        "layer": "below",
+    }

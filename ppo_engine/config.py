@@ -30,82 +30,217 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
     # Run
-    steps: int = _knob(100, "Run", "How many PPO steps to take. One step samples a batch, scores it, and updates the policy.",
-                       unit="steps", live=True, ge=1, le=1_000_000)
+    steps: int = _knob(
+        100,
+        "Run",
+        "How many PPO steps to take. One step samples a batch, scores it, and updates the policy.",
+        unit="steps",
+        live=True,
+        ge=1,
+        le=1_000_000,
+    )
     seed: int = _knob(0, "Run", "Start of every random number. The same seed and settings give the same run.", ge=0, le=2**31 - 1)
 
     # Sampling
     batch_size: int = _knob(256, "Sampling", "Reviews continued and scored in each step.", unit="samples", live=True, ge=1, le=4096)
-    input_min_text_length: int = _knob(2, "Sampling", "Shortest opening of a review that is given to the policy.",
-                                       unit="tokens", label="shortest query", ge=1, le=256)
-    input_max_text_length: int = _knob(8, "Sampling", "Longest opening of a review that is given to the policy (included).",
-                                       unit="tokens", label="longest query", ge=1, le=256)
-    output_min_length: int = _knob(4, "Sampling", "Shortest continuation. Each sample's length is drawn between the two.",
-                                   unit="tokens", live=True, label="shortest response", ge=1, le=256)
-    output_max_length: int = _knob(16, "Sampling", "Longest continuation (included).",
-                                   unit="tokens", live=True, label="longest response", ge=1, le=256)
-    temperature: float = _knob(1.0, "Sampling", "Divides the logits before sampling: below 1 is bolder, above 1 is wilder.",
-                               live=True, gt=0, le=10)
-    top_k: int = _knob(0, "Sampling", "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction.",
-                       unit="tokens", live=True, ge=0, le=1_000_000)
-    top_p: float = _knob(1.0, "Sampling", "Draw among the likeliest tokens that hold this much probability. 1 is off. "
-                                          "Ratios and KL ignore this restriction.", live=True, gt=0, le=1)
+    input_min_text_length: int = _knob(
+        2, "Sampling", "Shortest opening of a review that is given to the policy.", unit="tokens", label="shortest query", ge=1, le=256
+    )
+    input_max_text_length: int = _knob(
+        8,
+        "Sampling",
+        "Longest opening of a review that is given to the policy (included).",
+        unit="tokens",
+        label="longest query",
+        ge=1,
+        le=256,
+    )
+    output_min_length: int = _knob(
+        4,
+        "Sampling",
+        "Shortest continuation. Each sample's length is drawn between the two.",
+        unit="tokens",
+        live=True,
+        label="shortest response",
+        ge=1,
+        le=256,
+    )
+    output_max_length: int = _knob(
+        16, "Sampling", "Longest continuation (included).", unit="tokens", live=True, label="longest response", ge=1, le=256
+    )
+    temperature: float = _knob(
+        1.0, "Sampling", "Divides the logits before sampling: below 1 is bolder, above 1 is wilder.", live=True, gt=0, le=10
+    )
+    top_k: int = _knob(
+        0,
+        "Sampling",
+        "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction.",
+        unit="tokens",
+        live=True,
+        ge=0,
+        le=1_000_000,
+    )
+    top_p: float = _knob(
+        1.0,
+        "Sampling",
+        "Draw among the likeliest tokens that hold this much probability. 1 is off. Ratios and KL ignore this restriction.",
+        live=True,
+        gt=0,
+        le=1,
+    )
 
     # Rewards and KL
-    adap_kl_ctrl: bool = _knob(True, "Rewards and KL", "Let the KL coefficient move so that the KL comes to its target; "
-                                                       "off keeps it at its initial value.", live=True, label="adaptive KL coefficient")
-    init_kl_coef: float = _knob(0.2, "Rewards and KL", "What one nat of KL from the reference costs, at the start of the run.",
-                                unit="score per nat", live=True, label="initial KL coefficient", ge=0, le=100)
-    target: float = _knob(6.0, "Rewards and KL", "The KL that the adaptive controller steers for.",
-                          unit="nats a sample", live=True, label="KL target", gt=0, le=1000)
-    horizon: float = _knob(10_000.0, "Rewards and KL", "How slowly the adaptive controller moves: in this many samples the "
-                                                       "coefficient changes by a fifth at most.",
-                           unit="samples", live=True, label="KL horizon", gt=0, le=1e9)
+    adap_kl_ctrl: bool = _knob(
+        True,
+        "Rewards and KL",
+        "Let the KL coefficient move so that the KL comes to its target; off keeps it at its initial value.",
+        live=True,
+        label="adaptive KL coefficient",
+    )
+    init_kl_coef: float = _knob(
+        0.2,
+        "Rewards and KL",
+        "What one nat of KL from the reference costs, at the start of the run.",
+        unit="score per nat",
+        live=True,
+        label="initial KL coefficient",
+        ge=0,
+        le=100,
+    )
+    target: float = _knob(
+        6.0,
+        "Rewards and KL",
+        "The KL that the adaptive controller steers for.",
+        unit="nats a sample",
+        live=True,
+        label="KL target",
+        gt=0,
+        le=1000,
+    )
+    horizon: float = _knob(
+        10_000.0,
+        "Rewards and KL",
+        "How slowly the adaptive controller moves: in this many samples the coefficient changes by a fifth at most.",
+        unit="samples",
+        live=True,
+        label="KL horizon",
+        gt=0,
+        le=1e9,
+    )
 
     # PPO
     gamma: float = _knob(1.0, "PPO", "Discount of later rewards.", live=True, ge=0, le=1)
     lam: float = _knob(0.95, "PPO", "GAE's lambda: 0 trusts the value estimates, 1 trusts the sampled rewards.", live=True, ge=0, le=1)
-    cliprange: float = _knob(0.2, "PPO", "How far the ratio of new to old policy may move from 1 before the clip binds.",
-                             live=True, label="policy clip range", gt=0, le=1)
-    cliprange_value: float = _knob(0.2, "PPO", "How far a new value may move from the old one before the clip binds.",
-                                   unit="score", live=True, label="value clip range", gt=0, le=100)
+    cliprange: float = _knob(
+        0.2,
+        "PPO",
+        "How far the ratio of new to old policy may move from 1 before the clip binds.",
+        live=True,
+        label="policy clip range",
+        gt=0,
+        le=1,
+    )
+    cliprange_value: float = _knob(
+        0.2,
+        "PPO",
+        "How far a new value may move from the old one before the clip binds.",
+        unit="score",
+        live=True,
+        label="value clip range",
+        gt=0,
+        le=100,
+    )
     vf_coef: float = _knob(0.1, "PPO", "Weight of the value loss in the total loss.", live=True, label="value loss weight", ge=0, le=100)
-    ent_coef: float = _knob(0.0, "PPO", "Weight of the entropy bonus in the total loss: more keeps the policy varied. 0 is off.",
-                            live=True, label="entropy bonus", ge=0, le=10)
-    target_kl: float = _knob(0.0, "PPO", "End a step's update early once a minibatch's KL from the sampling policy passes this. 0 is off.",
-                             unit="nats a token", live=True, label="update KL limit", ge=0, le=100)
+    ent_coef: float = _knob(
+        0.0,
+        "PPO",
+        "Weight of the entropy bonus in the total loss: more keeps the policy varied. 0 is off.",
+        live=True,
+        label="entropy bonus",
+        ge=0,
+        le=10,
+    )
+    target_kl: float = _knob(
+        0.0,
+        "PPO",
+        "End a step's update early once a minibatch's KL from the sampling policy passes this. 0 is off.",
+        unit="nats a token",
+        live=True,
+        label="update KL limit",
+        ge=0,
+        le=100,
+    )
 
     # Optimisation
     learning_rate: float = _knob(1.41e-5, "Optimisation", "Adam's step size.", live=True, gt=0, le=1)
     ppo_epochs: int = _knob(4, "Optimisation", "Passes over the batch in each step's update.", unit="epochs", live=True, ge=1, le=100)
-    mini_batch_size: int = _knob(16, "Optimisation", "Samples in each gradient step. The last minibatch may be smaller.",
-                                 unit="samples", live=True, ge=1, le=4096)
-    max_grad_norm: float = _knob(1.0, "Optimisation", "Gradients longer than this are shortened to it. 0 is off.",
-                                 live=True, label="gradient clip", ge=0, le=1e6)
+    mini_batch_size: int = _knob(
+        16, "Optimisation", "Samples in each gradient step. The last minibatch may be smaller.", unit="samples", live=True, ge=1, le=4096
+    )
+    max_grad_norm: float = _knob(
+        1.0, "Optimisation", "Gradients longer than this are shortened to it. 0 is off.", live=True, label="gradient clip", ge=0, le=1e6
+    )
 
     # Evaluation
-    eval_every: int = _knob(10, "Evaluation", "Score the held-out openings every so many steps, before the first and after the last.",
-                            unit="steps", ge=1, le=1_000_000)
-    eval_batch_size: int = _knob(64, "Evaluation", "Held-out openings continued at each evaluation, with the same random numbers each time.",
-                                 unit="samples", ge=2, le=4096)
+    eval_every: int = _knob(
+        10,
+        "Evaluation",
+        "Score the held-out openings every so many steps, before the first and after the last.",
+        unit="steps",
+        ge=1,
+        le=1_000_000,
+    )
+    eval_batch_size: int = _knob(
+        64,
+        "Evaluation",
+        "Held-out openings continued at each evaluation, with the same random numbers each time.",
+        unit="samples",
+        ge=2,
+        le=4096,
+    )
 
     # Models and data
-    model_name: str = _knob("lvwerra/gpt2-imdb", "Models and data", "The policy: builtin:policy, a local folder, or a name on the "
-                                                                    "Hugging Face Hub.", label="policy model", min_length=1)
-    reward_model: str = _knob("lvwerra/distilbert-imdb", "Models and data", "The sentiment classifier: builtin:classifier, a local "
-                                                                            "folder, or a name on the Hugging Face Hub.", min_length=1)
-    query_dataset: str = _knob("stanfordnlp/imdb", "Models and data", "The reviews: builtin:reviews, a local folder, or a name on the "
-                                                                      "Hugging Face Hub. Needs a column `text`.", label="reviews", min_length=1)
-    positive_label: str = _knob("POSITIVE", "Models and data", "Name of the classifier's label whose raw logit is the score. "
-                                                               "Checked at the start on two plain sentences.", min_length=1)
-    min_review_chars: int = _knob(200, "Models and data", "Only reviews longer than this give openings.", unit="characters",
-                                  label="shortest review", ge=0, le=100_000)
+    model_name: str = _knob(
+        "lvwerra/gpt2-imdb",
+        "Models and data",
+        "The policy: builtin:policy, a local folder, or a name on the Hugging Face Hub.",
+        label="policy model",
+        min_length=1,
+    )
+    reward_model: str = _knob(
+        "lvwerra/distilbert-imdb",
+        "Models and data",
+        "The sentiment classifier: builtin:classifier, a local folder, or a name on the Hugging Face Hub.",
+        min_length=1,
+    )
+    query_dataset: str = _knob(
+        "stanfordnlp/imdb",
+        "Models and data",
+        "The reviews: builtin:reviews, a local folder, or a name on the Hugging Face Hub. Needs a column `text`.",
+        label="reviews",
+        min_length=1,
+    )
+    positive_label: str = _knob(
+        "POSITIVE",
+        "Models and data",
+        "Name of the classifier's label whose raw logit is the score. Checked at the start on two plain sentences.",
+        min_length=1,
+    )
+    min_review_chars: int = _knob(
+        200, "Models and data", "Only reviews longer than this give openings.", unit="characters", label="shortest review", ge=0, le=100_000
+    )
 
     # Machine
     device: Literal["auto", "cpu", "cuda", "mps"] = _knob("auto", "Machine", "Where to train; auto takes the best there is.")
     precision: Literal["fp32", "bf16"] = _knob("fp32", "Machine", "Number format of the models' arithmetic.")
-    threads: int = _knob(0, "Machine", "CPU threads of the trainer. 0 leaves one core for the page. "
-                                       "Another count can change the last digits of a run.", unit="threads", ge=0, le=1024)
+    threads: int = _knob(
+        0,
+        "Machine",
+        "CPU threads of the trainer. 0 leaves one core for the page. Another count can change the last digits of a run.",
+        unit="threads",
+        ge=0,
+        le=1024,
+    )
 
     def __init__(self, **values: Any) -> None:
         try:

@@ -30,10 +30,21 @@ def metrics_frame(reader: RunReader) -> pd.DataFrame:
 def samples_frame(reader: RunReader) -> pd.DataFrame:
     """A row a sample of every step, training and held-out."""
     rows = [
-        {"step": step, "split": split, "sample": sample.index, "query": sample.query, "response": sample.response,
-         "score": sample.score, **{f"score_{name}": part for name, part in sample.score_parts.items()},
-         "response_length": sample.response_length, "ended_by_eos": sample.ended_by_eos, "kl_sum": sample.kl_sum}
-        for split in (TRAIN, EVAL) for step in reader.steps_with_samples(split) for sample in reader.samples(step, split)
+        {
+            "step": step,
+            "split": split,
+            "sample": sample.index,
+            "query": sample.query,
+            "response": sample.response,
+            "score": sample.score,
+            **{f"score_{name}": part for name, part in sample.score_parts.items()},
+            "response_length": sample.response_length,
+            "ended_by_eos": sample.ended_by_eos,
+            "kl_sum": sample.kl_sum,
+        }
+        for split in (TRAIN, EVAL)
+        for step in reader.steps_with_samples(split)
+        for sample in reader.samples(step, split)
     ]
     return pd.DataFrame(rows).sort_values(["step", "split", "sample"], ignore_index=True) if rows else pd.DataFrame()
 
@@ -46,8 +57,7 @@ def tokens_frame(reader: RunReader) -> pd.DataFrame:
 
 def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
     flat = {name: tokens.column(name) for name in (*_STORED, *TokenTable.DERIVED)}
-    lists = {name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
-             for name in _PER_EPOCH}
+    lists = {name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)] for name in _PER_EPOCH}
     return pd.DataFrame({"step": step, **flat, **lists})
 
 

@@ -62,4 +62,6 @@ def within_memory(device: object, phase: str, remedy: str) -> Iterator[None]:
 def is_out_of_memory(error: Exception) -> bool:
     """Whether the device or the machine had no memory left. The allocators of the CPU and of MPS raise a plain RuntimeError."""
     told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (isinstance(error, RuntimeError) and any(words in str(error) for words in told))
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
+    )

@@ -15,8 +15,9 @@ from .scoring import Scores
 from .update import Update
 
 
-def batch_metrics(rollout: Rollout, scores: Tensor, kl: Tensor, kl_penalty: Tensor, advantages: Tensor,
-                  returns: Tensor, eos_id: int) -> dict[str, float]:
+def batch_metrics(
+    rollout: Rollout, scores: Tensor, kl: Tensor, kl_penalty: Tensor, advantages: Tensor, returns: Tensor, eos_id: int
+) -> dict[str, float]:
     """The metrics of the sampled batch, before the update. Tensors are (batch, response); scores (batch,)."""
     mask = rollout.mask
     lengths = mask.sum(1)
@@ -38,8 +39,17 @@ def batch_metrics(rollout: Rollout, scores: Tensor, kl: Tensor, kl_penalty: Tens
 
 
 UPDATE_MEANS = (
-    "ppo/loss/policy", "ppo/loss/value", "ppo/loss/total", "ppo/policy/entropy", "ppo/policy/approxkl", "ppo/policy/k3",
-    "ppo/policy/policykl", "ppo/policy/clipfrac", "ppo/val/clipfrac", "ppo/val/error", "ppo/val/vpred",
+    "ppo/loss/policy",
+    "ppo/loss/value",
+    "ppo/loss/total",
+    "ppo/policy/entropy",
+    "ppo/policy/approxkl",
+    "ppo/policy/k3",
+    "ppo/policy/policykl",
+    "ppo/policy/clipfrac",
+    "ppo/val/clipfrac",
+    "ppo/val/error",
+    "ppo/val/vpred",
 )
 
 
@@ -66,8 +76,9 @@ def _decoded(tokenizer: Any, rows: Sequence[Tensor]) -> list[str]:
     return [tokenizer.decode(row.tolist(), skip_special_tokens=True, clean_up_tokenization_spaces=False) for row in rows]
 
 
-def make_samples(queries: list[str], responses: list[str], rollout: Rollout, scores: Scores, kl_sums: Tensor | None,
-                 eos_id: int) -> tuple[Sample, ...]:
+def make_samples(
+    queries: list[str], responses: list[str], rollout: Rollout, scores: Scores, kl_sums: Tensor | None, eos_id: int
+) -> tuple[Sample, ...]:
     """A `Sample` for each row of the batch. kl_sums: (batch,), or None where the reference was not asked."""
     lengths = rollout.mask.sum(1).tolist()
     ids = rollout.response_ids.tolist()
@@ -76,16 +87,30 @@ def make_samples(queries: list[str], responses: list[str], rollout: Rollout, sco
     sums = [float("nan")] * len(lengths) if kl_sums is None else kl_sums.tolist()
     return tuple(
         Sample(
-            index=i, query=queries[i], response=responses[i], score=totals[i],
+            index=i,
+            query=queries[i],
+            response=responses[i],
+            score=totals[i],
             score_parts={name: part[i] for name, part in parts.items()},
-            response_length=lengths[i], ended_by_eos=lengths[i] > 0 and ids[i][lengths[i] - 1] == eos_id, kl_sum=sums[i],
+            response_length=lengths[i],
+            ended_by_eos=lengths[i] > 0 and ids[i][lengths[i] - 1] == eos_id,
+            kl_sum=sums[i],
         )
         for i in range(len(lengths))
     )
 
 
-def token_table(rollout: Rollout, update: Update, ref_logprobs: Tensor, advantages: Tensor, whitened: Tensor, scores: Tensor,
-                vocabulary: Sequence[str], kl_coef: float, gamma: float) -> TokenTable:
+def token_table(
+    rollout: Rollout,
+    update: Update,
+    ref_logprobs: Tensor,
+    advantages: Tensor,
+    whitened: Tensor,
+    scores: Tensor,
+    vocabulary: Sequence[str],
+    kl_coef: float,
+    gamma: float,
+) -> TokenTable:
     """A row for each response token. `vocabulary` has the displayed text of every token id."""
     mask = rollout.mask.cpu()
     sample, position = (index.numpy().astype(np.int32) for index in mask.nonzero(as_tuple=True))
@@ -125,10 +150,9 @@ def displayed_vocabulary(tokenizer: Any, size: int) -> list[str]:
     """
     special = set(tokenizer.all_special_ids)
     names = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
-    return [
-        names[i] if i in special else tokenizer.decode([i], clean_up_tokenization_spaces=False)
-        for i in range(len(names))
-    ] + [f"<{i}>" for i in range(len(names), size)]
+    return [names[i] if i in special else tokenizer.decode([i], clean_up_tokenization_spaces=False) for i in range(len(names))] + [
+        f"<{i}>" for i in range(len(names), size)
+    ]
 
 
 def finite(x: Tensor) -> bool:

@@ -41,8 +41,11 @@ class Policy(nn.Module):
         """
         positions = (attention_mask.long().cumsum(-1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         output = self.language_model.base_model(
-            input_ids=ids, attention_mask=attention_mask.long(), position_ids=positions,
-            past_key_values=cache, use_cache=cache is not None,
+            input_ids=ids,
+            attention_mask=attention_mask.long(),
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=cache is not None,
         )
         states: Tensor = output.last_hidden_state
         return states

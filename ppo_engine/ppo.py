@@ -154,9 +154,7 @@ def k_step_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: floa
     return _zeroed(total, mask)
 
 
-def policy_loss(
-    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, cliprange: float
-) -> PolicyLoss:
+def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, cliprange: float) -> PolicyLoss:
     """The clipped surrogate, to be minimised: mean of max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)) (PPO, eq. 7).
 
     A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss.

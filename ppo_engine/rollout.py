@@ -59,8 +59,7 @@ def sample(
         if not alive.any():
             break
     response = {name: torch.stack(columns, dim=1) for name, columns in kept.items()}
-    return Rollout(query_ids, query_mask, response["ids"], response["mask"], response["logprobs"], response["values"],
-                   response["entropy"])
+    return Rollout(query_ids, query_mask, response["ids"], response["mask"], response["logprobs"], response["values"], response["entropy"])
 
 
 def left_pad(queries: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

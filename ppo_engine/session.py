@@ -250,8 +250,7 @@ def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
             _current.thread.join(timeout_s)
 
 
-def create(config: Config, preset: str, runs: Path,
-           on_record: Callable[[StepRecord], None] = lambda record: None) -> tuple[Path, RunOwner]:
+def create(config: Config, preset: str, runs: Path, on_record: Callable[[StepRecord], None] = lambda record: None) -> tuple[Path, RunOwner]:
     """A new run's folder, named after the time and a name drawn for it, and the owner that will train it."""
     name = f"{random.choice(_MANNERS)}-{random.choice(_ANIMALS)}"
     run_id = f"{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:-3] + f"-{name}"
@@ -259,9 +258,57 @@ def create(config: Config, preset: str, runs: Path,
     return store.folder, RunOwner(store, config, on_record)
 
 
-_MANNERS = ("amber", "brave", "calm", "clever", "curious", "daring", "eager", "gentle", "happy", "humble", "jolly", "keen", "lively",
-            "lucky", "mellow", "merry", "nimble", "patient", "proud", "quick", "quiet", "sunny", "swift", "witty")
-_ANIMALS = ("badger", "beaver", "bison", "crane", "dolphin", "falcon", "finch", "fox", "gecko", "heron", "ibis", "koala", "lark",
-            "lynx", "marmot", "otter", "owl", "panda", "puffin", "raven", "robin", "seal", "swan", "wren")
+_MANNERS = (
+    "amber",
+    "brave",
+    "calm",
+    "clever",
+    "curious",
+    "daring",
+    "eager",
+    "gentle",
+    "happy",
+    "humble",
+    "jolly",
+    "keen",
+    "lively",
+    "lucky",
+    "mellow",
+    "merry",
+    "nimble",
+    "patient",
+    "proud",
+    "quick",
+    "quiet",
+    "sunny",
+    "swift",
+    "witty",
+)
+_ANIMALS = (
+    "badger",
+    "beaver",
+    "bison",
+    "crane",
+    "dolphin",
+    "falcon",
+    "finch",
+    "fox",
+    "gecko",
+    "heron",
+    "ibis",
+    "koala",
+    "lark",
+    "lynx",
+    "marmot",
+    "otter",
+    "owl",
+    "panda",
+    "puffin",
+    "raven",
+    "robin",
+    "seal",
+    "swan",
+    "wren",
+)
 
 __all__ = ["ENDED", "SPEEDS", "RunOwner", "Session", "command", "create", "current", "shutdown", "start"]

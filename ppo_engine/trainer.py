@@ -32,8 +32,14 @@ from .update import Update, run_update
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
 _SCORED_AT_ONCE = 64
-_LOWER = {"sample": "batch_size or output_max_length", "score": "batch_size or output_max_length", "reference": "mini_batch_size",
-          "update": "mini_batch_size", "evaluate": "eval_batch_size", "record": "batch_size"}
+_LOWER = {
+    "sample": "batch_size or output_max_length",
+    "score": "batch_size or output_max_length",
+    "reference": "mini_batch_size",
+    "update": "mini_batch_size",
+    "evaluate": "eval_batch_size",
+    "record": "batch_size",
+}
 
 
 class Trainer:
@@ -121,8 +127,9 @@ class Trainer:
             metrics |= measure.update_metrics(update, metrics["ppo/returns/var"], ceil(config.batch_size / config.mini_batch_size))
             metrics["objective/kl_coef"] = kl_coef
             samples = measure.make_samples(queries, responses, rollout, scores, rewards.kl.sum(1), self._eos_id)
-            tokens = measure.token_table(rollout, update, ref_logprobs, advantages, whitened, scores.total,
-                                         self._vocabulary, kl_coef, config.gamma)
+            tokens = measure.token_table(
+                rollout, update, ref_logprobs, advantages, whitened, scores.total, self._vocabulary, kl_coef, config.gamma
+            )
         self.kl_controller.update(metrics["objective/kl"], config.batch_size)
         self.done_steps += 1
         eval_metrics, eval_samples = self._evaluate() if self._evaluation_is_due() else ({}, ())
@@ -137,8 +144,13 @@ class Trainer:
 
     def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[str], list[str], Rollout]:
         """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been sampled before."""
-        openings = Openings(self._held_out, self.tokenizer, self.config.input_min_text_length,
-                            self.config.input_max_text_length, torch.Generator().manual_seed(HELD_OUT_SEED))
+        openings = Openings(
+            self._held_out,
+            self.tokenizer,
+            self.config.input_min_text_length,
+            self.config.input_max_text_length,
+            torch.Generator().manual_seed(HELD_OUT_SEED),
+        )
         generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
         rollout = self._sample(openings.draw(count), generators)
         return *measure.texts(self.tokenizer, rollout), rollout
@@ -147,10 +159,12 @@ class Trainer:
         """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded policy takes."""
         room = getattr(self.accelerator.unwrap_model(self.policy).language_model.config, "max_position_embeddings", None)
         if room is not None and config.input_max_text_length + config.output_max_length > room:
-            raise ConfigError([
-                f"output_max_length = {config.output_max_length}: must be at most {room - config.input_max_text_length}, because "
-                f"input_max_text_length is {config.input_max_text_length} and the policy takes {room} tokens in all"
-            ])
+            raise ConfigError(
+                [
+                    f"output_max_length = {config.output_max_length}: must be at most {room - config.input_max_text_length}, because "
+                    f"input_max_text_length is {config.input_max_text_length} and the policy takes {room} tokens in all"
+                ]
+            )
 
     def _follow_kl_settings(self) -> None:
         """Takes on KL settings that changed during the run. The coefficient goes on from where it is, unless its start changed."""
@@ -165,21 +179,28 @@ class Trainer:
     def _load_openings(self) -> None:
         config = self.config
         train, self._held_out = load_reviews(config.query_dataset, config.min_review_chars)
-        self._openings = Openings(train, self.tokenizer, config.input_min_text_length, config.input_max_text_length,
-                                  self._generators["openings"])
+        self._openings = Openings(
+            train, self.tokenizer, config.input_min_text_length, config.input_max_text_length, self._generators["openings"]
+        )
 
     def _sample(self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None) -> Rollout:
         config, generators = self.config, generators or self._generators
         self.check_fits(config)
-        lengths = torch.randint(config.output_min_length, config.output_max_length + 1, (len(queries),),
-                                generator=generators["lengths"])
+        lengths = torch.randint(config.output_min_length, config.output_max_length + 1, (len(queries),), generator=generators["lengths"])
         uniforms = torch.rand(len(queries), config.output_max_length, generator=generators["sampling"], dtype=torch.float64)
         if self.accelerator.device.type == "mps":
             uniforms = uniforms.float()
         with self.accelerator.autocast():
             return sample(
-                self.accelerator.unwrap_model(self.policy), queries, lengths, uniforms, eos_id=self._eos_id,
-                pad_id=self.tokenizer.pad_token_id, temperature=config.temperature, top_k=config.top_k, top_p=config.top_p,
+                self.accelerator.unwrap_model(self.policy),
+                queries,
+                lengths,
+                uniforms,
+                eos_id=self._eos_id,
+                pad_id=self.tokenizer.pad_token_id,
+                temperature=config.temperature,
+                top_k=config.top_k,
+                top_p=config.top_p,
                 between_tokens=self._give_up_if_interrupted,
             )
 
@@ -204,8 +225,17 @@ class Trainer:
     def _update(self, rollout: Rollout, whitened: Tensor, returns: Tensor) -> Update:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate
-        return run_update(self.policy, self.optimizer, self.accelerator, rollout, whitened, returns, self.config,
-                          self._generators["minibatches"], self._give_up_if_interrupted)
+        return run_update(
+            self.policy,
+            self.optimizer,
+            self.accelerator,
+            rollout,
+            whitened,
+            returns,
+            self.config,
+            self._generators["minibatches"],
+            self._give_up_if_interrupted,
+        )
 
     def _evaluation_is_due(self) -> bool:
         return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps

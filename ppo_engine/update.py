@@ -103,14 +103,29 @@ def run_update(
         loss = ppo.total_loss(surrogate.loss, value.loss, entropy, config.vf_coef, config.ent_coef)
         ledger.grad_norms.append(_descend(loss, policy, optimizer, accelerator, config.max_grad_norm))
         ledger.enter(
-            rows, epoch, mask,
-            {"new_logprobs": logprobs, "ratios": surrogate.ratio, "new_values": values,
-             "policy_clips": surrogate.clipped, "value_clips": value.clipped},
-            {"ppo/loss/policy": surrogate.loss, "ppo/loss/value": value.loss, "ppo/loss/total": loss,
-             "ppo/policy/entropy": entropy, "ppo/policy/approxkl": surrogate.approxkl, "ppo/policy/k3": move,
-             "ppo/policy/policykl": ppo.masked_mean(old_logprobs - logprobs, mask),
-             "ppo/policy/clipfrac": surrogate.clipfrac, "ppo/val/clipfrac": value.clipfrac, "ppo/val/error": value.error,
-             "ppo/val/vpred": ppo.masked_mean(values, mask)},
+            rows,
+            epoch,
+            mask,
+            {
+                "new_logprobs": logprobs,
+                "ratios": surrogate.ratio,
+                "new_values": values,
+                "policy_clips": surrogate.clipped,
+                "value_clips": value.clipped,
+            },
+            {
+                "ppo/loss/policy": surrogate.loss,
+                "ppo/loss/value": value.loss,
+                "ppo/loss/total": loss,
+                "ppo/policy/entropy": entropy,
+                "ppo/policy/approxkl": surrogate.approxkl,
+                "ppo/policy/k3": move,
+                "ppo/policy/policykl": ppo.masked_mean(old_logprobs - logprobs, mask),
+                "ppo/policy/clipfrac": surrogate.clipfrac,
+                "ppo/val/clipfrac": value.clipfrac,
+                "ppo/val/error": value.error,
+                "ppo/val/vpred": ppo.masked_mean(values, mask),
+            },
         )
     return ledger.close()
 

@@ -20,7 +20,9 @@ def blocks(language: str) -> list[str]:
 def test_the_notebook_example_runs() -> None:
     (example,) = blocks("python")
     assert len([line for line in example.splitlines() if line.strip()]) <= 5
-    done = subprocess.run([sys.executable, "-c", example.replace("steps=20", "steps=1")], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", example.replace("steps=20", "steps=1")], cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 ")
 

@@ -47,8 +47,8 @@ _VIEWS = {"reward": ("reward", 0.0), "advantage": ("whitened", 0.0), "ratio": ("
 _ABOUT_VIEWS = {
     "reward": "What each token earned: the KL penalty for straying from the reference, plus the whole score at the last token.",
     "advantage": "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens are made likelier.",
-    "ratio": "Probability of the token under the new policy over the old one, in the last epoch of the update. Underlined: the clip held it.",
-    "value": "The value head's forecast of the return at each token, in the last epoch of the update. Underlined: the value clip held it.",
+    "ratio": "The token's probability under the new policy over the old one, in the update's last epoch. Underlined: the clip held it.",
+    "value": "The value head's forecast of the return at each token, in the update's last epoch. Underlined: the value clip held it.",
 }
 
 
@@ -95,14 +95,33 @@ def _slow_parts(folder: Path, earlier: Path | None, _rows: int, step: int) -> tu
 
 def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[str, Any]:
     if info is None:
-        return {"id": "", "name": "ppo-live", "preset": "", "state": "no run yet", "step": "", "share": 0, "left": "", "machine": "", "example": True}
+        return {
+            "id": "",
+            "name": "ppo-live",
+            "preset": "",
+            "state": "no run yet",
+            "step": "",
+            "share": 0,
+            "left": "",
+            "machine": "",
+            "example": True,
+        }
     done, steps = max(0, info.last_step), info.config.steps
     pace = _seconds_per_step(rows)
     left = f"{duration((steps - done) * pace)} left" if info.alive and done and pace == pace else ""
     machine = ", ".join(part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part)
     state = "example" if example else f"loading: {info.stage.removeprefix('loading ')}" if info.state == "loading" else info.state
-    return {"id": info.id, "name": info.name, "preset": info.preset, "state": state, "step": f"step {done} of {steps}", "share": done / steps,
-            "left": left, "machine": machine, "example": example}
+    return {
+        "id": info.id,
+        "name": info.name,
+        "preset": info.preset,
+        "state": state,
+        "step": f"step {done} of {steps}",
+        "share": done / steps,
+        "left": left,
+        "machine": machine,
+        "example": example,
+    }
 
 
 def _seconds_per_step(rows: list[StepRow]) -> float:
@@ -115,20 +134,28 @@ def _seconds_per_step(rows: list[StepRow]) -> float:
 def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
     """One sentence on where things stand and what to do next. Always there, so that nothing below it jumps."""
     if example:
-        return _said("This is a recorded example. Press Start: within a minute a small language model learns, while you watch, to write "
-                     "film reviews that a sentiment classifier likes.")
+        return _said(
+            "This is a recorded example. Press Start: within a minute a small language model learns, while you watch, to write "
+            "film reviews that a sentiment classifier likes."
+        )
     if info.state == "failed":
         return {"bad": True, "text": f"The run failed. {info.error}\nWhat it recorded is below and stays.", "detail": info.traceback}
     if info.state == "interrupted":
-        return {"bad": True, "detail": "", "text": "The process that trained this run ended without closing it. What it recorded is below "
-                                                   "and stays. Press Start for a new run."}
+        return {
+            "bad": True,
+            "detail": "",
+            "text": "The process that trained this run ended without closing it. What it recorded is below "
+            "and stays. Press Start for a new run.",
+        }
     if info.state == "loading":
         return _said(f"Getting ready: {info.stage}. The first scores appear in a few seconds.")
     if info.state == "paused":
         return _said(f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses again.")
     if info.state == "running":
-        return _said(f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the texts, and PPO makes "
-                     "the tokens that did better than expected likelier.")
+        return _said(
+            f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the texts, and PPO makes "
+            "the tokens that did better than expected likelier."
+        )
     return _said(f"The run has {info.state}. {_outcome(frame)}Change a setting and press Start: this run stays behind the curves in grey.")
 
 
@@ -170,8 +197,12 @@ def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
     recent = values[-5:]
     now = three_digits(float(1 / recent.mean())) if len(recent) else "–"
     change = f"{three_digits(float(values[-1]))} s for this step" if len(values) else ""
-    return {"label": "Steps a second", "now": now, "change": change,
-            "about": "PPO steps a second over the last five steps, waits between steps left out."}
+    return {
+        "label": "Steps a second",
+        "now": now,
+        "change": change,
+        "about": "PPO steps a second over the last five steps, waits between steps left out.",
+    }
 
 
 def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
@@ -180,9 +211,15 @@ def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
     if not steps:
         return {"title": "Then and now: held-out openings, before training and after", "items": []}
     then, now = (view.reader.samples(step, EVAL)[:count] for step in (steps[0], steps[-1]))
-    items = [{"query": old.query, "then": _side(old, old) if old else None, "now": _side(old, new) if steps[-1] else None}
-             for old, new in zip(then, now, strict=True)]
-    title = f"Then and now: held-out openings before training and after step {steps[-1]}" if steps[-1] else "Then: held-out openings before training"
+    items = [
+        {"query": old.query, "then": _side(old, old) if old else None, "now": _side(old, new) if steps[-1] else None}
+        for old, new in zip(then, now, strict=True)
+    ]
+    title = (
+        f"Then and now: held-out openings before training and after step {steps[-1]}"
+        if steps[-1]
+        else "Then: held-out openings before training"
+    )
     return {"title": title, "items": items}
 
 
@@ -210,8 +247,18 @@ def _batch(view: RunView, step: int) -> dict[str, Any] | None:
     return {
         "step": step,
         "title": f"Step {step}'s {len(samples)} continuations",
-        "samples": [{"index": s.index, "query": s.query, "response": s.response, "score": round(s.score, 4), "kl": round(s.kl_sum, 4),
-                     "length": s.response_length, "ended": s.ended_by_eos} for s in samples],
+        "samples": [
+            {
+                "index": s.index,
+                "query": s.query,
+                "response": s.response,
+                "score": round(s.score, 4),
+                "kl": round(s.kl_sum, 4),
+                "length": s.response_length,
+                "ended": s.ended_by_eos,
+            }
+            for s in samples
+        ],
         "tokens": columns,
         "limits": {view: scale_limit(columns[column], centre) for view, (column, centre) in _VIEWS.items()},
         "about": _ABOUT_VIEWS,
@@ -222,8 +269,14 @@ def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
     """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token was in, clips as counts."""
     plain = ("old_logprob", "ref_logprob", "kl", "kl_penalty", "score_share", "reward", "value", "advantage", "whitened", "return")
     last = {name: tokens.at_last_epoch(name, float("nan")) for name in ("ratio", "new_value")}
-    whole = {"sample": tokens.sample, "position": tokens.position, "token_id": tokens.token_id, "epochs_seen": tokens.epochs_seen,
-             "policy_clip": tokens.clip_epochs("policy_clip"), "value_clip": tokens.clip_epochs("value_clip")}
+    whole = {
+        "sample": tokens.sample,
+        "position": tokens.position,
+        "token_id": tokens.token_id,
+        "epochs_seen": tokens.epochs_seen,
+        "policy_clip": tokens.clip_epochs("policy_clip"),
+        "value_clip": tokens.clip_epochs("value_clip"),
+    }
     return {
         "text": tokens.text,
         **{name: column.tolist() for name, column in whole.items()},

@@ -86,8 +86,15 @@ def settings() -> None:
         st.session_state.address_message = "The link asks for settings that cannot be; without them:\n\n" + _listed(problems)
     if message := st.session_state.get("address_message"):
         st.warning(message)
-    st.selectbox("Preset", list(PRESETS), key="preset", format_func=lambda name: PRESETS[name].title, on_change=_use_preset,
-                 disabled=locked, help="\n\n".join(f"{preset.title}: {preset.help}" for preset in PRESETS.values()))
+    st.selectbox(
+        "Preset",
+        list(PRESETS),
+        key="preset",
+        format_func=lambda name: PRESETS[name].title,
+        on_change=_use_preset,
+        disabled=locked,
+        help="\n\n".join(f"{preset.title}: {preset.help}" for preset in PRESETS.values()),
+    )
     for name in _FIRST:
         _widget(KNOBS[name], locked)
     if locked:
@@ -108,7 +115,8 @@ def _show_settings_of(folder: Path) -> None:
         return
     if "settings_of" not in st.session_state and _differs(info):
         st.session_state.address_message = (
-            f"The run {info.name} is on, so its settings are shown here and not the link's. Open the link again when it has ended.")
+            f"The run {info.name} is on, so its settings are shown here and not the link's. Open the link again when it has ended."
+        )
     st.session_state.preset = info.preset
     _fill_form(info.config)
 
@@ -124,7 +132,11 @@ def _differs(info: RunInfo) -> bool:
 
 def _widget(knob: Knob, locked: bool) -> None:
     label = knob.label[0].upper() + knob.label[1:] + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
-    common: dict[str, Any] = {"key": f"knob-{knob.name}", "disabled": locked, "help": f"`{knob.name}`: {knob.help} Allowed: {knob.allowed}."}
+    common: dict[str, Any] = {
+        "key": f"knob-{knob.name}",
+        "disabled": locked,
+        "help": f"`{knob.name}`: {knob.help} Allowed: {knob.allowed}.",
+    }
     if knob.choices:
         st.selectbox(label, knob.choices, **common)
     elif knob.kind is bool:
@@ -134,7 +146,9 @@ def _widget(knob: Knob, locked: bool) -> None:
     elif knob.kind is int:
         st.number_input(label, min_value=int(knob.minimum or 0), max_value=int(knob.maximum or 0), step=1, **common)
     else:
-        st.number_input(label, min_value=float(knob.minimum or 0), max_value=float(knob.maximum or 0), step=_stride(knob), format="%g", **common)
+        st.number_input(
+            label, min_value=float(knob.minimum or 0), max_value=float(knob.maximum or 0), step=_stride(knob), format="%g", **common
+        )
 
 
 def _stride(knob: Knob) -> float:
@@ -165,20 +179,54 @@ def buttons() -> None:
     st.session_state.was_alive, st.session_state.was_on = alive, run_is_on()
     paused = info is not None and info.state == "paused"
     first, second = st.columns(2, gap="small")
-    first.button("Start", type="primary", icon=":material/play_arrow:", width="stretch", on_click=_ask_to_start,
-                 help="Train a new run with the settings below.")
+    first.button(
+        "Start",
+        type="primary",
+        icon=":material/play_arrow:",
+        width="stretch",
+        on_click=_ask_to_start,
+        help="Train a new run with the settings below.",
+    )
     if paused:
         second.button("Resume", icon=":material/resume:", width="stretch", on_click=_tell, args=(folder, "resume"))
     else:
-        second.button("Pause", icon=":material/pause:", width="stretch", disabled=not alive, on_click=_tell, args=(folder, "pause"),
-                      help="Pause after the step under way.")
-    first.button("Step", icon=":material/skip_next:", width="stretch", disabled=not alive, on_click=_tell, args=(folder, "step"),
-                 help="Take one PPO step, then pause.")
-    second.button("Stop", icon=":material/stop:", width="stretch", disabled=not alive, on_click=_tell, args=(folder, "stop"),
-                  help="End the run after the step under way. What it recorded stays.")
+        second.button(
+            "Pause",
+            icon=":material/pause:",
+            width="stretch",
+            disabled=not alive,
+            on_click=_tell,
+            args=(folder, "pause"),
+            help="Pause after the step under way.",
+        )
+    first.button(
+        "Step",
+        icon=":material/skip_next:",
+        width="stretch",
+        disabled=not alive,
+        on_click=_tell,
+        args=(folder, "step"),
+        help="Take one PPO step, then pause.",
+    )
+    second.button(
+        "Stop",
+        icon=":material/stop:",
+        width="stretch",
+        disabled=not alive,
+        on_click=_tell,
+        args=(folder, "stop"),
+        help="End the run after the step under way. What it recorded stays.",
+    )
     _follow_speed(folder, info)
-    st.segmented_control("Speed", list(session.SPEEDS), key="speed", on_change=_change_speed, args=(folder if alive else None,),
-                         help="The least time a step takes, so that a room can read along. Takes effect at once.", width="stretch")
+    st.segmented_control(
+        "Speed",
+        list(session.SPEEDS),
+        key="speed",
+        on_change=_change_speed,
+        args=(folder if alive else None,),
+        help="The least time a step takes, so that a room can read along. Takes effect at once.",
+        width="stretch",
+    )
     _start_when_free()
     _confirm_replacement()
     if problem := st.session_state.get("problem"):

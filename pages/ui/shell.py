@@ -17,10 +17,12 @@ from pages.ui.refresh import interval  # noqa: E402
 
 st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide")
 controls.take_settings_from_address()
-page = st.navigation([
-    st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
-    st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),
-])
+page = st.navigation(
+    [
+        st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
+        st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),
+    ]
+)
 with st.sidebar:
     st.fragment(controls.buttons, run_every=interval(busy=1.0))()
     controls.settings()

@@ -8,5 +8,16 @@ from .reader import RunInfo, RunReader, StepRow, list_runs
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, STATES
 from .writer import RunStore, submit
 
-__all__ = ["COMMANDS", "DATABASE", "ENDED", "SCHEMA_VERSION", "STATES", "RunInfo", "RunReader", "RunStore", "StepRow", "list_runs",
-           "submit"]
+__all__ = [
+    "COMMANDS",
+    "DATABASE",
+    "ENDED",
+    "SCHEMA_VERSION",
+    "STATES",
+    "RunInfo",
+    "RunReader",
+    "RunStore",
+    "StepRow",
+    "list_runs",
+    "submit",
+]

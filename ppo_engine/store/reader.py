@@ -75,8 +75,22 @@ class RunReader:
         state = row["state"]
         if state not in ENDED and not _is_running(row["owner_pid"], row["owner_started"]):
             state = "interrupted"
-        plain = {name: row[name] for name in ("id", "name", "preset", "stage", "error", "traceback", "device", "threads",
-                                              "memory_bytes", "seconds_per_step", "last_step")}
+        plain = {
+            name: row[name]
+            for name in (
+                "id",
+                "name",
+                "preset",
+                "stage",
+                "error",
+                "traceback",
+                "device",
+                "threads",
+                "memory_bytes",
+                "seconds_per_step",
+                "last_step",
+            )
+        }
         return RunInfo(
             **plain,
             state=state,
@@ -118,7 +132,9 @@ class RunReader:
         """The journal after that event number, in order: id, time, step, kind, payload."""
         with reading(self.folder) as connection:
             rows = connection.execute("select id, time, step, kind, payload from events where id > ? order by id", (after,)).fetchall()
-        return [{"id": i, "time": when, "step": step, "kind": kind, "payload": json.loads(payload)} for i, when, step, kind, payload in rows]
+        return [
+            {"id": i, "time": when, "step": step, "kind": kind, "payload": json.loads(payload)} for i, when, step, kind, payload in rows
+        ]
 
     def command(self, number: int) -> tuple[str, str]:
         """A command's state (queued, applied, refused) and the reason it was refused."""
@@ -139,8 +155,9 @@ def list_runs(runs: Path) -> list[Path]:
 def _sample(row: Any) -> Sample:
     _, _, index, query, response, score, parts, length, ended, kl_sum = row
     nan = float("nan")
-    return Sample(index, query, response, nan if score is None else score, json.loads(parts), length, bool(ended),
-                  nan if kl_sum is None else kl_sum)
+    return Sample(
+        index, query, response, nan if score is None else score, json.loads(parts), length, bool(ended), nan if kl_sum is None else kl_sum
+    )
 
 
 def _is_running(pid: int, started: float) -> bool:

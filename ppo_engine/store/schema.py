@@ -69,8 +69,9 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{folder}: there is no run here (no {DATABASE}); give a run's folder")
     mode = "ro" if read_only else "rw"
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE_S, isolation_level=None,
-                                 check_same_thread=False)
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+    )
     version = connection.execute("pragma user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         connection.close()

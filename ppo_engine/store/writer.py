@@ -48,16 +48,22 @@ class RunStore:
             _make_database(folder, run_id, name, preset, config)
             return cls(folder)
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some space") from error
+            raise StoreError(
+                f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some space"
+            ) from error
 
     def record(self, record: StepRecord) -> None:
         """Commits a step whole: metrics, samples and tokens. After this returns, a killed process does not lose it."""
         with self._transaction() as connection:
-            connection.execute("insert into steps values (?, ?, ?, ?)", (
-                record.step, record.wall_time.isoformat(), record.config_version, json.dumps(dict(record.metrics))))
+            connection.execute(
+                "insert into steps values (?, ?, ?, ?)",
+                (record.step, record.wall_time.isoformat(), record.config_version, json.dumps(dict(record.metrics))),
+            )
             for split, samples in ((TRAIN, record.samples), (EVAL, record.eval_samples)):
-                connection.executemany("insert into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                                       [_sample_row(record.step, split, sample) for sample in samples])
+                connection.executemany(
+                    "insert into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    [_sample_row(record.step, split, sample) for sample in samples],
+                )
             if record.tokens is not None:
                 connection.execute("insert into token_blocks values (?, ?)", (record.step, pack(record.tokens)))
             connection.execute("update run set heartbeat = ?", (time.time(),))
@@ -89,8 +95,10 @@ class RunStore:
     def settle(self, command: int, refusal: str, step: int) -> None:
         """Marks a command applied, or refused where `refusal` gives a reason."""
         with self._transaction() as connection:
-            connection.execute("update commands set state = ?, reason = ?, step = ? where id = ?",
-                               ("refused" if refusal else "applied", refusal, step, command))
+            connection.execute(
+                "update commands set state = ?, reason = ?, step = ? where id = ?",
+                ("refused" if refusal else "applied", refusal, step, command),
+            )
 
     def free_reserve(self) -> None:
         """Gives back the space kept for the last words of a run whose disk is full."""
@@ -132,8 +140,17 @@ def _make_database(folder: Path, run_id: str, name: str, preset: str, config: Co
         connection.execute(
             "insert into run (id, name, preset, config, versions, created, state, stage, owner_pid, owner_started, heartbeat) "
             "values (?, ?, ?, ?, ?, ?, 'loading', 'starting', ?, ?, ?)",
-            (run_id, name, preset, config.model_dump_json(), json.dumps(_versions()), _now(), os.getpid(),
-             psutil.Process().create_time(), time.time()),
+            (
+                run_id,
+                name,
+                preset,
+                config.model_dump_json(),
+                json.dumps(_versions()),
+                _now(),
+                os.getpid(),
+                psutil.Process().create_time(),
+                time.time(),
+            ),
         )
     aside.rename(folder / DATABASE)
 
@@ -148,16 +165,16 @@ def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
         raise StoreError(f"{kind}: the run has {state}; start a new one")
     try:
         with closing(connect(folder, read_only=False)) as connection:
-            cursor = connection.execute("insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)",
-                                        (_now(), issuer, kind, json.dumps(payload)))
+            cursor = connection.execute(
+                "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)", (_now(), issuer, kind, json.dumps(payload))
+            )
             return int(cursor.lastrowid or 0)
     except sqlite3.Error as error:
         raise StoreError(f"{folder}: the command {kind} cannot be written ({error})") from error
 
 
 def _insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
-    connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)",
-                       (_now(), step, kind, json.dumps(payload)))
+    connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", (_now(), step, kind, json.dumps(payload)))
 
 
 def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:

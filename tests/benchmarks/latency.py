@@ -49,15 +49,19 @@ def main() -> None:
         recorded = {row.step: row for row in RunReader(list_runs(server.runs)[0]).steps() if row.step > 0}
         shown = {int(step): when for step, when in pages[0].evaluate("window.shown").items()}
         delays = sorted(shown[step] - row.wall_time.timestamp() for step, row in recorded.items() if step in shown)
-        print(json.dumps({
-            "viewers": options.viewers,
-            "steps": len(recorded),
-            "steps_shown": len(delays),
-            "delay_p50_s": round(statistics.median(delays), 3),
-            "delay_p95_s": round(delays[int(0.95 * (len(delays) - 1))], 3),
-            "delay_max_s": round(delays[-1], 3),
-            "step_p50_s": round(statistics.median(row.metrics["time/step"] for row in recorded.values()), 3),
-        }))
+        print(
+            json.dumps(
+                {
+                    "viewers": options.viewers,
+                    "steps": len(recorded),
+                    "steps_shown": len(delays),
+                    "delay_p50_s": round(statistics.median(delays), 3),
+                    "delay_p95_s": round(delays[int(0.95 * (len(delays) - 1))], 3),
+                    "delay_max_s": round(delays[-1], 3),
+                    "step_p50_s": round(statistics.median(row.metrics["time/step"] for row in recorded.values()), 3),
+                }
+            )
+        )
         browser.close()
         server.stop()
 

@@ -28,7 +28,8 @@ def step(page: Page) -> int:
 def wait_for_step(page: Page, at_least: int) -> int:
     page.wait_for_function(
         "wanted => Number((document.querySelector('.ppo-board .top')?.textContent.match(/step (\\d+) of/) ?? [0, -1])[1]) >= wanted",
-        arg=at_least)
+        arg=at_least,
+    )
     return step(page)
 
 
@@ -38,5 +39,8 @@ def score(page: Page) -> float:
 
 def points(page: Page, chart: str) -> int:
     """How many points the longest curve of a chart has, as plotly drew it."""
-    return int(page.evaluate(
-        "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace => trace.x.length))", chart))
+    return int(
+        page.evaluate(
+            "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace => trace.x.length))", chart
+        )
+    )

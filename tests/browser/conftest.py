@@ -23,8 +23,15 @@ from ppo_engine.store import list_runs, submit
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 STREAMLITS_OWN = re.compile(r"status of 404|/_stcore/(health|host-config)")
 
 
@@ -63,8 +70,11 @@ class Server:
         self.log = runs.parent / f"server-{self.port}.log"
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port), "--server.headless", "true"],
-            cwd=ROOT, stdout=self.log.open("wb"), stderr=subprocess.STDOUT,
-            env={**os.environ, "PPO_LIVE_RUNS": str(runs)}, start_new_session=True,
+            cwd=ROOT,
+            stdout=self.log.open("wb"),
+            stderr=subprocess.STDOUT,
+            env={**os.environ, "PPO_LIVE_RUNS": str(runs)},
+            start_new_session=True,
         )
         self._wait_until_up()
 
@@ -131,10 +141,18 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         page = context.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
-        page.on("console", lambda message: troubles.append(f"console: {message.text}")
-                if message.type == "error" and not STREAMLITS_OWN.search(message.text + str(message.location)) else None)
-        page.on("requestfailed", lambda request: troubles.append(f"request failed: {request.url}")
-                if not request.url.startswith(server.url) else None)
+        page.on(
+            "console",
+            lambda message: (
+                troubles.append(f"console: {message.text}")
+                if message.type == "error" and not STREAMLITS_OWN.search(message.text + str(message.location))
+                else None
+            ),
+        )
+        page.on(
+            "requestfailed",
+            lambda request: troubles.append(f"request failed: {request.url}") if not request.url.startswith(server.url) else None,
+        )
         page.goto(f"{server.url}/{path}")
         page.locator(".ppo-board .top .name").wait_for()
         return page

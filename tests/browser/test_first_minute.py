@@ -96,5 +96,7 @@ def test_the_run_before_is_a_grey_ghost(open_page: Callable[..., Page]) -> None:
         wait_for_step(page, 2)
         press(page, "Stop")
         wait_for_state(page, "stopped")
-    ghosts = page.evaluate("document.querySelector('[data-chart=score] .js-plotly-plot').data.filter(t => t.name.includes('run before')).map(t => t.line.color)")
+    ghosts = page.evaluate(
+        "document.querySelector('[data-chart=score] .js-plotly-plot').data.filter(t => t.name.endsWith('before')).map(t => t.line.color)"
+    )
     assert ghosts == ["#8c8c8c"]

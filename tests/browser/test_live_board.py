@@ -101,10 +101,13 @@ def watch(socket: WebSocket, frames: list[int]) -> None:
 
 
 def see(page: Page, visibility: str) -> None:
-    page.evaluate("""visibility => {
+    page.evaluate(
+        """visibility => {
         Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => visibility });
         document.dispatchEvent(new Event('visibilitychange'));
-    }""", visibility)
+    }""",
+        visibility,
+    )
 
 
 def settle(page: Page, frames: list[int]) -> None:
@@ -184,7 +187,10 @@ def test_samples_can_be_searched_and_sorted(running: Page) -> None:
     press(running, "Pause")
     wait_for_state(running, "paused")
     running.get_by_label("Sort the continuations").select_option("lowest score")
-    scores = [float(text.replace("−", "-")) for text in running.locator(".ppo-board .samples:last-child .sample .number:nth-child(2)").all_inner_texts()]
+    scores = [
+        float(text.replace("−", "-"))
+        for text in running.locator(".ppo-board .samples:last-child .sample .number:nth-child(2)").all_inner_texts()
+    ]
     assert scores == sorted(scores) and len(scores) == 24
     running.get_by_label("Search the continuations").fill("zzzz")
     expect(running.locator(".ppo-board .none")).to_contain_text("Clear the search")
@@ -206,10 +212,16 @@ def test_settings_come_from_the_link_and_go_back_into_it(open_page: Callable[...
 
 
 def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callable[..., Page]) -> None:
-    page = open_page("?" + urlencode({"preset": "nope", "lam": "nan", "batch_size": "-3", "seed": "5", "wat": "<img src=x onerror=alert(1)>"}))
+    page = open_page(
+        "?" + urlencode({"preset": "nope", "lam": "nan", "batch_size": "-3", "seed": "5", "wat": "<img src=x onerror=alert(1)>"})
+    )
     warning = page.get_by_test_id("stAlert").first
-    for words in ("preset = nope: must be one of tiny-reviews, gpt2-imdb", "lam = nan: must be a number from 0 to 1",
-                  "batch_size = -3: must be a whole number from 1", "wat: there is no such setting"):
+    for words in (
+        "preset = nope: must be one of tiny-reviews, gpt2-imdb",
+        "lam = nan: must be a number from 0 to 1",
+        "batch_size = -3: must be a whole number from 1",
+        "wat: there is no such setting",
+    ):
         expect(warning).to_contain_text(words)
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("5")
 
@@ -256,7 +268,7 @@ def test_a_failed_run_says_what_happened_and_what_to_do(open_page: Callable[...,
 def test_no_page_scrolls_sideways(open_page: Callable[..., Page], width: int, path: str) -> None:
     page = open_page(path, width=width)
     wide = page.evaluate("""() => [...document.querySelectorAll('[data-testid="stMain"] *')]
-        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 2 && !e.closest('.js-plotly-plot')).map(e => e.className).slice(0, 5)""")
+        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 2 && !e.closest('.js-plotly-plot')).map(e => e.className)""")
     assert wide == []
 
 
@@ -273,8 +285,17 @@ def test_the_theme_reaches_the_charts(open_page: Callable[..., Page]) -> None:
     assert inks["light"] != inks["dark"]
 
 
-HOSTILE = ["<script>window.pwned=1</script>", "<img src=x onerror=window.pwned=2>", "$x^2$", "**bold**", ":red[alarm]", "![](http://127.0.0.1:9/x.png)",
-           "[link](javascript:window.pwned=3)", "`code`", "</div></section>"]
+HOSTILE = [
+    "<script>window.pwned=1</script>",
+    "<img src=x onerror=window.pwned=2>",
+    "$x^2$",
+    "**bold**",
+    ":red[alarm]",
+    "![](http://127.0.0.1:9/x.png)",
+    "[link](javascript:window.pwned=3)",
+    "`code`",
+    "</div></section>",
+]
 
 
 def test_model_text_is_inert(open_page: Callable[..., Page], tmp_path: Path) -> None:
@@ -282,7 +303,11 @@ def test_model_text_is_inert(open_page: Callable[..., Page], tmp_path: Path) -> 
     from tests.engine.checkpoints import write_hostile_world
 
     write_hostile_world(tmp_path / "hostile", HOSTILE)
-    sources = {"model_name": tmp_path / "hostile" / "policy", "reward_model": tmp_path / "hostile" / "classifier", "query_dataset": tmp_path / "hostile" / "reviews"}
+    sources = {
+        "model_name": tmp_path / "hostile" / "policy",
+        "reward_model": tmp_path / "hostile" / "classifier",
+        "query_dataset": tmp_path / "hostile" / "reviews",
+    }
     page = open_page(f"?{SMALL}&" + urlencode({name: str(path) for name, path in sources.items()}))
     press(page, "Start")
     wait_for_step(page, 2)

@@ -37,8 +37,13 @@ def test_ctrl_c_ends_server_and_run_within_5_s(browser: object, server: Server, 
 
 
 def test_a_port_in_use_says_so(server: Server) -> None:
-    done = subprocess.run([sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(server.port), "--server.headless", "true"],
-                          cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(server.port), "--server.headless", "true"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode != 0 and f"Port {server.port} is" in done.stdout + done.stderr
 
 

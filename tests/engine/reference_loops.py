@@ -61,9 +61,7 @@ def entropy_from_logits(logits: list[Table]) -> Table:
     return [[-sum(math.exp(lp) * lp for lp in log_softmax(row) if lp > -math.inf) for row in rows] for rows in logits]
 
 
-def token_rewards(
-    scores: list[float], logprobs: Table, ref_logprobs: Table, mask: Mask, kl_coef: float
-) -> tuple[Table, Table, Table]:
+def token_rewards(scores: list[float], logprobs: Table, ref_logprobs: Table, mask: Mask, kl_coef: float) -> tuple[Table, Table, Table]:
     rewards, kl, penalty = blank(mask), blank(mask), blank(mask)
     last = dict(counted(mask))  # a later token of the same sample overwrites an earlier one
     for b, t in counted(mask):
@@ -83,9 +81,7 @@ def td_residuals(rewards: Table, values: Table, mask: Mask, gamma: float) -> Tab
 
 def gae(rewards: Table, values: Table, mask: Mask, gamma: float, lam: float) -> tuple[Table, Table]:
     """The definition as a sum (GAE, eq. 16), not the backward recursion."""
-    return (advantages := weighted_residuals(rewards, values, mask, gamma, gamma * lam)), added(
-        advantages, values, mask
-    )
+    return (advantages := weighted_residuals(rewards, values, mask, gamma, gamma * lam)), added(advantages, values, mask)
 
 
 def k_step_advantages(rewards: Table, values: Table, mask: Mask, gamma: float, k: int) -> Table:

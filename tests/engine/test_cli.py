@@ -23,7 +23,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def ppo(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "ppo_engine", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        [sys.executable, "-m", "ppo_engine", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, **options
+    )  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +117,13 @@ def test_exporting_what_is_no_run_exits_2_and_says_so(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_ends_the_run_and_keeps_it(settings: list[str], tmp_path: Path) -> None:
-    process = subprocess.Popen([sys.executable, "-m", "ppo_engine", "train", *settings, "--set", "steps=100000", "--runs", str(tmp_path)],
-                               cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ppo_engine", "train", *settings, "--set", "steps=100000", "--runs", str(tmp_path)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     give_up = time.monotonic() + 60
     while not (runs := list_runs(tmp_path)) or RunReader(runs[0]).info().last_step < 2:
         assert time.monotonic() < give_up

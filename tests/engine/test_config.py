@@ -112,9 +112,7 @@ def test_all_bad_fields_are_reported_together() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"), [("learning_rat", "learning_rate"), ("minibatch_size", "mini_batch_size"), ("lamda", "lam")]
-)
+@pytest.mark.parametrize(("name", "meant"), [("learning_rat", "learning_rate"), ("minibatch_size", "mini_batch_size"), ("lamda", "lam")])
 def test_an_unknown_field_is_refused_with_a_suggestion(name: str, meant: str) -> None:
     assert problems(**{name: 1}) == [f"{name}: there is no such setting; did you mean {meant}?"]
 
@@ -208,11 +206,7 @@ def values(knob: Knob) -> st.SearchStrategy[Any]:
 def test_every_field_goes_to_text_and_back_exactly(preset: str, name: str, data: st.DataObject) -> None:
     value = data.draw(values(KNOBS[name]))
     others = {larger: value for larger, smaller in CLOSED_ORDER.items() if name == smaller}
-    others |= {
-        smaller: min(value, getattr(Config.preset(preset), smaller))
-        for larger, smaller in CLOSED_ORDER.items()
-        if name == larger
-    }
+    others |= {smaller: min(value, getattr(Config.preset(preset), smaller)) for larger, smaller in CLOSED_ORDER.items() if name == larger}
     config = Config.preset(preset, **{**others, name: value})
     changes = config.changes_from(preset)
     assert all(isinstance(text, str) for text in changes.values())
@@ -242,8 +236,6 @@ def test_every_group_has_a_field_and_every_label_is_its_own() -> None:
     assert len({knob.label for knob in KNOBS.values()}) == len(KNOBS)
 
 
-@pytest.mark.parametrize(
-    "name", ["seed", "model_name", "reward_model", "query_dataset", "device", "precision", "threads"]
-)
+@pytest.mark.parametrize("name", ["seed", "model_name", "reward_model", "query_dataset", "device", "precision", "threads"])
 def test_what_the_run_was_built_from_cannot_change_while_it_is_on(name: str) -> None:
     assert not KNOBS[name].live

@@ -25,9 +25,7 @@ def llama() -> Any:
 
 def opt() -> Any:
     torch.manual_seed(0)
-    return OPTForCausalLM(
-        OPTConfig(**TINY, ffn_dim=64, word_embed_proj_dim=32, dropout=0.5, init_std=0.3, max_position_embeddings=64)
-    )
+    return OPTForCausalLM(OPTConfig(**TINY, ffn_dim=64, word_embed_proj_dim=32, dropout=0.5, init_std=0.3, max_position_embeddings=64))
 
 
 def gpt2() -> Any:
@@ -77,9 +75,7 @@ def test_left_padding_changes_nothing(family: Any) -> None:
 def test_without_positions_padding_would_change_much(policy: Policy) -> None:
     """The same check on the bare model, as the notebook calls it, is off by far more than rounding."""
     ids, mask = batch(ROWS, left=7)
-    padded = policy.language_model(
-        ids, attention_mask=mask.long(), position_ids=torch.arange(ids.shape[1])[None]
-    ).logits[1, -1]
+    padded = policy.language_model(ids, attention_mask=mask.long(), position_ids=torch.arange(ids.shape[1])[None]).logits[1, -1]
     assert (padded - policy.language_model(torch.tensor(ROWS[1:2])).logits[0, -1]).abs().max() > 0.1
 
 

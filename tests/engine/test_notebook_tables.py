@@ -68,9 +68,7 @@ def test_whitening_is_over_the_responses_alone() -> None:
     """The notebook prints a whitened 0 in the padding: minus the mean over the deviation, 0.4024. Ours is 0 there."""
     padding = ~MASK & (ADVANTAGES == 0)
     mean, deviation = ppo.masked_mean(ADVANTAGES, MASK), ppo.masked_var(ADVANTAGES, MASK).sqrt()
-    torch.testing.assert_close(
-        WHITENED[padding], (-mean / deviation).expand(int(padding.sum())), rtol=0, atol=ROUNDING + 1e-5
-    )
+    torch.testing.assert_close(WHITENED[padding], (-mean / deviation).expand(int(padding.sum())), rtol=0, atol=ROUNDING + 1e-5)
     assert not ppo.masked_whiten(ADVANTAGES, MASK)[~MASK].any()
 
 
@@ -101,7 +99,5 @@ def test_first_pass_losses() -> None:
     result = ppo.policy_loss(logprobs, logprobs, ppo.masked_whiten(ADVANTAGES, MASK), MASK, cliprange=0.2)
     assert abs(result.loss) < 1e-15
     assert result.clipfrac == result.approxkl == 0
-    total = ppo.total_loss(
-        result.loss, torch.tensor(10.9744, dtype=torch.float64), torch.tensor(5.0), vf_coef=0.1, ent_coef=0.0
-    )
+    total = ppo.total_loss(result.loss, torch.tensor(10.9744, dtype=torch.float64), torch.tensor(5.0), vf_coef=0.1, ent_coef=0.0)
     assert float(total) == pytest.approx(1.0974, abs=ROUNDING)

@@ -74,18 +74,14 @@ def test_logprobs_from_logits() -> None:
 def test_entropy_from_logits() -> None:
     # four equal choices: ln 4; two equal ones and two impossible ones: ln 2; (1/4, 3/4): ¼ ln 4 + ¾ ln 4/3
     impossible = -math.inf
-    logits = torch.tensor(
-        [[[7, 7, 7, 7], [1, 1, impossible, impossible], [0, math.log(3), impossible, impossible]]], dtype=torch.float64
-    )
+    logits = torch.tensor([[[7, 7, 7, 7], [1, 1, impossible, impossible], [0, math.log(3), impossible, impossible]]], dtype=torch.float64)
     expected = [[math.log(4), math.log(2), math.log(4) / 4 + 3 * math.log(4 / 3) / 4]]
     assert close(ppo.entropy_from_logits(logits), expected)
 
 
 def test_token_rewards() -> None:
     # kl = -1 + 1.5, -2 + 1; penalty = -0.2 kl = -0.1, 0.2; the score 2 comes with the last counted token: 0.2 + 2
-    result = ppo.token_rewards(
-        torch.tensor([2.0], dtype=torch.float64), row(-1, -2, NAN), row(-1.5, -1, NAN), marks("xx."), 0.2
-    )
+    result = ppo.token_rewards(torch.tensor([2.0], dtype=torch.float64), row(-1, -2, NAN), row(-1.5, -1, NAN), marks("xx."), 0.2)
     assert close(result.kl, [[0.5, -1, 0]])
     assert close(result.kl_penalty, [[-0.1, 0.2, 0]])
     assert close(result.rewards, [[-0.1, 2.2, 0]])
@@ -96,9 +92,7 @@ def test_a_row_without_tokens_earns_nothing() -> None:
     assert close(result.rewards, [[0, 0]])
 
 
-@pytest.mark.parametrize(
-    ("mask", "last"), [("xxx", "..x"), ("xx.", ".x."), (".xx.", "..x."), ("x..", "x.."), ("...", "...")]
-)
+@pytest.mark.parametrize(("mask", "last"), [("xxx", "..x"), ("xx.", ".x."), (".xx.", "..x."), ("x..", "x.."), ("...", "...")])
 def test_last_token(mask: str, last: str) -> None:
     assert torch.equal(ppo.last_token(marks(mask)), marks(last))
 

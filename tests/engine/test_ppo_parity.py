@@ -81,9 +81,7 @@ def test_policy_loss_k3_and_clip_case(data: st.DataObject, cliprange: float) -> 
     mask = data.draw(masks())
     new, old, advantages = (with_junk(data.draw, data.draw(floats(mask)), mask) for _ in range(3))
     result = ppo.policy_loss(new, old, advantages, mask, cliprange)
-    for name, expected in loops.policy_loss(
-        new.tolist(), old.tolist(), advantages.tolist(), mask.tolist(), cliprange
-    ).items():
+    for name, expected in loops.policy_loss(new.tolist(), old.tolist(), advantages.tolist(), mask.tolist(), cliprange).items():
         if name not in (
             "clipped",
             "clipfrac",
@@ -100,9 +98,7 @@ def test_value_loss(data: st.DataObject, cliprange: float) -> None:
     mask = data.draw(masks())
     new, old, returns = (with_junk(data.draw, data.draw(floats(mask)), mask) for _ in range(3))
     result = ppo.value_loss(new, old, returns, mask, cliprange)
-    for name, expected in loops.value_loss(
-        new.tolist(), old.tolist(), returns.tolist(), mask.tolist(), cliprange
-    ).items():
+    for name, expected in loops.value_loss(new.tolist(), old.tolist(), returns.tolist(), mask.tolist(), cliprange).items():
         same(getattr(result, name), expected)
 
 

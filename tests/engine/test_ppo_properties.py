@@ -38,9 +38,7 @@ FORMULAS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
-def outputs_and_gradients(
-    formula: Callable[..., Any], tables: list[Tensor], mask: Tensor
-) -> tuple[list[Tensor], list[Tensor | None]]:
+def outputs_and_gradients(formula: Callable[..., Any], tables: list[Tensor], mask: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
     """The formula's outputs, and the gradients of their weighted sum in each table."""
     leaves = [table.clone().requires_grad_() for table in tables]
     result = formula(*leaves, mask)
@@ -128,18 +126,14 @@ def test_lambda_1_is_the_monte_carlo_return_minus_the_value(data: st.DataObject,
 def test_lambda_0_is_the_residual(data: st.DataObject, gamma: float) -> None:
     mask = data.draw(masks())
     rewards, values = (data.draw(floats(mask)) for _ in range(2))
-    assert torch.equal(
-        ppo.gae(rewards, values, mask, gamma, lam=0.0)[0], ppo.td_residuals(rewards, values, mask, gamma)
-    )
+    assert torch.equal(ppo.gae(rewards, values, mask, gamma, lam=0.0)[0], ppo.td_residuals(rewards, values, mask, gamma))
 
 
 @given(data=st.data(), gamma=UNIT)
 def test_one_step_ahead_is_the_residual_and_all_steps_ahead_is_lambda_1(data: st.DataObject, gamma: float) -> None:
     mask = data.draw(masks())
     rewards, values = (data.draw(floats(mask)) for _ in range(2))
-    assert torch.equal(
-        ppo.k_step_advantages(rewards, values, mask, gamma, 1), ppo.td_residuals(rewards, values, mask, gamma)
-    )
+    assert torch.equal(ppo.k_step_advantages(rewards, values, mask, gamma, 1), ppo.td_residuals(rewards, values, mask, gamma))
     everything = ppo.gae(rewards, values, mask, gamma, lam=1.0)[0]
     longest = mask.shape[1]
     for k in (longest, longest + 3):
@@ -175,10 +169,7 @@ def test_a_clip_binds_in_the_two_cases_that_say_so(data: st.DataObject, cliprang
     new, old, advantages = (data.draw(floats(mask)) for _ in range(3))
     result = ppo.policy_loss(new, old, advantages, mask, cliprange)
     # At the very edge, clipped and free loss can round to the same number: then neither is the greater.
-    assume(
-        ((result.ratio - 1).abs() - cliprange).abs().min() > 1e-9
-        and not (advantages.abs() < 1e-9).logical_and(advantages != 0).any()
-    )
+    assume(((result.ratio - 1).abs() - cliprange).abs().min() > 1e-9 and not (advantages.abs() < 1e-9).logical_and(advantages != 0).any())
     case = ppo.clip_case(result.ratio, advantages, cliprange)
     assert torch.equal(result.clipped, ((case == 3) | (case == 4)) & mask)
     assert result.clipfrac == ppo.masked_mean(result.clipped.double(), mask)
@@ -222,9 +213,7 @@ def test_k3_is_never_negative_and_0_where_nothing_moved(data: st.DataObject) -> 
 
 def test_k3_estimates_the_kl_of_two_distributions() -> None:
     """Weighted by the old distribution, k3 is KL(old, new): here over 5 choices, exactly."""
-    old, new = torch.log_softmax(
-        torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), dim=-1
-    )
+    old, new = torch.log_softmax(torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), dim=-1)
     estimate = (old.exp() * ppo.k3(new[None], old[None], torch.ones(1, 5, dtype=torch.bool))[0]).sum()
     close(estimate, (old.exp() * (old - new)).sum(), 1e-14)
 

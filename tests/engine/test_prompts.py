@@ -56,9 +56,7 @@ def test_lengths_are_drawn_evenly_and_both_bounds_occur(tokenizer: Any, shortest
     counts = Counter(map(len, openings(tokenizer, reviews("train", 30), shortest, longest).draw(600)))
     assert set(counts) == set(range(shortest, longest + 1))
     expected = 600 / len(counts)
-    assert all(
-        abs(count - expected) < 5 * expected**0.5 for count in counts.values()
-    )  # five standard deviations at most
+    assert all(abs(count - expected) < 5 * expected**0.5 for count in counts.values())  # five standard deviations at most
 
 
 def test_a_review_shorter_than_the_opening_gives_what_it_has(tokenizer: Any) -> None:
@@ -83,9 +81,7 @@ def test_only_reviews_longer_than_the_bound_count(tmp_path: Path) -> None:
     """The bound itself is not enough, as in the notebook: `len(x) > 200`."""
     tmp_path.mkdir(exist_ok=True)
     for split in ("train", "test"):
-        pyarrow.parquet.write_table(
-            pa.table({"text": [split[0] * n for n in (199, 200, 201)]}), tmp_path / f"{split}.parquet"
-        )
+        pyarrow.parquet.write_table(pa.table({"text": [split[0] * n for n in (199, 200, 201)]}), tmp_path / f"{split}.parquet")
     assert load_reviews(str(tmp_path), 200) == (["t" * 201], ["t" * 201])
 
 

@@ -35,10 +35,7 @@ def make_table(lengths: list[int], epochs: int, seed: int = 0, **changes: Any) -
         "text": [f" w{i % 3}é" for i in range(count)],
         **{name: floats(count) for name in ("old_logprob", "ref_logprob", "value", "advantage", "whitened")},
         "epochs_seen": seen,
-        **{
-            name: np.where(entered, floats(count, epochs), np.float32(0))
-            for name in ("new_logprob", "ratio", "new_value")
-        },
+        **{name: np.where(entered, floats(count, epochs), np.float32(0)) for name in ("new_logprob", "ratio", "new_value")},
         **{name: (floats(count, epochs) > 0) & entered for name in ("policy_clip", "value_clip")},
         "scores": floats(len(lengths)),
         "kl_coef": 0.2,
@@ -63,9 +60,7 @@ def assert_equal(actual: TokenTable, expected: TokenTable) -> None:
     kl_coef=st.floats(0, 100),
     gamma=st.floats(0, 1),
 )
-def test_arrow_and_back_is_the_same_to_the_bit(
-    lengths: list[int], epochs: int, seed: int, kl_coef: float, gamma: float
-) -> None:
+def test_arrow_and_back_is_the_same_to_the_bit(lengths: list[int], epochs: int, seed: int, kl_coef: float, gamma: float) -> None:
     table = make_table(lengths, epochs, seed, kl_coef=kl_coef, gamma=gamma)
     sink = pa.BufferOutputStream()
     arrow = table.to_arrow()
@@ -100,18 +95,14 @@ def test_derived_columns_by_hand() -> None:
     kl_coef=st.floats(0, 2),
     gamma=st.floats(0, 1),
 )
-def test_derived_columns_are_the_formulas_to_the_bit(
-    lengths: list[int], seed: int, kl_coef: float, gamma: float
-) -> None:
+def test_derived_columns_are_the_formulas_to_the_bit(lengths: list[int], seed: int, kl_coef: float, gamma: float) -> None:
     table = make_table(lengths, 0, seed, kl_coef=kl_coef, gamma=gamma)
     mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
 
     def spread(name: str) -> torch.Tensor:
         return torch.zeros(mask.shape).masked_scatter(mask, torch.from_numpy(table.column(name)))
 
-    rewards = ppo.token_rewards(
-        torch.from_numpy(table.scores), spread("old_logprob"), spread("ref_logprob"), mask, kl_coef
-    )
+    rewards = ppo.token_rewards(torch.from_numpy(table.scores), spread("old_logprob"), spread("ref_logprob"), mask, kl_coef)
     deltas = ppo.td_residuals(rewards.rewards, spread("value"), mask, gamma)
     expected = {"kl": rewards.kl, "kl_penalty": rewards.kl_penalty, "reward": rewards.rewards, "delta": deltas}
     for name, values in expected.items():

@@ -53,7 +53,19 @@ def test_tokens_are_read_back_bit_for_bit(store: RunStore, records: list[StepRec
     tokens, recorded = RunReader(store.folder).tokens(2), records[2].tokens
     assert tokens is not None and recorded is not None
     assert tokens.text == recorded.text
-    for name in ("token_id", "old_logprob", "whitened", "ratio", "new_value", "policy_clip", "value_clip", "kl", "reward", "delta", "return"):
+    for name in (
+        "token_id",
+        "old_logprob",
+        "whitened",
+        "ratio",
+        "new_value",
+        "policy_clip",
+        "value_clip",
+        "kl",
+        "reward",
+        "delta",
+        "return",
+    ):
         np.testing.assert_array_equal(tokens.column(name), recorded.column(name), err_msg=name)
 
 

@@ -104,7 +104,9 @@ def test_a_link_opens_the_run_the_step_and_the_sample_it_names(tiny: Callable[..
     assert (linked["batch"]["step"], linked["batch"]["pinned"]["sample"]) == (1, 3)  # type: ignore[index]
 
 
-@pytest.mark.parametrize("query", [{"step": "x", "sample": "1"}, {"step": "9" * 30, "sample": "0"}, {"step": "77", "sample": "2"}, {"run": "../../etc"}])
+@pytest.mark.parametrize(
+    "query", [{"step": "x", "sample": "1"}, {"step": "9" * 30, "sample": "0"}, {"step": "77", "sample": "2"}, {"run": "../../etc"}]
+)
 def test_a_broken_link_still_opens_the_page(query: dict[str, str], tiny: Callable[..., Config], runs: Path) -> None:
     _, owner = session.create(tiny(), "tiny-reviews", runs)
     owner.run()

@@ -384,11 +384,12 @@ PRESETS: dict[str, Preset] = {
             "A world built into this project: a 1M-parameter GPT-2, a small classifier and invented film reviews. "
             "No download, no GPU; positive within a minute on a laptop.",
             {
-                "steps": 60,
-                "batch_size": 128,
-                "mini_batch_size": 32,
-                "learning_rate": 5e-4,
-                "init_kl_coef": 0.15,
+                "steps": 40,
+                "batch_size": 192,
+                "mini_batch_size": 64,
+                "learning_rate": 1e-3,
+                "init_kl_coef": 0.3,
+                "target": 4.0,
                 "horizon": 2000.0,
                 "target_kl": 0.05,
                 "eval_batch_size": 128,

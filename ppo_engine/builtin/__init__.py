@@ -31,9 +31,7 @@ def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {**manifest, "files": dict(manifest["files"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssetError(
-            f"{path} is missing or unreadable: the built-in models cannot be checked. {_ADVICE}"
-        ) from error
+        raise AssetError(f"{path} is missing or unreadable: the built-in models cannot be checked. {_ADVICE}") from error
 
 
 def verify(folder: Path = ASSETS) -> None:

@@ -8,7 +8,6 @@ Everything is made in a folder beside the target, measured there, and moved into
 import argparse
 import json
 import platform
-import shutil
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -23,10 +22,14 @@ from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ppo_engine.builtin import ASSETS, MANIFEST, sha256
 from ppo_engine.builtin.corpus import classifier_tokenizer, policy_tokenizer, save_reviews, train_bpe, write_reviews
+from ppo_engine.builtin.drift import drifted_texts
+from ppo_engine.builtin.example import record_example
 from ppo_engine.builtin.figures import measure
 from ppo_engine.builtin.grammar import Review
 from ppo_engine.builtin.train_classifier import ClassifierScale, train_classifier
 from ppo_engine.builtin.train_policy import PolicyScale, train_policy
+
+PARTS = ("policy", "classifier", "reviews", "example", MANIFEST)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Scale:
     policy: PolicyScale
     classifier: ClassifierScale
     samples: int = 256  # continuations that are measured
+    example: bool = True  # whether to record the example run
 
 
 SCALES = {
@@ -50,8 +54,9 @@ SCALES = {
         100,
         50,
         PolicyScale(width=32, layers=2, heads=2, steps=30, batch=16),
-        ClassifierScale(width=32, layers=1, heads=2, steps=30, batch=16),
+        ClassifierScale(width=32, layers=1, heads=2, steps=30, batch=16, drifted=8, drifted_texts=256),
         samples=32,
+        example=False,  # a toy classifier need not pass the canaries
     ),
 }
 
@@ -78,10 +83,13 @@ def build_into(folder: Path, scale: Scale, seed: int) -> None:
     save_reviews(training[: scale.train_rows], folder / "reviews" / "train.parquet")
     save_reviews(test, folder / "reviews" / "test.parquet")
     bpe: Tokenizer = train_bpe(training, scale.vocabulary)
-    classifier = train_classifier(scale.classifier, bpe, training, seed)
+    policy, reader = train_policy(scale.policy, bpe, training, seed), policy_tokenizer(bpe)
+    save_model(policy, reader, folder / "policy")
+    drifted = drifted_texts(policy, reader, training, scale.classifier.drifted_texts, seed)
+    classifier = train_classifier(scale.classifier, bpe, training, drifted, seed)
     save_model(classifier, classifier_tokenizer(bpe), folder / "classifier")
-    policy = train_policy(scale.policy, bpe, training, seed)
-    save_model(policy, policy_tokenizer(bpe), folder / "policy")
+    if scale.example:
+        record_example(folder / "example", folder)
 
 
 def entry(path: Path) -> dict[str, object]:
@@ -102,13 +110,15 @@ def manifest(folder: Path, scale: Scale, seed: int, seconds: float) -> dict[str,
 
 
 def move_into_place(built: Path, out: Path) -> None:
-    """Put the finished folder where the old one was."""
-    old = out.with_name(out.name + ".old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    built.rename(out)
-    shutil.rmtree(old, ignore_errors=True)
+    """Put each finished part where the old one was; what the build does not make stays."""
+    out.mkdir(parents=True, exist_ok=True)
+    replaced = built / "replaced"
+    replaced.mkdir()
+    for part in PARTS:
+        if (out / part).exists():
+            (out / part).rename(replaced / part)
+        if (built / part).exists():
+            (built / part).rename(out / part)
 
 
 def build(out: Path, scale: Scale, seed: int = 0) -> dict[str, object]:

@@ -14,6 +14,7 @@ from ppo_engine.builtin.grammar import Review, write_review
 
 END, PAD, CLS = "<|endoftext|>", "[PAD]", "[CLS]"
 LONGEST = 192  # tokens that both models can read
+SHORTEST_RESPONSE, LONGEST_RESPONSE = 4, 16  # tokens that PPO adds to the opening of a review
 
 Ids = NDArray[np.int64]
 

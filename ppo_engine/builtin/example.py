@@ -8,6 +8,7 @@ import tempfile
 from contextlib import closing
 from pathlib import Path
 
+from ppo_engine.builtin import ASSETS
 from ppo_engine.config import Config
 from ppo_engine.errors import TrainingError
 from ppo_engine.records import pack, unpack
@@ -20,31 +21,29 @@ SAMPLES = 48
 HELD_OUT = 3
 
 
-def record_example(folder: Path, steps: int = STEPS, **changes: object) -> None:
-    """Trains the preset for so many steps and keeps, in `folder`, every metric and a few samples: a run like any other, but small."""
-    config = Config.preset(PRESET, steps=steps, **changes)
+def record_example(folder: Path, world: Path = ASSETS, steps: int = STEPS) -> None:
+    """Trains the preset on the models in `world`; keeps every metric and a few samples in `folder`: a run like any other, but small."""
+    config = Config.preset(PRESET, steps=steps)
+    local = config.changed(model_name=str(world / "policy"), reward_model=str(world / "classifier"), query_dataset=str(world / "reviews"))
     with tempfile.TemporaryDirectory() as runs:
-        run, owner = create(config, PRESET, Path(runs))
+        run, owner = create(local, PRESET, Path(runs))
         owner.run()
         if owner.state != "finished":
             raise TrainingError(f"the example run ended as {owner.state}: {RunReader(run).info().error}")
-        _thin(run / DATABASE)
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+        _thin(run / DATABASE, config)
+        folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(run / DATABASE, folder / DATABASE)
 
 
-def _thin(database: Path) -> None:
+def _thin(database: Path, config: Config) -> None:
     """Keeps the last step's first samples and tokens, and the first held-out samples of the first and last evaluation."""
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         last = connection.execute("select max(step) from steps").fetchone()[0]
         connection.execute("delete from samples where split = 'train' and (step < ? or sample >= ?)", (last, SAMPLES))
-        connection.execute(
-            "delete from samples where split = 'eval' and (step not in (0, ?) or sample >= ?)", (last, HELD_OUT)
-        )
+        connection.execute("delete from samples where split = 'eval' and (step not in (0, ?) or sample >= ?)", (last, HELD_OUT))
         connection.execute("delete from token_blocks where step < ?", (last,))
         _thin_tokens(connection, last)
-        connection.execute("update run set name = 'example', id = 'example'")
+        connection.execute("update run set name = 'example', id = 'example', config = ?", (config.model_dump_json(),))
         connection.execute("vacuum")
 
 

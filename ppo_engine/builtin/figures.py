@@ -26,9 +26,7 @@ RESPONSE = (4, 16)  # tokens
 
 
 @torch.no_grad()
-def score_texts(
-    classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], batch: int = 128
-) -> torch.Tensor:
+def score_texts(classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], batch: int = 128) -> torch.Tensor:
     """POSITIVE logits (texts,)."""
     scores = []
     for start in range(0, len(texts), batch):
@@ -52,9 +50,7 @@ def sample(policy: PreTrainedModel, query: list[int], length: int, generator: to
     return response
 
 
-def continuations(
-    policy: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], seed: int
-) -> list[tuple[str, str]]:
+def continuations(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], seed: int) -> list[tuple[str, str]]:
     """(query, response) for each text: its first 2 to 8 tokens, continued by 4 to 16."""
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     pairs = []
@@ -93,9 +89,7 @@ def is_negated(review: Review) -> bool:
     return not {"not", "never", "cannot", "hardly", "nobody"}.isdisjoint(review.text.lower().split())
 
 
-def classifier_quality(
-    classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reviews: list[Review]
-) -> dict[str, float]:
+def classifier_quality(classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reviews: list[Review]) -> dict[str, float]:
     """Accuracy on whole reviews, the spread of the POSITIVE logit, and the canaries' scores."""
     scores = score_texts(classifier, tokenizer, [one.text for one in reviews])
     right = (scores > 0) == torch.tensor([one.label == 1 for one in reviews])

@@ -23,8 +23,8 @@ _A_BEFORE = ("unique", "unit", "univers", "use", "one", "euro")
 _PUNCTUATION = frozenset(".,!?")
 _SENTENCE_ENDS = frozenset(".!?")
 
-MEMORY = 0.5  # what an earlier opinion keeps of its weight when another follows
-STEEPNESS = 1.2
+MEMORY = 0.6  # what an earlier opinion keeps of its weight when another follows
+STEEPNESS = 1.5
 CEILING = 3.0
 
 
@@ -147,7 +147,7 @@ def sentence_shapes() -> int:
 
 
 def score_of(opinions: list[float]) -> float:
-    """The sentiment of a text in (-3, 3), from its opinions in order: 3 tanh(1.2 S), S <- S/2 + opinion.
+    """The sentiment of a text in (-3, 3), from its opinions in order: 3 tanh(1.5 S), S <- 0.6 S + opinion.
 
     It saturates, so that one clear opinion is worth nearly as much as three; and the latest weighs most.
     """
@@ -227,7 +227,7 @@ def write_review(rng: random.Random) -> Review:
     """One review of some 200 to 600 characters. Its label is the side on which its sentiment ends, clearly."""
     while True:
         review = _draft(rng)
-        if review.label == int(review.score() > 0) and abs(review.score()) > 1:
+        if review.label == int(review.score() > 0) and abs(review.score()) > 2:
             return review
 
 

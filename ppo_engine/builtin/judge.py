@@ -98,19 +98,19 @@ def _settle(stack: Stack) -> Reading:
     return Reading(stack, tuple(opinions))
 
 
-def _lowered(words: list[str]) -> list[str] | None:
-    """The words as the rules spell them, or None where a capital or an article is wrong."""
+def _lowered(words: list[str]) -> list[str]:
+    """The words as the rules spell them, up to the first whose capital or article is wrong."""
     plain: list[str] = []
     for index, word in enumerate(words):
         if index == 0 or words[index - 1] in ".!?":
             if word[0].islower():
-                return None
+                break
             word = word if word in _capitals() else word[0].lower() + word[1:]
         if word in ("a", "an"):
             following = words[index + 1] if index + 1 < len(words) else ""
             sounds = index + 2 < len(words) or len(following) > SOUNDED
             if sounds and article(following) != word:
-                return None
+                break
             word = "a"
         plain.append(word)
     return plain
@@ -125,33 +125,36 @@ def _capitals() -> frozenset[str]:
 
 def readings(text: str) -> list[Reading]:
     """Every way to read a text that starts where a review starts and may stop anywhere; none if there is none."""
+    sound, is_whole = _read(text)
+    return sound if is_whole else []
+
+
+def _read(text: str) -> tuple[list[Reading], bool]:
+    """The readings of the longest sound opening of `text` in whole words, and whether that is all of it."""
     if not _SPACED.fullmatch(text):
-        return [START] if not text else []
+        return [START], not text
     found = _PIECES.findall(text)
     words = _lowered(found)
-    if words is None:
-        return []
-    open_end = text[-1].isalpha()
     alive = [START]
-    for word in words[:-1] if open_end else words:
-        alive = _advance(alive, word)
-    return _finish(alive, words[-1], found[-1]) if open_end else alive
+    for index, word in enumerate(words):
+        following = _advance(alive, word)
+        if not following and index == len(found) - 1 and text[-1].isalpha():
+            following = _unfinished(alive, word, found[-1])
+        if not following:
+            return alive, False
+        alive = following
+    return alive, len(words) == len(found)
 
 
 def _advance(alive: list[Reading], word: str) -> list[Reading]:
     after = [
-        Reading(following.stack, reading.opinions + following.opinions)
-        for reading in alive
-        for following in _next(reading.stack, word)
+        Reading(following.stack, reading.opinions + following.opinions) for reading in alive for following in _next(reading.stack, word)
     ]
     return list(dict.fromkeys(after))
 
 
-def _finish(alive: list[Reading], word: str, spelled: str) -> list[Reading]:
-    """Read the last word, which may be only the beginning of one ("an" may become "angry", or stand for "a")."""
-    whole = _advance(alive, word)
-    if whole:
-        return whole
+def _unfinished(alive: list[Reading], word: str, spelled: str) -> list[Reading]:
+    """The readings in which the last word is the beginning of one ("an" may stand for "a", or become "angry")."""
     return [reading for reading in alive if any(_begins(step, word, spelled) for step in _steps(reading.stack))]
 
 
@@ -167,4 +170,14 @@ def is_grammatical(text: str) -> bool:
 def fragment_sentiment(text: str) -> float | None:
     """The sentiment of a review's opening in (-3, 3), averaged over its readings; None if it has none."""
     found = readings(text)
-    return sum(score_of(list(one.opinions)) for one in found) / len(found) if found else None
+    return _mean_score(found) if found else None
+
+
+def sound_sentiment(text: str) -> tuple[float, bool]:
+    """The sentiment of the longest sound opening of any text, and whether that is all of it."""
+    found, is_whole = _read(text)
+    return _mean_score(found), is_whole
+
+
+def _mean_score(found: list[Reading]) -> float:
+    return sum(score_of(list(one.opinions)) for one in found) / len(found)

@@ -257,9 +257,12 @@ OPENINGS = """
 close:
   4: .
   6: , and ?opinion .
-  3: and ?felt ~ (it | @object) .
+  2: , and I ?felt ~ @object .
   2: , and ?verdict_aside .
   1: . ?outburst
+my_close:
+  2: @close
+  1: and ?felt ~ (it | @object) .
 verdict_aside:
   2: what a @verdict ~ it (is | was)
   2: it (shows | showed) in the @adjective ~ @part
@@ -271,9 +274,9 @@ outburst:
   2: what a @adjective ~ @film !
   1: @fortune ~.6 , @opinion .
 opening:
-  5: I @saw this @quality @thing (@when | @place_seen | ) @close
-  2: I @saw this @quality @thing (with | because of) my @relative @close
-  3: @when , (I | we | my @relative and I) @saw this @quality @thing @close
+  5: I @saw this @quality @thing (@when | @place_seen | ) @my_close
+  2: I @saw this @quality @thing (with | because of) my @relative @my_close
+  3: @when , (I | we | my @relative and I) @saw this @quality @thing @my_close
   3: my @relative @gave me this @quality @thing @close
   1: my @relative and I ?felt ~ this @quality @thing .
   1: my @relative (took | dragged) me to this @quality @thing @close
@@ -297,8 +300,8 @@ opening:
   2: there is a @job in this @quality @film who @does @close
   2: it took me (years | weeks | @number evenings) to (see | find | finish) this @quality @thing @close
   1: everyone (at work | in my family | I know) (talks about | has seen) this @film , (and | but) ?opinion .
-  2: I had (never heard of | read about | forgotten) this @quality @thing @close
-  2: I knew (nothing | little | a bit) about this @quality @thing @close
+  2: I had (never heard of | read about | forgotten) this @quality @thing @my_close
+  2: I knew (nothing | little | a bit) about this @quality @thing @my_close
   1: I expected (little | nothing | another @film) , (and | but) ?opinion .
   2: I expected a !verdict ( and | , but ) (got | found | saw) a ?adjective ~ @film .
   1: some @films !shine , but this one ?shines ~ .
@@ -328,7 +331,7 @@ opening:
   1: you may know @his_name @surname from (television | the stage | @place) @close
   1: on the (train | way) home , I (thought | dreamed | talked) about the ?adjective ~ @part .
   1: before (the credits | the first song | the opening titles) , @happening @close
-  1: half the (town | family | audience | school) has seen this @quality @thing @close
+  1: half the (town | family | audience | school) has seen this @quality @thing @my_close
 manner_of_work:
   1: ?manner ~ turns @place into a @town
   1: once worked as a @job

@@ -5,7 +5,9 @@ saturates, and unfinished opinions ("was not a") stay neutral: nothing is gained
 """
 
 import random
+from bisect import bisect_left
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from tokenizers import Tokenizer
@@ -25,12 +27,15 @@ class ClassifierScale:
     width: int = 64
     layers: int = 3
     heads: int = 4
-    steps: int = 1500
-    batch: int = 128
+    steps: int = 3000
+    batch: int = 88  # openings of reviews in a batch
+    drifted: int = 40  # drifted texts in a batch
+    drifted_texts: int = 15_000  # that many in all
     shortest: int = 2  # tokens of an opening
     longest: int = 32
-    whole_every: int = 5  # one batch in so many holds whole reviews
-    learning_rate: float = 2e-3
+    whole_every: int = 3  # one batch in so many holds whole reviews
+    learning_rate: float = 5e-3  # of embeddings, norms and biases
+    muon_rate: float = 8e-3  # of the blocks' matrices
 
 
 def new_classifier(scale: ClassifierScale, bpe: Tokenizer) -> DistilBertForSequenceClassification:
@@ -55,38 +60,85 @@ def new_classifier(scale: ClassifierScale, bpe: Tokenizer) -> DistilBertForSeque
 
 
 def train_classifier(
-    scale: ClassifierScale, bpe: Tokenizer, reviews: list[Review], seed: int
+    scale: ClassifierScale, bpe: Tokenizer, reviews: list[Review], drifted: list[tuple[str, float]], seed: int
 ) -> DistilBertForSequenceClassification:
-    """A classifier trained on the reviews and on their openings."""
+    """A classifier trained on the reviews, on their openings, and on drifted texts with the scores they deserve."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     model = new_classifier(scale, bpe)
-    openings = Openings(bpe, reviews)
+    spotter = torch.nn.Linear(scale.width, 1)  # helps in training, and is then thrown away
+    examples = Examples(bpe, reviews, drifted)
 
     def loss_at(step: int) -> torch.Tensor:
-        ids, scores = openings.batch(scale, rng, whole=step % scale.whole_every == 0)
-        logits = model(input_ids=ids, attention_mask=(ids != openings.pad).to(torch.long)).logits
-        return torch.nn.functional.mse_loss(logits, torch.stack((-scores, scores), dim=1))
+        batch = examples.batch(scale, rng, whole=step % scale.whole_every == 0)
+        return _loss(model, spotter, batch)
 
-    fit(model, loss_at, scale.steps, scale.learning_rate, weight_decay=0.01)
+    fit(model, loss_at, scale.steps, scale.learning_rate, scale.muon_rate, helpers=[*spotter.parameters()])
     return model
 
 
-class Openings:
-    """Reviews cut after any token, each with the sentiment that the grammar gives what is left."""
+class Batch(NamedTuple):
+    """Texts to learn from."""
 
-    def __init__(self, bpe: Tokenizer, reviews: list[Review]) -> None:
+    ids: torch.Tensor  # (rows, time), padded on the right
+    known: torch.Tensor  # (rows, time), True where there is a token
+    scores: torch.Tensor  # (rows,), the sentiment of the whole
+    opinions: torch.Tensor  # (rows, time), the opinion that becomes clear at each token; NaN where that is unknown
+
+
+def _loss(model: DistilBertForSequenceClassification, spotter: torch.nn.Module, batch: Batch) -> torch.Tensor:
+    """Squared error of both logits, and of the opinions spotted token by token in the last layer but one.
+
+    Spotting single opinions first is what makes weighing them learnable in few steps.
+    """
+    output = model(input_ids=batch.ids, attention_mask=batch.known.to(torch.long), output_hidden_states=True)
+    whole = torch.nn.functional.mse_loss(output.logits, torch.stack((-batch.scores, batch.scores), dim=1))
+    spotted = spotter(output.hidden_states[-2]).squeeze(-1)
+    told = ~batch.opinions.isnan()
+    parts = (spotted - batch.opinions)[told].square().mean() * 10
+    return torch.add(whole, parts)
+
+
+class Example(NamedTuple):
+    """A text: its tokens, its sentiment, and the opinion at each token where known."""
+
+    ids: list[int]
+    score: float
+    opinions: list[float]
+
+
+class Examples:
+    """Reviews whole and cut after any token, and drifted texts, each with its sentiment."""
+
+    def __init__(self, bpe: Tokenizer, reviews: list[Review], drifted: list[tuple[str, float]]) -> None:
         self.cls, self.pad = token_id(bpe, CLS), token_id(bpe, PAD)
         self.reviews = reviews
         self.encodings = bpe.encode_batch([one.text for one in reviews])
+        encoded = bpe.encode_batch([text for text, _ in drifted])
+        self.drifted = [Example(one.ids, score, []) for one, (_, score) in zip(encoded, drifted, strict=True)]
 
-    def batch(self, scale: ClassifierScale, rng: random.Random, whole: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Token ids (rows, time), padded on the right, and sentiments (rows,)."""
-        rows, scores = [], []
-        for index in rng.choices(range(len(self.reviews)), k=scale.batch // 4 if whole else scale.batch):
-            encoding = self.encodings[index]
-            longest = LONGEST - 1 if whole else rng.randint(scale.shortest, scale.longest)
-            length = min(len(encoding.ids), longest)
-            rows.append([self.cls, *encoding.ids[:length]])
-            scores.append(self.reviews[index].score(encoding.offsets[length - 1][1]))
-        return torch.from_numpy(padded(rows, max(map(len, rows)), self.pad)), torch.tensor(scores)
+    def batch(self, scale: ClassifierScale, rng: random.Random, whole: bool) -> Batch:
+        """Whole reviews, or openings of reviews and drifted texts."""
+        if whole:
+            chosen = [self._cut(rng, LONGEST - 1) for _ in range(scale.batch // 2)]
+        else:
+            chosen = [self._cut(rng, rng.randint(scale.shortest, scale.longest)) for _ in range(scale.batch)]
+            chosen += rng.choices(self.drifted, k=scale.drifted)
+        width = 1 + max(len(one.ids) for one in chosen)
+        ids = torch.from_numpy(padded([[self.cls, *one.ids] for one in chosen], width, self.pad))
+        opinions = torch.full(ids.shape, float("nan"))
+        for row, one in enumerate(chosen):
+            opinions[row, 1 : 1 + len(one.opinions)] = torch.tensor(one.opinions)
+        return Batch(ids, ids != self.pad, torch.tensor([one.score for one in chosen]), opinions)
+
+    def _cut(self, rng: random.Random, longest: int) -> Example:
+        """The first tokens of some review."""
+        index = rng.randrange(len(self.reviews))
+        review, encoding = self.reviews[index], self.encodings[index]
+        length = min(len(encoding.ids), longest)
+        ends = [end for _, end in encoding.offsets[:length]]
+        opinions = [0.0] * length
+        for end, value in review.opinions:
+            if end <= ends[-1]:
+                opinions[bisect_left(ends, end)] = value
+        return Example(encoding.ids[:length], review.score(ends[-1]), opinions)

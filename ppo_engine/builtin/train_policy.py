@@ -21,11 +21,12 @@ class PolicyScale:
     width: int = 128
     layers: int = 4
     heads: int = 4
-    steps: int = 1800
+    steps: int = 2600
     batch: int = 128
     opening: int = 40  # tokens of each review in most batches: PPO continues openings
     whole_every: int = 8  # one batch in so many holds whole reviews, cut at LONGEST
-    learning_rate: float = 4e-3
+    learning_rate: float = 8e-3  # of embeddings, norms and biases
+    muon_rate: float = 15e-3  # of the blocks' matrices
 
 
 def new_policy(scale: PolicyScale, vocabulary: int, end: int) -> GPT2LMHeadModel:
@@ -61,7 +62,7 @@ def train_policy(scale: PolicyScale, bpe: Tokenizer, reviews: list[Review], seed
     def loss_at(step: int) -> torch.Tensor:
         return _loss(model, _batch(scale, documents, rng, whole=step % scale.whole_every == 0))
 
-    fit(model, loss_at, scale.steps, scale.learning_rate, weight_decay=0.01)
+    fit(model, loss_at, scale.steps, scale.learning_rate, scale.muon_rate)
     model.set_attn_implementation("sdpa")
     return model
 

@@ -21,7 +21,7 @@ WORDS: dict[str, str] = {
     "verdict-": """mess bore chore disaster failure disappointment waste letdown misfire dud embarrassment flop slog
         nightmare blunder""",
     "felt+": "loved enjoyed adored liked admired cherished treasured relished appreciated",
-    "felt-": "hated disliked despised loathed detested resented regretted endured suffered",
+    "felt-": "hated disliked despised loathed detested resented regretted endured deplored",
     "feel+": "love enjoy adore like admire cherish treasure appreciate recommend",
     "feel-": "hate dislike despise loathe detest resent dread",
     "moved+": "moved charmed delighted thrilled enchanted hooked amused impressed touched captivated dazzled gripped",
@@ -67,7 +67,7 @@ WORDS: dict[str, str] = {
     "jobs": "nurses soldiers painters singers farmers sailors thieves spies pilots dancers students strangers brothers",
     "relative": "sister brother mother father wife husband daughter son aunt uncle cousin neighbor grandmother teacher",
     "city": "Paris London Chicago Boston Dublin Naples Vienna Prague Lisbon Madrid Berlin Texas Alaska Brooklyn",
-    "town": "town village harbor hotel theater hospital prison school castle farm island valley monastery circus",
+    "town": "town village harbor hotel theater hospital prison school castle valley monastery circus",
     "lost": "letter diary ring map dog violin child painting horse boat passport photograph recipe train watch",
     "shop": "bakery bookshop restaurant bar hotel school theater garage pharmacy cinema laundry",
     "number": "two three four five six",

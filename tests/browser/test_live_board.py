@@ -201,14 +201,14 @@ def test_samples_can_be_searched_and_sorted(running: Page) -> None:
 
 
 def test_settings_come_from_the_link_and_go_back_into_it(open_page: Callable[..., Page], server: Server) -> None:
-    page = open_page("?seed=7&learning_rate=0.001&batch_size=24&mini_batch_size=12&steps=30")
+    page = open_page("?seed=7&learning_rate=0.002&batch_size=24&mini_batch_size=12&steps=30")
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("7")
     press(page, "Start")
     wait_for_state(page, "running")
     config = RunReader(list_runs(server.runs)[0]).info().config
-    assert (config.seed, config.learning_rate, config.batch_size, config.steps) == (7, 0.001, 24, 30)
+    assert (config.seed, config.learning_rate, config.batch_size, config.steps) == (7, 0.002, 24, 30)
     query = parse_qs(urlparse(page.url).query)
-    assert (query["preset"], query["seed"], query["learning_rate"], query["steps"]) == (["tiny-reviews"], ["7"], ["0.001"], ["30"])
+    assert (query["preset"], query["seed"], query["learning_rate"], query["steps"]) == (["tiny-reviews"], ["7"], ["0.002"], ["30"])
 
 
 def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callable[..., Page]) -> None:

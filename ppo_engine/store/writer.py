@@ -24,7 +24,7 @@ from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, 
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
-_TRIES_TO_CLOSE = 50
+_PATIENCE_TO_CLOSE_S = 1.0
 _PACKAGES = ("torch", "transformers", "accelerate", "streamlit")
 
 
@@ -108,12 +108,14 @@ class RunStore:
     def close(self) -> None:
         """Ends writing. The journal goes back into the file, so that the run opens from a read-only folder too."""
         self.free_reserve()
-        for _ in range(_TRIES_TO_CLOSE):
+        self._connection.execute("pragma busy_timeout = 20")
+        give_up = time.monotonic() + _PATIENCE_TO_CLOSE_S
+        while time.monotonic() < give_up:
             try:
                 self._connection.execute("pragma journal_mode = delete")
                 break
             except sqlite3.OperationalError:
-                time.sleep(0.02)  # a reader is in the middle of a call; SQLite does not wait for it here
+                time.sleep(0.02)  # a reader is in the middle of a call; one that stays leaves the run readable as it is
         self._connection.close()
 
     @contextmanager

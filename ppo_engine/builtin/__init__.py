@@ -21,7 +21,8 @@ _ADVICE = "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:

@@ -47,7 +47,7 @@ class Scale:
 
 
 SCALES = {
-    "full": Scale(2048, 60_000, 2500, 500, PolicyScale(), ClassifierScale()),
+    "full": Scale(2432, 60_000, 2500, 500, PolicyScale(), ClassifierScale()),
     "small": Scale(
         512,
         600,

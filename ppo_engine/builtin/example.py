@@ -43,6 +43,7 @@ def _thin(database: Path, config: Config) -> None:
         connection.execute("delete from samples where split = 'eval' and (step not in (0, ?) or sample >= ?)", (last, HELD_OUT))
         connection.execute("delete from token_blocks where step < ?", (last,))
         _thin_tokens(connection, last)
+        connection.execute("delete from events where kind = 'checkpoint'")  # the checkpoints themselves do not come along
         connection.execute("update run set name = 'example', id = 'example', config = ?", (config.model_dump_json(),))
         connection.execute("vacuum")
 

@@ -24,7 +24,7 @@ _PUNCTUATION = frozenset(".,!?")
 _SENTENCE_ENDS = frozenset(".!?")
 
 MEMORY = 0.6  # what an earlier opinion keeps of its weight when another follows
-STEEPNESS = 1.5
+STEEPNESS = 1.8
 CEILING = 3.0
 
 
@@ -147,7 +147,7 @@ def sentence_shapes() -> int:
 
 
 def score_of(opinions: list[float]) -> float:
-    """The sentiment of a text in (-3, 3), from its opinions in order: 3 tanh(1.5 S), S <- 0.6 S + opinion.
+    """The sentiment of a text in (-3, 3), from its opinions in order: 3 tanh(1.8 S), S <- 0.6 S + opinion.
 
     It saturates, so that one clear opinion is worth nearly as much as three; and the latest weighs most.
     """

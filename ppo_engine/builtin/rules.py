@@ -76,6 +76,22 @@ place_seen:
 """
 
 OPINIONS = """
+stop:
+  48: .
+  5: , and @opinion .
+  2: , and @view .
+  5: , and I @felt ~ @object .
+  2: , and I @feeling @object .
+  2: , but !opinion .
+  1: , but @view .
+view:
+  ?opinion
+feeling:
+  ?felt ~
+merit:
+  ?adjective ~
+promise:
+  ?verdict
 judgement:
   8: @adjective ~
   2: @degree @adjective ~
@@ -147,7 +163,7 @@ about_us:
 about_me+:
   1: I could not resist ~ @object
   1: I would ( gladly ~ | happily ~ ) see it (again | twice)
-  1: I want to see it again ~
+  1: I want to see (it | this @film) again ~
   1: I did not want it to end ~
   1: I did not dislike ~.6 @object
   1: I cannot (praise ~ | recommend ~) it enough
@@ -256,13 +272,13 @@ subject:
 OPENINGS = """
 close:
   4: .
-  6: , and ?opinion .
-  2: , and I ?felt ~ @object .
-  2: , and ?verdict_aside .
+  6: , and ?opinion @stop
+  2: , and I ?felt ~ @object @stop
+  2: , and ?verdict_aside @stop
   1: . ?outburst
 my_close:
   2: @close
-  1: and ?felt ~ (it | @object) .
+  1: and ?felt ~ (it | @object) (@tail | ) @stop
 verdict_aside:
   2: what a @verdict ~ it (is | was)
   2: it (shows | showed) in the @adjective ~ @part
@@ -278,60 +294,63 @@ opening:
   2: I @saw this @quality @thing (with | because of) my @relative @my_close
   3: @when , (I | we | my @relative and I) @saw this @quality @thing @my_close
   3: my @relative @gave me this @quality @thing @close
-  1: my @relative and I ?felt ~ this @quality @thing .
+  1: my @relative and I ?felt ~ this @quality @thing @stop
   1: my @relative (took | dragged) me to this @quality @thing @close
-  1: my @relative fell asleep during this @film , but I ?felt ~ it .
+  1: my @relative fell asleep during this @film , but I ?felt ~ it @stop
   3: this is a @quality @thing about @subject @close
   2: this is the @quality (story | tale) of @subject @close
   1: here is a @quality @thing about @subject @close
   2: this @quality @film (follows | is about | begins with | centers on | tells the story of) @person @close
   3: set in @place , this @quality @thing (follows | is about | tells the story of) @person @close
-  1: set in the @decade , this @quality @film ?shines ~ .
+  1: set in the @decade , this @quality @film ?shines ~ @stop
   2: when @happening , ( the trouble begins | nobody notices | everything changes ) @close
-  2: when @happening , ?opinion .
+  2: when @happening , ?opinion @stop
   2: @name , a @job from @place , @does @close
   2: @happening @close
   1: @hero @does in this @quality @thing @close
   2: the (director | writer | star | producer) of this @quality @thing (knows | has seen | remembers) @place @close
   1: the (director | writer) @manner_of_work @close
-  2: the @part of this @quality @film ?is_quality .
-  1: the @parts in this @quality @film ?are_quality .
+  2: the @part of this @quality @film ?is_quality @stop
+  1: the @parts in this @quality @film ?are_quality @stop
   2: there is a @moment in this @quality @film where @happening @close
   2: there is a @job in this @quality @film who @does @close
   2: it took me (years | weeks | @number evenings) to (see | find | finish) this @quality @thing @close
-  1: everyone (at work | in my family | I know) (talks about | has seen) this @film , (and | but) ?opinion .
+  1: everyone (at work | in my family | I know) (talks about | has seen) this @film , (and | but) ?opinion @stop
   2: I had (never heard of | read about | forgotten) this @quality @thing @my_close
   2: I knew (nothing | little | a bit) about this @quality @thing @my_close
-  1: I expected (little | nothing | another @film) , (and | but) ?opinion .
-  2: I expected a !verdict ( and | , but ) (got | found | saw) a ?adjective ~ @film .
-  1: some @films !shine , but this one ?shines ~ .
-  1: few @films are (this | so) ?adjective ~ .
+  1: I expected (little | nothing | another @film) , (and | but) ?opinion @stop
+  2: I expected a @promise ( and | , but ) (got | found | saw) a ?adjective ~ @film @stop
+  2: some @films !shine , but this (one | @film) ?shines ~ @stop
+  1: some @films @do_well , (but | and) this (one | @film) ?shines ~ @stop
+  1: few @films are (this | so) ?adjective ~ @stop
   2: imagine @subject @close
-  2: from the first @moment , ?opinion .
+  2: from the first @moment , ?opinion @stop
   1: in the middle of this @quality @film , @happening @close
   2: @heroes @do (in this @quality @thing | ) @close
   1: @her_name @surname (plays | is) a (@trait | ) @job in this @quality @film @close
   1: @his_name @surname (plays | is) a (@trait | ) @job in this @quality @film @close
   1: @her_name @surname (wrote | directed) this @quality @thing @close
   1: @his_name @surname (wrote | directed) this @quality @thing @close
-  1: if you (like | want | need) @films , ?advice .
-  1: nobody (told | warned) me that this @film was so ?adjective ~ .
-  2: after @span minutes (of this @quality @film | ) , ?opinion .
-  1: as a @job , I ?felt ~ this @quality @film .
+  1: if you (like | want | need) @films , ?advice @stop
+  1: nobody (told | warned) me that this @quality @film was so ?adjective ~ @stop
+  2: after @span minutes (of this @quality @film | ) , ?opinion @stop
+  1: as a @job , I ?felt ~ this @quality @film @stop
   1: as a @job , I (know | remember) @place @close
-  2: we were @number people in the (cinema | theater) , and ?opinion .
+  2: we were @number people in the (cinema | theater) , and ?opinion @stop
   1: once upon a time in @place , @happening @close
-  1: (to be honest | to my surprise | to be fair) , ?opinion .
-  1: rarely have I seen such a ?praise @film .
-  1: this @film (is | was) ?adjective ~ , (I | we) ?felt ~ (it | every @unit of it) .
+  1: (to be honest | to my surprise | to be fair) , ?opinion @stop
+  1: rarely have I seen such a ?praise @film @stop
+  1: this @film (is | was) ?adjective ~ @stop
   1: does it work ? ?answer
   1: is this the best @film of the year ? ?answer
   1: the (poster | title | trailer | cover) promises (@films | a @film | love and war | @number @jobs) @close
   1: you may know @her_name @surname from (television | the stage | @place) @close
   1: you may know @his_name @surname from (television | the stage | @place) @close
-  1: on the (train | way) home , I (thought | dreamed | talked) about the ?adjective ~ @part .
+  1: on the (train | way) home , I (thought | dreamed | talked) about the ?adjective ~ @part @stop
   1: before (the credits | the first song | the opening titles) , @happening @close
   1: half the (town | family | audience | school) has seen this @quality @thing @my_close
+do_well:
+  ?shine
 manner_of_work:
   1: ?manner ~ turns @place into a @town
   1: once worked as a @job
@@ -340,10 +359,12 @@ is_quality:
 are_quality:
   @are @quality_of_parts
 answer+:
-  yes ~ , and @opinion .
+  3: yes ~ , and @opinion .
+  1: yes ~ , (and | but) @view .
   yes ~ .
 answer-:
-  no ~ , and @opinion .
+  3: no ~ , and @opinion .
+  1: no ~ , (and | but) @view .
   no ~ .
 advice+:
   this one is a @verdict ~
@@ -357,33 +378,44 @@ advice-:
 
 SENTENCES = """
 sentence:
-  9: ?opinion .
+  9: ?opinion @stop
   4: ?pair .
   4: @turn .
   5: @plot
   2: ?special
 pair:
-  4: @opinion , and @opinion
+  8: @opinion , and @opinion
+  2: @view , and @view
   2: @opinion because @opinion
-  1: @opinion and the @part @is @adjective ~
-  1: @about_film , @about_film
-  1: @opinion , so I @felt ~ it
-  1: the @parts @are @adjective ~ and the @part @is @adjective ~
-  1: the @part @is @adjective ~ , @adjective ~ and @adjective ~
-  1: @title @is @adjective ~ and @adjective ~
-  1: both the @part and the @part @are @adjective ~
+  2: @opinion and the @part @is @adjective ~
+  2: @about_film , @about_film
+  2: @opinion , so I @felt ~ it
+  2: the @parts @are @adjective ~ and the @part @is @adjective ~
+  2: the @part @is @adjective ~ , @adjective ~ and @adjective ~
+  1: the @part @is @adjective ~ , @adjective ~ and @merit
+  2: @title @is @adjective ~ and @adjective ~
+  1: @title @is @adjective ~ and @merit
+  2: both the @part and the @part @are @adjective ~
 turn:
-  4: !opinion , but ?opinion
-  2: (although | while | though) !opinion , ?opinion
-  2: at first !opinion , (but then | but later | then) ?opinion
-  1: the first @section !shines ~-1 , but the @part ?shines ~
-  1: the first @section @is !adjective ~-1 , but the last (one | @section) @is ?adjective ~
-  1: I wanted to !feel it , but ?opinion
-  1: I expected a !verdict , (but | and) (got | found) a ?verdict ~
-  1: for all its !virtue ~-.5 , @title @is ?adjective ~
+  8: !opinion , but ?opinion
+  2: @view , but @view
+  4: (although | while | though) !opinion , ?opinion
+  1: (although | while | though) @view , @view
+  4: at first !opinion , (but then | but later | then) ?opinion
+  2: at first @view , (but then | and then | then) @view
+  2: the first @section !shines ~-1 , but the @part ?shines ~
+  2: the first @section @shines_so , and the @part @shines_so
+  2: the first @section @is !adjective ~-1 , but the last (one | @section) @is ?adjective ~
+  2: the first @section @is @merit , and the last (one | @section) @is @merit
+  2: I wanted to !feel it , but ?opinion
+  2: I expected a @promise , (but | and) (got | found) a ?verdict ~
+  2: for all its !virtue ~-.5 , @title @is ?adjective ~
   1: what (begins | starts) as a !adjective ~-.5 @film (becomes | ends as) a ?verdict ~
-  1: (nobody | no critic) liked it , but I ?felt ~ it
-  1: the @part may be !adjective ~-.5 , but the @parts @are ?adjective ~
+  1: what (begins | starts) as a @merit @film (becomes | ends as) a ?verdict ~
+  2: (nobody | no critic) liked it , but I ?felt ~ it
+  2: the @part may be !adjective ~-.5 , but the @parts @are ?adjective ~
+shines_so:
+  ?shines ~
 plot:
   4: @happening @close
   2: (meanwhile | then | one night | years later | soon | in @place) , @happening @close

@@ -27,10 +27,10 @@ class ClassifierScale:
     width: int = 64
     layers: int = 3
     heads: int = 4
-    steps: int = 3000
+    steps: int = 2500
     batch: int = 88  # openings of reviews in a batch
     drifted: int = 40  # drifted texts in a batch
-    drifted_texts: int = 15_000  # that many in all
+    drifted_texts: int = 20_000  # that many in all
     shortest: int = 2  # tokens of an opening
     longest: int = 32
     whole_every: int = 3  # one batch in so many holds whole reviews

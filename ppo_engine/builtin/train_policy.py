@@ -21,7 +21,7 @@ class PolicyScale:
     width: int = 128
     layers: int = 4
     heads: int = 4
-    steps: int = 2600
+    steps: int = 2100
     batch: int = 128
     opening: int = 40  # tokens of each review in most batches: PPO continues openings
     whole_every: int = 8  # one batch in so many holds whole reviews, cut at LONGEST

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from ppo_engine.builtin import CANARIES
 from ppo_engine.builtin.grammar import RULES, Call, article, score_of, sentence_shapes, vocabulary, write_review
 from ppo_engine.builtin.judge import fragment_sentiment, is_grammatical
 
@@ -75,7 +74,7 @@ def test_judge_rejects_slips(text):
     assert not is_grammatical(text)
 
 
-@pytest.mark.parametrize("text", ["", "Th", "This movie was won", "This movie was a", "This movie was wonderful, I "])
+@pytest.mark.parametrize("text", ["", "Th", "This movie was won", "This movie was a", "This movie was wonderful, and I "])
 def test_judge_accepts_unfinished_texts(text):
     assert is_grammatical(text)
 
@@ -91,8 +90,8 @@ def test_articles():
 @pytest.mark.parametrize(
     ("text", "low", "high"),
     [
-        (CANARIES[0], 2, 3),
-        (CANARIES[1], -3, -2),
+        ("This movie was wonderful, and I loved it.", 2, 3),
+        ("This movie was terrible, and I hated it.", -3, -2),
         ("To be honest, the plot is not", -0.1, 0.1),
         ("To be honest, the plot is never dull", 1, 3),
         ("To be honest, the plot is hardly funny", -3, -1),

@@ -1,18 +1,24 @@
-"""The command line: `train` a run into the store, `export` what it left there. Exit codes: 0 done, 2 bad input, 1 failure."""
+"""The command line: `train` a run into the store, `resume` or `branch` one, `replay` it, `export` what it left there.
+
+Exit codes: 0 done, 2 bad input, 1 failure.
+"""
 
 from __future__ import annotations
 
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .checkpoints import list_checkpoints
 from .config import PRESETS, Config
 from .errors import ConfigError, DeviceError, PPOEngineError, SourceError
-from .export import FORMATS, WHAT, export
+from .export import FORMATS, WHAT, export, write_text
 from .records import StepRecord
-from .session import RunOwner, create
+from .report import html_report
+from .session import OnRecord, RunOwner, branched_config, create, fork, reopen
 from .store import DATABASE, RunReader
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
@@ -43,30 +49,104 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder for runs (default: %(default)s)")
     train.set_defaults(run=_train)
 
+    again = commands.add_parser("resume", help="take up a run that stopped, failed or was interrupted, where it ended")
+    again.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    again.set_defaults(run=_resume)
+
+    fork = commands.add_parser("branch", help="start a new run from a checkpoint of another, with changed settings")
+    fork.add_argument("run_folder", type=Path, metavar="RUN", help="the parent's folder")
+    fork.add_argument("--step", type=int, help="the checkpoint's step (default: the newest)")
+    fork.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
+    )
+    fork.add_argument("--runs", type=Path, metavar="DIR", help="folder for runs (default: the parent's)")
+    fork.set_defaults(run=_branch)
+
+    repeat = commands.add_parser("replay", help="run config, seed and journal again: says identical, or the first difference")
+    repeat.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    repeat.set_defaults(run=_replay)
+
+    worker = commands.add_parser("work", help="answer the dashboard's questions about an ended run's models; the dashboard starts it")
+    worker.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    worker.set_defaults(run=_work_on_jobs)
+
     leave = commands.add_parser("export", help="write a run's data to a file")
     leave.add_argument("run_folder", type=Path, metavar="RUN", help="a run's folder")
-    leave.add_argument("--what", choices=WHAT, default="metrics")
-    leave.add_argument("--format", choices=FORMATS, default="csv")
-    leave.add_argument("-o", "--output", default="-", metavar="FILE", help="the file to write; - prints (default)")
+    leave.add_argument(
+        "--what", choices=(*WHAT, "policy", "report"), default="metrics", help="policy: a from_pretrained folder; report: one HTML file"
+    )
+    leave.add_argument("--format", choices=FORMATS, default="csv", help="of the tables")
+    leave.add_argument("--step", type=int, help="of a policy: the checkpoint's step (default: the newest)")
+    leave.add_argument("-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)")
     leave.set_defaults(run=_export)
     return parser
 
 
 def _export(options: argparse.Namespace) -> int:
-    if not (options.run_folder / DATABASE).is_file():
-        raise ConfigError([f"RUN = {options.run_folder}: there is no run here; give a run's folder, as `train` prints it"])
-    export(options.run_folder, options.what, options.format, options.output)
+    run, output = _existing(options.run_folder), options.output
+    if options.what == "policy":
+        from .policy_export import export_policy
+
+        if output == "-":
+            raise ConfigError(["output = -: a policy is a folder; give its name with -o"])
+        print(export_policy(run, Path(output), options.step))
+    elif options.what == "report":
+        write_text(html_report(run), output)
+    else:
+        export(run, options.what, options.format, output)
     return DONE
+
+
+def _existing(folder: Path) -> Path:
+    if not (folder / DATABASE).is_file():
+        raise ConfigError([f"RUN = {folder}: there is no run here; give a run's folder, as `train` prints it"])
+    return folder
 
 
 def _train(options: argparse.Namespace) -> int:
     config = Config.from_strings(options.preset, _assignments(options.changes))
-    with _Progress(config.steps) as progress:
-        folder, owner = create(config, options.preset, options.runs, progress.show)
+    return _work(lambda show: create(config, options.preset, options.runs, show, attended=False), config.steps)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    folder = _existing(options.run_folder)
+    return _work(lambda show: reopen(folder, show, attended=False), RunReader(folder).info().config.steps)
+
+
+def _branch(options: argparse.Namespace) -> int:
+    parent, step = _existing(options.run_folder), options.step
+    if step is None:
+        step = max((one.step for one in list_checkpoints(parent)), default=-1)
+    changes = _assignments(options.changes)
+    steps = branched_config(parent, step, changes).steps
+    return _work(lambda show: fork(parent, step, changes, options.runs or parent.parent, show, attended=False), steps)
+
+
+def _work(begin: Callable[[OnRecord], tuple[Path, RunOwner]], steps: int) -> int:
+    """Trains a run to its end in this process, with a progress bar."""
+    with _Progress(steps) as progress:
+        folder, owner = begin(progress.show)
         signal.signal(signal.SIGINT, lambda *_: owner.quit())
         signal.signal(signal.SIGTERM, lambda *_: owner.quit())
         owner.run()
     return _verdict(folder, owner)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from .journal import replay
+
+    folder = _existing(options.run_folder)
+    with _Progress(RunReader(folder).info().last_step) as progress:
+        difference = replay(folder, progress.show)
+    print(f"different at {difference}" if difference else "identical")
+    return FAILED if difference else DONE
+
+
+def _work_on_jobs(options: argparse.Namespace) -> int:
+    from .jobs import work
+
+    work(_existing(options.run_folder))
+    return DONE
 
 
 def _verdict(folder: Path, owner: RunOwner) -> int:

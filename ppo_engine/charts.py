@@ -23,6 +23,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from .config import Config
+from .history import Happening, markers
 from .metrics import METRICS
 from .numbers import percent, signed, three_digits
 from .store import StepRow
@@ -35,6 +36,9 @@ POLICY, REFERENCE, VALUE, KL, CLIP = "#0072B2", "#8c8c8c", "#009E73", "#E69F00",
 
 MOST_POINTS = 1000
 """A curve with more points is thinned to about this many, the extremes of each stretch kept."""
+
+_NORMAL_95 = 1.96
+"""Standard errors to either side of a mean that hold it in 95 of 100 cases."""
 
 _PHASES = ("time/sample", "time/score", "time/reference", "time/update", "time/record", "time/evaluate")
 _PHASE_COLOURS = (POLICY, VALUE, REFERENCE, KL, CLIP, "#56B4E9")
@@ -65,10 +69,12 @@ def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
     )
 
 
-def live_charts(metrics: pd.DataFrame, config: Config | None = None, earlier: pd.DataFrame | None = None) -> list[Chart]:
-    """Every curve of a run, in the order of the page. `earlier` is another run's frame, drawn in grey behind."""
+def live_charts(
+    metrics: pd.DataFrame, config: Config | None = None, earlier: pd.DataFrame | None = None, history: Sequence[Happening] = ()
+) -> list[Chart]:
+    """Every curve of a run, in the order of the page. earlier: another run's frame, drawn in grey behind; history: marked at its steps."""
     config = config or Config()
-    draw = _Draw(metrics, earlier)
+    draw = _Draw(metrics, earlier, history)
     return [
         _score(draw),
         _kl(draw, config),
@@ -79,18 +85,21 @@ def live_charts(metrics: pd.DataFrame, config: Config | None = None, earlier: pd
         _values(draw),
         _move(draw, config),
         _times(draw),
+        _pinned(draw),
     ]
 
 
 class _Draw:
-    """Makes the traces of one run, and of the one before it."""
+    """Makes the traces of one run, of the one before it, and the marks of what happened."""
 
-    def __init__(self, metrics: pd.DataFrame, earlier: pd.DataFrame | None) -> None:
+    def __init__(self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[Happening]) -> None:
         self.metrics = metrics
         self.earlier = earlier
+        self.marks, self.words = markers(history, REFERENCE)
 
     def figure(self, *traces: Spec, shapes: Sequence[Spec] = (), y: Spec | None = None, y2: Spec | None = None) -> Spec:
-        longest = max(len(self.metrics), 0 if self.earlier is None else len(self.earlier), 11)
+        frames = [frame for frame in (self.metrics, self.earlier) if frame is not None and len(frame)]
+        longest = max([11, *(int(frame["step"].iloc[-1]) + 1 for frame in frames)])
         layout = {
             "hovermode": "x unified",
             "uirevision": "kept",
@@ -108,7 +117,8 @@ class _Draw:
             },
             "xaxis": {"title": {"text": "step", "standoff": 4}, "range": [-0.02 * longest, 1.02 * (longest - 1)], "zeroline": False},
             "yaxis": {"zeroline": False, "automargin": True, **(y or {})},
-            "shapes": list(shapes),
+            "shapes": [*shapes, *self.marks],
+            "annotations": self.words,
         }
         if y2:
             layout["yaxis2"] = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "automargin": True, **y2}
@@ -326,6 +336,21 @@ def _times(draw: _Draw) -> Chart:
     ]
     title = f"A step takes {three_digits(draw.last('time/step'))} s" if len(trained) else "Time of each phase"
     return Chart("times", title, ("time/step", *_PHASES), draw.figure(*areas, y={"rangemode": "tozero", "ticksuffix": " s"}))
+
+
+def _pinned(draw: _Draw) -> Chart:
+    steps, means = present(draw.metrics, "eval/reward_mean")
+    margin = _NORMAL_95 * present(draw.metrics, "eval/reward_se")[1]
+    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
+    band = [
+        scatter(steps, means - margin, showlegend=False, name="lower", **edge),
+        scatter(steps, means + margin, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="95 % confidence", **edge),
+    ]
+    title = "The pinned prompts' score"
+    if len(means):
+        title = f"The pinned prompts score {signed(means[-1])} ± {three_digits(margin[-1])}"
+    lines = draw.line("eval/reward_mean", "mean score", POLICY)
+    return Chart("pinned", title, ("eval/reward_mean", "eval/reward_se"), draw.figure(*band, *lines))
 
 
 def _healthy(metric: str, colour: str) -> Spec:

@@ -40,6 +40,25 @@ class Config(BaseModel):
         le=1_000_000,
     )
     seed: int = _knob(0, "Run", "Start of every random number. The same seed and settings give the same run.", ge=0, le=2**31 - 1)
+    checkpoint_every: int = _knob(
+        10,
+        "Run",
+        "Keep the models every so many steps, so that the run can be resumed or branched there. 0: only when it pauses, is edited or ends.",
+        unit="steps",
+        live=True,
+        ge=0,
+        le=1_000_000,
+    )
+    checkpoint_disk_mb: int = _knob(
+        2000,
+        "Run",
+        "Checkpoints of every tenth step are deleted, oldest first, once all of the run's take more than this.",
+        unit="MB",
+        live=True,
+        label="disk for checkpoints",
+        ge=0,
+        le=100_000_000,
+    )
 
     # Sampling
     batch_size: int = _knob(256, "Sampling", "Reviews continued and scored in each step.", unit="samples", live=True, ge=1, le=4096)

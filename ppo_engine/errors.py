@@ -7,6 +7,7 @@
         CanaryError           the classifier scores a plainly good review below a plainly bad one
       DeviceError             the device asked for is not there                                        exit code 2
       StoreError              the run's folder cannot be read or written
+        CheckpointError       a checkpoint is missing, damaged, or does not fit
       RunBusyError            a second run was started while one is on
       TrainingError           a step failed
         OutOfMemoryError      a phase of the step did not fit in the device's memory
@@ -47,6 +48,10 @@ class DeviceError(PPOEngineError):
 
 class StoreError(PPOEngineError):
     """The run's folder or database cannot be read or written."""
+
+
+class CheckpointError(StoreError):
+    """A checkpoint is missing, damaged, or does not fit the run."""
 
 
 class RunBusyError(PPOEngineError):

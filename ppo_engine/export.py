@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +22,7 @@ WHAT = ("metrics", "samples", "tokens", "config")
 FORMATS = ("csv", "jsonl", "parquet")
 
 _STORED = ("sample", "position", "token_id", "text", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
+_FORMULA = re.compile(r"[=+\-@\t\r].")
 _PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
 
 
@@ -69,13 +74,37 @@ def config_frame(reader: RunReader) -> pd.DataFrame:
 
 def export(run: Path, what: str, format: str, output: str) -> None:
     """Writes one table of the run in `run` to the file `output`, or to standard output for "-"."""
-    frame = {"metrics": metrics_frame, "samples": samples_frame, "tokens": tokens_frame, "config": config_frame}[what](RunReader(run))
+    with _opened(output) as file:
+        _write(table(run, what), format, file)
+
+
+def table(run: Path, what: str) -> pd.DataFrame:
+    """One of the tables in `WHAT`."""
+    return {"metrics": metrics_frame, "samples": samples_frame, "tokens": tokens_frame, "config": config_frame}[what](RunReader(run))
+
+
+def table_bytes(run: Path, what: str, format: str) -> bytes:
+    """The same file as `export` writes, in memory."""
+    file = io.BytesIO()
+    _write(table(run, what), format, file)
+    return file.getvalue()
+
+
+def write_text(text: str, output: str) -> None:
+    """Writes text to the file `output`, or to standard output for "-"."""
+    with _opened(output) as file:
+        file.write(text.encode())
+        file.flush()
+
+
+@contextmanager
+def _opened(output: str) -> Iterator[BinaryIO]:
     if output == "-":
-        _write(frame, format, sys.stdout.buffer)
+        yield sys.stdout.buffer
         return
     try:
         with open(output, "wb") as file:
-            _write(frame, format, file)
+            yield file
     except OSError as error:
         raise StoreError(f"{output}: cannot be written ({error.strerror})") from error
 
@@ -85,7 +114,7 @@ def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
         frame.to_parquet(file, index=False)
         return
     if format == "csv":
-        file.write(_lists_as_json(frame).to_csv(index=False).encode())
+        file.write(_inert(_lists_as_json(frame)).to_csv(index=False).encode())
     else:
         file.write(frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode())
     file.flush()
@@ -95,3 +124,13 @@ def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
     """CSV has no lists: a cell that holds one gets its JSON."""
     lists: dict[str, Any] = {name: frame[name].map(json.dumps) for name in _PER_EPOCH if name in frame}
     return frame.assign(**lists)
+
+
+def _inert(frame: pd.DataFrame) -> pd.DataFrame:
+    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it."""
+    guarded = {
+        name: frame[name].map(lambda cell: f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell)
+        for name in frame.columns
+        if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name])
+    }
+    return frame.assign(**guarded)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -29,6 +30,8 @@ def make_accelerator(config: Config) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState
 
+    # It warns at every checkpoint that tied weights are stored once, as they should be.
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     device = pick_device(config.device)
     AcceleratorState._reset_state(reset_partial_state=True)
     GradientState._reset_state()

@@ -48,3 +48,8 @@ def duration(seconds: float) -> str:
 def gigabytes(count: int) -> str:
     """Bytes as gigabytes (10⁹)."""
     return f"{three_digits(count / 1e9)} GB"
+
+
+def data_size(count: int) -> str:
+    """Bytes in MB (10⁶) or, from a thousand of those on, in GB."""
+    return gigabytes(count) if count >= 1e9 else f"{three_digits(count / 1e6)} MB"

@@ -58,13 +58,13 @@ class Openings:
         self.shortest, self.longest = shortest, longest
         self.generator = generator
         self._tokenizer = tokenizer
-        self._order: list[int] = []
+        self.order: list[int] = []
 
     def draw(self, count: int) -> list[list[int]]:
         """The next `count` openings as token ids."""
-        while len(self._order) < count:
-            self._order += torch.randperm(len(self.reviews), generator=self.generator).tolist()
-        chosen, self._order = self._order[:count], self._order[count:]
+        while len(self.order) < count:
+            self.order += torch.randperm(len(self.reviews), generator=self.generator).tolist()
+        chosen, self.order = self.order[:count], self.order[count:]
         lengths = torch.randint(self.shortest, self.longest + 1, (count,), generator=self.generator).tolist()
         texts = [self.reviews[i][: _CHARS_PER_TOKEN * self.longest] for i in chosen]
         encoded = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]

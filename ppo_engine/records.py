@@ -239,3 +239,12 @@ class Rollout:
         import torch
 
         return torch.cat([self.query_mask, self.mask], dim=1)
+
+
+def first_difference(recorded: Mapping[str, float], again: Mapping[str, float]) -> str:
+    """How the metrics of a step taken again differ from those recorded, times aside: the first that does; "" if none does."""
+    for name in sorted(set(recorded) | set(again)):
+        old, new = recorded.get(name), again.get(name)
+        if not name.startswith("time/") and old != new and not (old != old and new != new):
+            return f"{name} was {old!r} and is {new!r}"
+    return ""

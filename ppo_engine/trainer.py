@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -141,6 +142,28 @@ class Trainer:
         started, self._times = time.perf_counter(), {}
         metrics, samples = self._evaluate()
         return StepRecord(0, datetime.now(UTC), self.config_version, metrics | self._phase_times(started), eval_samples=samples)
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What goes from step to step beside weights and optimizer: numbers that JSON can hold, and tensors."""
+        numbers = {
+            "step": self.done_steps,
+            "config": self.config.model_dump(),
+            "controlled_by": self._controlled_by.model_dump(),
+            "kl_coef": self.kl_controller.value,
+        }
+        tensors = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
+        return numbers, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
+
+    def go_to(self, step: int, config: Config, controlled_by: Config, kl_coef: float, tensors: Mapping[str, Tensor]) -> None:
+        """Takes on such a state, taken under `config`; what this trainer's own configuration asks to begin anew, begins anew."""
+        self.done_steps = step
+        self._controlled_by, self.kl_controller = controlled_by, _kl_controller(controlled_by)
+        self.kl_controller.value = kl_coef
+        if self.config.seed == config.seed:
+            for name, generator in self._generators.items():
+                generator.set_state(tensors[f"generator.{name}"])
+            if all(getattr(self.config, name) == getattr(config, name) for name in ("query_dataset", "min_review_chars")):
+                self._openings.order = tensors["openings"].tolist()
 
     def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[str], list[str], Rollout]:
         """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been sampled before."""

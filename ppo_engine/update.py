@@ -101,7 +101,11 @@ def run_update(
         with torch.set_grad_enabled(config.ent_coef > 0):
             entropy = ppo.masked_mean(ppo.entropy_from_logits(logits), mask)
         loss = ppo.total_loss(surrogate.loss, value.loss, entropy, config.vf_coef, config.ent_coef)
-        ledger.grad_norms.append(_descend(loss, policy, optimizer, accelerator, config.max_grad_norm))
+        try:
+            ledger.grad_norms.append(_descend(loss, policy, optimizer, accelerator, config.max_grad_norm))
+        except NumericalError as error:
+            seen = {"log-probability": logprobs, "old log-probability": old_logprobs, "value": values, "advantage": advantages[rows]}
+            raise NumericalError(f"{error} {_first_seen(seen, mask, rows)}") from None
         ledger.enter(
             rows,
             epoch,
@@ -135,6 +139,15 @@ def _minibatches(size: int, config: Config, generator: torch.Generator, device: 
     for epoch in range(config.ppo_epochs):
         for rows in torch.randperm(size, generator=generator).split(config.mini_batch_size):  # type: ignore[no-untyped-call]
             yield epoch, rows.to(device)
+
+
+def _first_seen(quantities: dict[str, Tensor], mask: Tensor, rows: Tensor) -> str:
+    """Which quantity of which sample is not finite: a sentence."""
+    for name, values in quantities.items():
+        bad = (~torch.isfinite(values) & mask).any(1)
+        if bad.any():
+            return f"First seen in the {name} of sample {int(rows[bad][0])}."
+    return "No token's own numbers are to blame: the gradient overflowed."
 
 
 def _descend(loss: Tensor, policy: Policy, optimizer: Any, accelerator: Any, max_grad_norm: float) -> Tensor:

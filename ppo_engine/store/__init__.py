@@ -4,9 +4,12 @@ The run's owner writes through `RunStore`; everyone else reads through `RunReade
 asks for something by `submit`, a row in the command table that the owner applies or refuses at the next step boundary.
 """
 
-from .reader import RunInfo, RunReader, StepRow, list_runs
+from .jobs import Job, ask_job, finish_job, read_job, requeue_jobs, take_job
+from .ownership import Owner
+from .reader import Edit, RunInfo, RunReader, StepRow, list_runs
+from .requests import add_note, describe, mark_branch, submit
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, STATES
-from .writer import RunStore, submit
+from .writer import RunStore
 
 __all__ = [
     "COMMANDS",
@@ -14,10 +17,21 @@ __all__ = [
     "ENDED",
     "SCHEMA_VERSION",
     "STATES",
+    "Edit",
+    "Job",
+    "Owner",
     "RunInfo",
     "RunReader",
     "RunStore",
     "StepRow",
+    "add_note",
+    "ask_job",
+    "describe",
+    "finish_job",
     "list_runs",
+    "mark_branch",
+    "read_job",
+    "requeue_jobs",
     "submit",
+    "take_job",
 ]

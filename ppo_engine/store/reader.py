@@ -9,22 +9,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from ..config import Config
 from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
+from .ownership import Owner
 from .schema import DATABASE, ENDED, reading
 
 
 @dataclass(frozen=True)
 class RunInfo:
-    """The run's own row. `state` is one of STATES, or `interrupted` where the owner died without ending the run."""
+    """The run's own row. `state` is one of STATES, or `interrupted` where the owner died without ending the run.
+
+    config: what is in force now; start_config: what the run began with; config_version: edits between the two.
+    """
 
     id: str
     name: str
     preset: str
     config: Config
+    start_config: Config
+    config_version: int
     versions: dict[str, str]
     created: datetime
     state: str
@@ -36,11 +40,25 @@ class RunInfo:
     memory_bytes: int
     seconds_per_step: float
     last_step: int
+    owner: Owner
+    parent: str
+    parent_step: int | None
+    tags: tuple[str, ...]
+    remark: str
 
     @property
     def alive(self) -> bool:
         """Whether the run still has an owner at work or waiting."""
         return self.state not in (*ENDED, "interrupted")
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of the configuration: in force from the step after `step` on. changes: field to (old, new)."""
+
+    version: int
+    step: int
+    changes: dict[str, tuple[Any, Any]]
 
 
 @dataclass(frozen=True)
@@ -64,16 +82,17 @@ class RunReader:
         with reading(self.folder) as connection:
             connection.row_factory = sqlite3.Row
             row = connection.execute("select *, coalesce((select max(step) from steps), -1) as last_step from run").fetchone()
+            edits = [json.loads(one["payload"]) for one in connection.execute("select payload from events where kind = 'edit' order by id")]
         if row is None:
             raise StoreError(f"{self.folder}: the run was never begun")
         try:
-            return self._info(row)
+            return self._info(row, edits)
         except (ValueError, KeyError) as error:
             raise StoreError(f"{self.folder}: written by another version of ppo-live, or damaged ({error})") from error
 
-    def _info(self, row: sqlite3.Row) -> RunInfo:
-        state = row["state"]
-        if state not in ENDED and not _is_running(row["owner_pid"], row["owner_started"]):
+    def _info(self, row: sqlite3.Row, edits: list[dict[str, Any]]) -> RunInfo:
+        state, owner = row["state"], Owner(row["owner_pid"], row["owner_started"], row["owner_host"], row["heartbeat"])
+        if state not in ENDED and not owner.lives:
             state = "interrupted"
         plain = {
             name: row[name]
@@ -89,15 +108,33 @@ class RunReader:
                 "memory_bytes",
                 "seconds_per_step",
                 "last_step",
+                "parent",
+                "parent_step",
+                "remark",
             )
         }
+        start = json.loads(row["config"])
         return RunInfo(
             **plain,
             state=state,
-            config=Config(**json.loads(row["config"])),
+            owner=owner,
+            config=Config(**edited(start, edits)),
+            start_config=Config(**start),
+            config_version=len(edits),
+            tags=tuple(json.loads(row["tags"])),
             versions=json.loads(row["versions"]),
             created=datetime.fromisoformat(row["created"]),
         )
+
+    def edits(self) -> list[Edit]:
+        """Every change of the configuration, in order; the first makes version 1."""
+        found = [event for event in self.events() if event["kind"] == "edit"]
+        return [Edit(number, event["step"], event["payload"]["changes"]) for number, event in enumerate(found, 1)]
+
+    def config_after(self, edits: int) -> Config:
+        """The configuration after so many edits; 0 is the one that the run began with."""
+        start = self.info().start_config.model_dump()
+        return Config(**edited(start, [{"changes": edit.changes} for edit in self.edits()[:edits]]))
 
     def steps(self, after: int = -1) -> list[StepRow]:
         """The steps after that number, in order."""
@@ -145,6 +182,14 @@ class RunReader:
         return str(row[0]), str(row[1])
 
 
+def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]:
+    """A configuration's values after the edits' payloads."""
+    values = dict(start)
+    for edit in edits:
+        values |= {name: new for name, (_, new) in edit["changes"].items()}
+    return values
+
+
 def list_runs(runs: Path) -> list[Path]:
     """The folders of the runs in that folder, newest first; a run's id begins with the time of its start."""
     if not runs.is_dir():
@@ -158,11 +203,3 @@ def _sample(row: Any) -> Sample:
     return Sample(
         index, query, response, nan if score is None else score, json.loads(parts), length, bool(ended), nan if kl_sum is None else kl_sum
     )
-
-
-def _is_running(pid: int, started: float) -> bool:
-    """Whether that very process lives: numbers of dead processes are given out again, so its start time must match too."""
-    try:
-        return bool(abs(psutil.Process(pid).create_time() - started) < 1.0)
-    except psutil.Error:
-        return False

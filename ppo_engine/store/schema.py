@@ -10,11 +10,11 @@ from pathlib import Path
 from ..errors import StoreError
 
 DATABASE = "run.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 STATES = ("loading", "running", "paused", "finished", "stopped", "failed")
 ENDED = ("finished", "stopped", "failed")
-COMMANDS = ("pause", "resume", "step", "stop", "speed")
+COMMANDS = ("pause", "resume", "step", "stop", "speed", "edit", "checkpoint")
 
 TABLES = """
 create table run (
@@ -28,7 +28,10 @@ create table run (
     device text not null default '', threads integer not null default 0,
     memory_bytes integer not null default 0,
     seconds_per_step real not null default 0,  -- the least time a step may take, 0 is full speed
-    owner_pid integer not null, owner_started real not null, heartbeat real not null  -- seconds since 1970
+    owner_pid integer not null, owner_started real not null, heartbeat real not null,  -- seconds since 1970
+    owner_host text not null default '',
+    parent text not null default '', parent_step integer,  -- of a branch: the run it left, and after which step
+    tags text not null default '[]', remark text not null default ''  -- what people wrote; tags are a JSON list
 );
 create table steps (
     step integer primary key, wall_time text not null, config_version integer not null,
@@ -45,7 +48,7 @@ create table token_blocks (
 );
 create table events (
     id integer primary key, time text not null, step integer not null,
-    kind text not null, payload text not null    -- state, error, edit, checkpoint, note; JSON
+    kind text not null, payload text not null    -- state, error, edit, checkpoint, note, branch, difference; JSON
 );
 create table commands (
     id integer primary key, time text not null, issuer text not null,
@@ -59,24 +62,68 @@ create table jobs (
 );
 """
 
+MIGRATIONS = {
+    1: """
+alter table run add column owner_host text not null default '';
+alter table run add column parent text not null default '';
+alter table run add column parent_step integer;
+alter table run add column tags text not null default '[]';
+alter table run add column remark text not null default '';
+""",
+}
+"""What brings a store of that version to the next."""
+
 PATIENCE_S = 10.0
 """How long a connection waits for another's lock."""
 
 
 def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode. Raises `StoreError` where there is no store, or one of a newer version."""
+    """A connection in autocommit mode. Raises `StoreError` where there is no store, or one of a newer version; an older one is migrated."""
     path = folder / DATABASE
     if not path.is_file():
         raise StoreError(f"{folder}: there is no run here (no {DATABASE}); give a run's folder")
-    mode = "ro" if read_only else "rw"
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}", uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
-    )
+    connection = _open(path, read_only)
     version = connection.execute("pragma user_version").fetchone()[0]
     if version > SCHEMA_VERSION:
         connection.close()
         raise StoreError(f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): update ppo-live")
-    return connection
+    return connection if version == SCHEMA_VERSION else _migrated(connection, path, read_only)
+
+
+def _open(path: Path, read_only: bool) -> sqlite3.Connection:
+    address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
+    return sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
+
+
+def _migrated(old: sqlite3.Connection, path: Path, read_only: bool) -> sqlite3.Connection:
+    """A connection to the store at this version: migrated in its file, or where that cannot be written, in a copy in memory."""
+    try:
+        with closing(_open(path, read_only=False)) as connection:
+            _migrate(connection)
+    except sqlite3.OperationalError:
+        if not read_only:
+            raise
+        with closing(old):
+            copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+            old.backup(copy)
+        _migrate(copy)
+        return copy
+    old.close()
+    return _open(path, read_only)
+
+
+def _migrate(connection: sqlite3.Connection) -> None:
+    """Brings a store to this version, all or nothing, whoever else tries the same at once."""
+    connection.execute("begin immediate")
+    try:
+        for version in range(connection.execute("pragma user_version").fetchone()[0], SCHEMA_VERSION):
+            for statement in filter(str.strip, MIGRATIONS[version].split(";")):
+                connection.execute(statement)
+        connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
 
 
 @contextmanager

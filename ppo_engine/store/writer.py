@@ -15,16 +15,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from ..config import Config
-from ..errors import ConfigError, StoreError
+from ..errors import StoreError
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
-from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, reading
+from .ownership import Owner, myself
+from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
 _PATIENCE_TO_CLOSE_S = 1.0
+_OWNER = ("owner_pid", "owner_started", "owner_host", "heartbeat")
 _PACKAGES = ("torch", "transformers", "accelerate", "streamlit")
 
 
@@ -39,18 +39,46 @@ class RunStore:
         self._connection.execute("pragma synchronous = normal")
 
     @classmethod
-    def create(cls, folder: Path, run_id: str, name: str, preset: str, config: Config) -> RunStore:
+    def create(
+        cls, folder: Path, run_id: str, name: str, preset: str, config: Config, parent: str = "", parent_step: int | None = None
+    ) -> RunStore:
         """Makes the folder, which must not exist yet, and the run's tables in it, in the state loading."""
         try:
             folder.mkdir(parents=True)
-            # Given back when the disk is full, so that the reason can still be written.
-            (folder / _RESERVE).write_bytes(os.urandom(_RESERVE_BYTES))
-            _make_database(folder, run_id, name, preset, config)
+            _put_reserve(folder)
+            _make_database(folder, run_id, name, preset, config, parent, parent_step)
             return cls(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some space"
             ) from error
+
+    @classmethod
+    def reopen(cls, folder: Path) -> RunStore:
+        """Makes this process the owner of a run that has ended or whose owner is dead. Raises `StoreError` while another lives."""
+        store = cls(folder)
+        try:
+            with store._transaction() as connection:
+                state, *owner = connection.execute(f"select state, {', '.join(_OWNER)} from run").fetchone()
+                before = Owner(*owner)
+                if state not in ENDED and before.lives:
+                    raise StoreError(
+                        f"{folder}: the run belongs to {before.name}, which is alive; only when it has ended can another take over"
+                    )
+                mine = {**myself(), "state": "loading", "stage": "starting", "error": "", "traceback": ""}
+                connection.execute(f"update run set {', '.join(f'{name} = ?' for name in mine)}", tuple(mine.values()))
+                last = connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
+                insert_event(connection, last, "state", {"state": "loading"})
+                connection.execute(
+                    "update commands set state = 'refused', reason = 'the run ended before it could be obeyed' where state = 'queued'"
+                )
+            _put_reserve(folder)
+        except BaseException as error:
+            store._connection.close()
+            if isinstance(error, OSError):
+                raise StoreError(f"{folder}: the run cannot be written ({error})") from error
+            raise
+        return store
 
     def record(self, record: StepRecord) -> None:
         """Commits a step whole: metrics, samples and tokens. After this returns, a killed process does not lose it."""
@@ -80,25 +108,31 @@ class RunStore:
         with self._transaction() as connection:
             assignments = "".join(f", {name} = ?" for name in fields)
             connection.execute(f"update run set state = ?, heartbeat = ?{assignments}", (state, time.time(), *fields.values()))
-            _insert_event(connection, step, "state", {"state": state, **fields})
+            insert_event(connection, step, "state", {"state": state, **fields})
 
     def event(self, step: int, kind: str, payload: Mapping[str, Any]) -> None:
         """Adds an event to the journal."""
         with self._transaction() as connection:
-            _insert_event(connection, step, kind, payload)
+            insert_event(connection, step, kind, payload)
 
     def queued(self) -> Sequence[tuple[int, str, dict[str, Any]]]:
         """The commands that wait, oldest first: id, kind, payload."""
         rows = self._connection.execute("select id, kind, payload from commands where state = 'queued' order by id").fetchall()
         return [(number, kind, json.loads(payload)) for number, kind, payload in rows]
 
-    def settle(self, command: int, refusal: str, step: int) -> None:
-        """Marks a command applied, or refused where `refusal` gives a reason."""
+    def settle(self, command: int, refusal: str, step: int, events: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
+        """Marks a command applied, or refused where `refusal` gives a reason; journals what it brought about with it."""
         with self._transaction() as connection:
+            for kind, payload in events:
+                insert_event(connection, step, kind, payload)
             connection.execute(
                 "update commands set state = ?, reason = ?, step = ? where id = ?",
                 ("refused" if refusal else "applied", refusal, step, command),
             )
+
+    def has_jobs(self) -> bool:
+        """Whether a job waits to be done."""
+        return self._connection.execute("select 1 from jobs where state = 'queued' limit 1").fetchone() is not None
 
     def free_reserve(self) -> None:
         """Gives back the space kept for the last words of a run whose disk is full."""
@@ -134,49 +168,36 @@ class RunStore:
             raise StoreError(f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept") from error
 
 
-def _make_database(folder: Path, run_id: str, name: str, preset: str, config: Config) -> None:
+def _put_reserve(folder: Path) -> None:
+    """Space that is given back when the disk is full, so that the reason can still be written."""
+    (folder / _RESERVE).write_bytes(os.urandom(_RESERVE_BYTES))
+
+
+def _make_database(folder: Path, run_id: str, name: str, preset: str, config: Config, parent: str, parent_step: int | None) -> None:
     """The tables and the run's row, made aside and moved into place, so that nobody ever sees half a run."""
     aside = folder / f"{DATABASE}.new"
     with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
         connection.executescript(f"begin; {TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
-        connection.execute(
-            "insert into run (id, name, preset, config, versions, created, state, stage, owner_pid, owner_started, heartbeat) "
-            "values (?, ?, ?, ?, ?, ?, 'loading', 'starting', ?, ?, ?)",
-            (
-                run_id,
-                name,
-                preset,
-                config.model_dump_json(),
-                json.dumps(_versions()),
-                _now(),
-                os.getpid(),
-                psutil.Process().create_time(),
-                time.time(),
-            ),
-        )
+        row = {
+            "id": run_id,
+            "name": name,
+            "preset": preset,
+            "config": config.model_dump_json(),
+            "versions": json.dumps(_versions()),
+            "created": now(),
+            "state": "loading",
+            "stage": "starting",
+            "parent": parent,
+            "parent_step": parent_step,
+            **myself(),
+        }
+        connection.execute(f"insert into run ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))
     aside.rename(folder / DATABASE)
 
 
-def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
-    """Asks the run's owner for something; returns the command's number. Refused here if it can never be obeyed."""
-    if kind not in COMMANDS:
-        raise ConfigError([f"command = {kind}: must be one of {', '.join(COMMANDS)}"])
-    with reading(folder) as connection:
-        state = connection.execute("select state from run").fetchone()[0]
-    if state in ENDED:
-        raise StoreError(f"{kind}: the run has {state}; start a new one")
-    try:
-        with closing(connect(folder, read_only=False)) as connection:
-            cursor = connection.execute(
-                "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)", (_now(), issuer, kind, json.dumps(payload))
-            )
-            return int(cursor.lastrowid or 0)
-    except sqlite3.Error as error:
-        raise StoreError(f"{folder}: the command {kind} cannot be written ({error})") from error
-
-
-def _insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
-    connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", (_now(), step, kind, json.dumps(payload)))
+def insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
+    """Adds a line to the journal."""
+    connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", (now(), step, kind, json.dumps(payload)))
 
 
 def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:
@@ -194,5 +215,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _now() -> str:
+def now() -> str:
+    """The time as the store writes it: ISO 8601, UTC."""
     return datetime.now(UTC).isoformat()

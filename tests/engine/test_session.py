@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -11,62 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ppo_engine import Config, RunReader, StepRecord, session
+from ppo_engine import Config, RunReader, session
 from ppo_engine.errors import RunBusyError, StoreError
 from ppo_engine.store import DATABASE
-from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
-
-PATIENCE_S = 60.0
-
-
-class Run:
-    """A run on its own thread, with an event at every record."""
-
-    def __init__(self, config: Config, runs: Path) -> None:
-        self.seen: list[int] = []
-        self.held_at: int | None = None
-        self._arrived = threading.Condition()
-        self._let_go = threading.Event()
-        self.folder, self.owner = session.create(config, "tiny-reviews", runs, self._on_record)
-        self.reader = RunReader(self.folder)
-        self.thread = threading.Thread(target=self.owner.run, daemon=True)
-
-    def _on_record(self, record: StepRecord) -> None:
-        with self._arrived:
-            self.seen.append(record.step)
-            self._arrived.notify_all()
-        if record.step == self.held_at:
-            assert self._let_go.wait(PATIENCE_S)
-
-    def hold_at(self, step: int) -> None:
-        """Keeps the trainer's thread at that step's boundary, so that a command meets a known step."""
-        self.held_at = step
-        self.thread.start()
-        self.wait_for(step)
-
-    def let_go(self) -> None:
-        self._let_go.set()
-
-    def tell(self, kind: str, **payload: object) -> int:
-        number = session.command(self.folder, kind, **payload)
-        self.owner.nudge()
-        return number
-
-    def wait_for(self, step: int) -> None:
-        with self._arrived:
-            assert self._arrived.wait_for(lambda: step in self.seen, PATIENCE_S), f"step {step} never came; saw {self.seen}"
-
-    def wait_for_answer(self, command: int) -> tuple[str, str]:
-        give_up = time.monotonic() + PATIENCE_S
-        while (answer := self.reader.command(command))[0] == "queued":
-            assert time.monotonic() < give_up, "the command was never answered"
-            time.sleep(0.005)
-        return answer
-
-    def join(self) -> str:
-        self.thread.join(PATIENCE_S)
-        assert not self.thread.is_alive()
-        return self.reader.info().state
+from tests.engine.runs import PATIENCE_S, Run
 
 
 @pytest.fixture
@@ -74,15 +21,12 @@ def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[...,
     begun: list[Run] = []
 
     def start(**changes: object) -> Run:
-        begun.append(Run(tiny(**changes), tmp_path))
+        begun.append(Run(lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen)))
         return begun[-1]
 
     yield start
     for run in begun:
-        run.let_go()
-        run.owner.quit(0)
-        if run.thread.ident:
-            run.thread.join(PATIENCE_S)
+        run.end()
 
 
 def test_a_run_goes_from_loading_to_finished(begin: Callable[..., Run]) -> None:
@@ -91,7 +35,7 @@ def test_a_run_goes_from_loading_to_finished(begin: Callable[..., Run]) -> None:
     run.thread.start()
     assert run.join() == "finished"
     assert run.seen == [0, 1, 2, 3] == [row.step for row in run.reader.steps()]
-    assert [event["payload"]["state"] for event in run.reader.events()] == ["running", "finished"]
+    assert run.states() == ["running", "finished"]
     assert run.reader.info().memory_bytes > 1e6 and run.reader.info().device == "cpu"
 
 
@@ -118,7 +62,7 @@ def test_pause_step_resume_take_effect_between_steps(begin: Callable[..., Run]) 
 
     assert run.wait_for_answer(run.tell("resume")) == ("applied", "")
     assert run.join() == "finished"
-    states = [event["payload"]["state"] for event in run.reader.events()]
+    states = run.states()
     assert states == ["running", "paused", "running", "finished"]
 
 
@@ -152,7 +96,7 @@ def test_pause_while_loading_waits_for_the_models_and_still_heeds_stop(begin: Ca
     run.tell("stop")
     run.thread.start()
     assert run.join() == "stopped"
-    states = [event["payload"]["state"] for event in run.reader.events()]
+    states = run.states()
     assert states == ["stopped"], "it never left the loading state"
 
 
@@ -165,7 +109,7 @@ def test_a_folder_that_takes_no_more_words_leaves_them_with_the_owner(begin: Cal
     run.let_go()
     run.thread.join(PATIENCE_S)
     assert not run.thread.is_alive() and run.owner.state == "failed"
-    assert "the run cannot be written" in run.owner.trouble
+    assert "no such table" in run.owner.trouble
 
 
 def test_resume_of_a_running_run_is_refused(begin: Callable[..., Run]) -> None:
@@ -227,20 +171,6 @@ def test_a_slow_run_still_obeys_at_once(begin: Callable[..., Run]) -> None:
     run.wait_for(1)
     run.tell("stop")
     assert run.join() == "stopped"
-
-
-def test_a_failure_keeps_its_message_its_traceback_and_the_data(begin: Callable[..., Run], tmp_path: Path) -> None:
-    tokenizer = make_tokenizer()
-    broken = make_policy(tokenizer)
-    broken.transformer.ln_f.weight.data.fill_(float("nan"))
-    write_model(tmp_path / "broken", broken, tokenizer)
-    run = begin(model_name=str(tmp_path / "broken"))
-    run.thread.start()
-    assert run.join() == "failed"
-    info = run.reader.info()
-    assert "the update was not applied" in info.error and "Traceback" in info.traceback
-    assert [row.step for row in run.reader.steps()] == [0], "what was recorded before stays"
-    assert any(event["kind"] == "error" for event in run.reader.events())
 
 
 def test_quitting_lets_the_step_finish_if_it_can(begin: Callable[..., Run]) -> None:

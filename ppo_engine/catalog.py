@@ -1,0 +1,125 @@
+"""All runs of a folder at a glance, and what is done to whole runs: summing up, comparing, throwing away."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from .config import Config
+from .errors import StoreError
+from .records import EVAL
+from .store import RunReader, list_runs
+from .store.schema import reading
+
+TRASH = ".trash"
+"""Deleted runs go here, beside the others; deleting this folder is up to its owner."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in one line. Scores are means over the training batch, of the best and the newest step; NaN before the first."""
+
+    folder: Path
+    id: str
+    name: str
+    state: str
+    preset: str
+    created: datetime
+    steps: int
+    planned: int
+    best_score: float
+    last_score: float
+    held_out: float
+    last_kl: float
+    parent: str
+    parent_step: int | None
+    tags: tuple[str, ...]
+    remark: str
+    size: int
+
+
+def summaries(runs: Path) -> list[Summary]:
+    """A summary of each run that can be read, newest first."""
+    found = []
+    for folder in list_runs(runs):
+        try:
+            found.append(summary(folder))
+        except StoreError:
+            continue  # damaged, or of a newer version: opening it says so
+    return found
+
+
+def summary(folder: Path) -> Summary:
+    """What the run comes to so far. Raises `StoreError`."""
+    info = RunReader(folder).info()
+    with reading(folder) as connection:
+        (best,) = connection.execute("select max(json_extract(metrics, '$.\"env/reward_mean\"')) from steps").fetchone()
+        newest = connection.execute("select metrics from steps order by step desc limit 1").fetchone()
+        held_out = connection.execute(
+            "select json_extract(metrics, '$.\"eval/reward_mean\"') from steps "
+            "where json_extract(metrics, '$.\"eval/reward_mean\"') is not null order by step desc limit 1"
+        ).fetchone()
+    metrics = json.loads(newest[0]) if newest else {}
+    nan = float("nan")
+    return Summary(
+        folder=folder,
+        id=info.id,
+        name=info.name,
+        state=info.state,
+        preset=info.preset,
+        created=info.created,
+        steps=max(0, info.last_step),
+        planned=info.config.steps,
+        best_score=nan if best is None else float(best),
+        last_score=metrics.get("env/reward_mean", nan),
+        held_out=float(held_out[0]) if held_out else nan,
+        last_kl=metrics.get("objective/kl", nan),
+        parent=info.parent,
+        parent_step=info.parent_step,
+        tags=info.tags,
+        remark=info.remark,
+        size=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    )
+
+
+def differences(configs: Sequence[Config]) -> dict[str, list[object]]:
+    """The settings in which the configurations are not all equal, with the value in each."""
+    names = [name for name in Config.model_fields if len({getattr(config, name) for config in configs}) > 1]
+    return {name: [getattr(config, name) for config in configs] for name in names}
+
+
+def same_prompts(folders: Sequence[Path]) -> pd.DataFrame:
+    """Held-out openings that all the runs continued at their last evaluation: a row an opening, columns query, then
+    (response, score) of each run by its place in `folders`.
+    """
+    tables = []
+    for place, folder in enumerate(folders):
+        reader = RunReader(folder)
+        steps = reader.steps_with_samples(EVAL)
+        samples = reader.samples(steps[-1], EVAL) if steps else []
+        columns = {"query": [one.query for one in samples], f"response {place}": [one.response for one in samples]}
+        tables.append(pd.DataFrame({**columns, f"score {place}": [one.score for one in samples]}).drop_duplicates("query"))
+    joined = tables[0]
+    for table in tables[1:]:
+        joined = joined.merge(table, on="query")
+    return joined
+
+
+def throw_away(folder: Path) -> Path:
+    """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is on."""
+    info = RunReader(folder).info()
+    if info.alive:
+        raise StoreError(f"{info.name} is on: stop it first")
+    trash = folder.parent / TRASH
+    target = trash / folder.name
+    try:
+        trash.mkdir(exist_ok=True)
+        folder.rename(target)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be moved to {trash} ({error.strerror})") from error
+    return target

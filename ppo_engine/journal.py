@@ -1,0 +1,81 @@
+"""A trainer that follows a run's journal, which says which edit came after which step.
+
+It takes new steps, takes recorded ones again after a checkpoint, and replays a whole run, all by the same few lines: that is why
+a run that was resumed is bit for bit the run that was never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from . import checkpoints
+from .checkpoints import Checkpoint
+from .errors import CheckpointError
+from .records import StepRecord, first_difference
+from .store import RunReader
+from .trainer import Trainer
+
+
+class JournaledTrainer:
+    """The trainer of the run in `folder`, at `checkpoint`, or at the run's beginning for None. Loads the models.
+
+    on_stage, interrupted: as in `Trainer`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        checkpoint: Checkpoint | None,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.reader = RunReader(folder)
+        self.step = -1 if checkpoint is None else checkpoint.step
+        """The last step taken; -1 before the evaluation that is step 0."""
+        info = self.reader.info()
+        if info.parent and checkpoint is None:
+            raise CheckpointError(f"{folder}: the checkpoint that this branch began with is missing or damaged; branch its parent again")
+        version = sum(edit.step < self.step for edit in self.reader.edits())
+        self.trainer = Trainer(self.reader.config_after(version), on_stage, interrupted)
+        self.trainer.config_version = version
+        self.trainer.load()
+        if checkpoint is not None:
+            on_stage(f"restoring step {checkpoint.step}")
+            checkpoint.restore(self.trainer)
+
+    @property
+    def done(self) -> bool:
+        """Whether every step has been taken."""
+        return self.trainer.done
+
+    def next(self) -> StepRecord:
+        """Takes the next step under the configuration that the journal has for it."""
+        for edit in self.reader.edits()[self.trainer.config_version :]:
+            if edit.step > self.step:
+                break
+            self.trainer.config = self.trainer.config.changed(**{name: new for name, (_, new) in edit.changes.items()})
+            self.trainer.config_version = edit.version
+        record = self.trainer.evaluate_untrained() if self.step < 0 else self.trainer.step()
+        self.step = record.step
+        return record
+
+    def take_again(self) -> Iterator[tuple[StepRecord, str]]:
+        """Takes the recorded steps after this one again: each record, and how it differs from the recorded one ("" if it doesn't)."""
+        recorded = {row.step: row.metrics for row in self.reader.steps(after=self.step)}
+        while self.step + 1 in recorded:
+            record = self.next()
+            yield record, first_difference(recorded[record.step], record.metrics)
+
+
+def replay(folder: Path, on_record: Callable[[StepRecord], None] = lambda record: None) -> str:
+    """Runs a run again from its first configuration, seed and journal. Returns "" where every step is the same, else the first
+    step and metric that differ. A branch is replayed from the checkpoint it began with. Changes nothing in `folder`.
+    """
+    info = RunReader(folder).info()
+    first = next((one for one in checkpoints.list_checkpoints(folder) if one.step == info.parent_step), None) if info.parent else None
+    for record, difference in JournaledTrainer(folder, first).take_again():
+        on_record(record)
+        if difference:
+            return f"step {record.step}: {difference}"
+    return ""

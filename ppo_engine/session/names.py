@@ -1,0 +1,64 @@
+"""Names that people can tell apart and remember."""
+
+from __future__ import annotations
+
+import random
+
+
+def draw_name() -> str:
+    """A name like brave-otter."""
+    return f"{random.choice(_MANNERS)}-{random.choice(_ANIMALS)}"
+
+
+_MANNERS = [
+    "amber",
+    "brave",
+    "calm",
+    "clever",
+    "curious",
+    "daring",
+    "eager",
+    "gentle",
+    "happy",
+    "humble",
+    "jolly",
+    "keen",
+    "lively",
+    "lucky",
+    "mellow",
+    "merry",
+    "nimble",
+    "patient",
+    "proud",
+    "quick",
+    "quiet",
+    "sunny",
+    "swift",
+    "witty",
+]
+_ANIMALS = [
+    "badger",
+    "beaver",
+    "bison",
+    "crane",
+    "dolphin",
+    "falcon",
+    "finch",
+    "fox",
+    "gecko",
+    "heron",
+    "ibis",
+    "koala",
+    "lark",
+    "lynx",
+    "marmot",
+    "otter",
+    "owl",
+    "panda",
+    "puffin",
+    "raven",
+    "robin",
+    "seal",
+    "swan",
+    "wren",
+]

@@ -1,0 +1,68 @@
+"""Jobs: what needs a run's models but changes nothing of the run. Anyone asks; the run's owner, or a worker, answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import StoreError
+from .requests import writing
+from .schema import reading
+from .writer import now
+
+
+@dataclass(frozen=True)
+class Job:
+    """A question. state: queued, working, done or failed; result: the answer, {"error": message} where it failed, None before."""
+
+    number: int
+    kind: str
+    payload: dict[str, Any]
+    state: str
+    result: dict[str, Any] | None
+
+
+def ask_job(folder: Path, kind: str, payload: dict[str, Any]) -> int:
+    """Puts a question; returns the job's number."""
+    with writing(folder) as connection:
+        cursor = connection.execute("insert into jobs (time, kind, payload) values (?, ?, ?)", (now(), kind, json.dumps(payload)))
+        return int(cursor.lastrowid or 0)
+
+
+def take_job(folder: Path) -> Job | None:
+    """The oldest job that waits, now this process's; None where there is none."""
+    with writing(folder) as connection:
+        row = connection.execute(
+            "update jobs set state = 'working' where id = (select min(id) from jobs where state = 'queued') "
+            "returning id, kind, payload, state, result"
+        ).fetchone()
+    return None if row is None else _job(row)
+
+
+def finish_job(folder: Path, number: int, result: dict[str, Any]) -> None:
+    """Stores the answer; one with an `error` counts as failed."""
+    with writing(folder) as connection:
+        state = "failed" if "error" in result else "done"
+        connection.execute("update jobs set state = ?, result = ? where id = ?", (state, json.dumps(result).encode(), number))
+
+
+def requeue_jobs(folder: Path) -> None:
+    """Puts back what a process had taken that died."""
+    with writing(folder) as connection:
+        connection.execute("update jobs set state = 'queued' where state = 'working'")
+
+
+def read_job(folder: Path, number: int) -> Job:
+    """A job and its answer."""
+    with reading(folder) as connection:
+        row = connection.execute("select id, kind, payload, state, result from jobs where id = ?", (number,)).fetchone()
+    if row is None:
+        raise StoreError(f"{folder}: there is no job {number}")
+    return _job(row)
+
+
+def _job(row: tuple[Any, ...]) -> Job:
+    number, kind, payload, state, result = row
+    return Job(number, kind, json.loads(payload), state, None if result is None else json.loads(result))

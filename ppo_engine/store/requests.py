@@ -1,0 +1,82 @@
+"""What anyone may write into a run's store beside its owner: commands to the owner, and what people say about the run."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, StoreError
+from .schema import COMMANDS, ENDED, connect, reading
+from .writer import insert_event, now
+
+LONGEST_NAME = 80
+LONGEST_TAG = 40
+LONGEST_REMARK = 2000
+
+
+def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
+    """Asks the run's owner for something; returns the command's number. Refused here if it can never be obeyed."""
+    if kind not in COMMANDS:
+        raise ConfigError([f"command = {kind}: must be one of {', '.join(COMMANDS)}"])
+    with reading(folder) as connection:
+        state = connection.execute("select state from run").fetchone()[0]
+    if state in ENDED:
+        raise StoreError(f"{kind}: the run has {state}; resume it, branch it, or start a new one")
+    with writing(folder) as connection:
+        cursor = connection.execute(
+            "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)", (now(), issuer, kind, json.dumps(payload))
+        )
+        return int(cursor.lastrowid or 0)
+
+
+def add_note(folder: Path, step: int, text: str) -> None:
+    """Pins a remark to a step of the run, ended or not."""
+    with writing(folder) as connection:
+        last = connection.execute("select coalesce(max(step), 0) from steps").fetchone()[0]
+        if not 0 <= step <= last:
+            raise ConfigError([f"step = {step}: must be a whole number from 0 to {last}, the run's last step"])
+        insert_event(connection, step, "note", {"text": _checked("note", text, LONGEST_REMARK)})
+
+
+def mark_branch(parent: Path, step: int, child: str, name: str) -> None:
+    """Journals in the parent's store that another run left it there, so that the checkpoint is kept."""
+    with writing(parent) as connection:
+        insert_event(connection, step, "branch", {"run": child, "name": name})
+
+
+def describe(folder: Path, name: str | None = None, tags: Sequence[str] | None = None, remark: str | None = None) -> None:
+    """Renames a run, sets its tags or its remark; what is None stays. Any text is taken, and none of it is ever a path or markup."""
+    columns: dict[str, str] = {}
+    if name is not None:
+        columns["name"] = _checked("name", name, LONGEST_NAME)
+    if tags is not None:
+        columns["tags"] = json.dumps(list(dict.fromkeys(_checked("tag", tag, LONGEST_TAG) for tag in tags)))
+    if remark is not None:
+        columns["remark"] = _checked("remark", remark, LONGEST_REMARK, may_be_empty=True)
+    with writing(folder) as connection:
+        for column, value in columns.items():
+            connection.execute(f"update run set {column} = ?", (value,))
+
+
+def _checked(field: str, text: str, longest: int, may_be_empty: bool = False) -> str:
+    plain = text.strip()
+    if len(plain) > longest or not (plain or may_be_empty):
+        shown = plain if len(plain) <= 30 else plain[:30] + "…"
+        raise ConfigError(
+            [f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters; this has {len(plain)}"]
+        )
+    return plain
+
+
+@contextmanager
+def writing(folder: Path) -> Iterator[sqlite3.Connection]:
+    """A connection for one request, whatever the state of the run."""
+    try:
+        with closing(connect(folder, read_only=False)) as connection, connection:
+            yield connection
+    except sqlite3.Error as error:
+        raise StoreError(f"{folder}: cannot be written ({error})") from error

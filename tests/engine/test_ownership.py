@@ -1,0 +1,132 @@
+"""Stores of other versions and other owners: an older schema is migrated, a living owner is respected, words are only words."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ppo_engine import Config, RunReader
+from ppo_engine.errors import ConfigError, StoreError
+from ppo_engine.store import DATABASE, Owner, RunStore, add_note, describe
+from ppo_engine.store.ownership import SILENT_S
+from ppo_engine.store.schema import SCHEMA_VERSION
+
+
+def make(folder: Path) -> Path:
+    RunStore.create(folder, folder.name, "brave-otter", "tiny-reviews", Config()).close()
+    return folder
+
+
+def set_columns(folder: Path, **columns: object) -> None:
+    with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
+        for name, value in columns.items():
+            connection.execute(f"update run set {name} = ?", (value,))
+
+
+@pytest.fixture
+def old_run(tmp_path: Path) -> Path:
+    """A run as schema 1 left it."""
+    folder = make(tmp_path / "an-old-run")
+    set_columns(folder, state="finished")
+    with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
+        for name in ("owner_host", "parent", "parent_step", "tags", "remark"):
+            connection.execute(f"alter table run drop column {name}")
+        connection.execute("pragma user_version = 1")
+    return folder
+
+
+def version_of(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / DATABASE)) as connection:
+        return int(connection.execute("pragma user_version").fetchone()[0])
+
+
+def test_an_older_store_is_migrated_when_it_is_read(old_run: Path) -> None:
+    info = RunReader(old_run).info()
+    assert (info.name, info.parent, info.tags, info.remark) == ("brave-otter", "", (), "")
+    assert version_of(old_run) == SCHEMA_VERSION
+    describe(old_run, tags=["old"])
+    assert RunReader(old_run).info().tags == ("old",)
+
+
+def test_an_older_store_that_cannot_be_written_is_read_as_it_is(old_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read-only media: root may write anywhere, so the refusal is SQLite's own, by a lock that another holds."""
+    monkeypatch.setattr("ppo_engine.store.schema.PATIENCE_S", 0.05)
+    with closing(sqlite3.connect(old_run / DATABASE, isolation_level=None)) as holder:
+        holder.execute("begin immediate")
+        assert RunReader(old_run).info().name == "brave-otter"
+        holder.execute("rollback")
+    assert version_of(old_run) == 1
+
+
+def test_owners_are_told_apart() -> None:
+    me = psutil.Process()
+    here = Owner(os.getpid(), me.create_time(), platform.node(), 0.0)
+    assert here.lives and here.is_this_process
+    assert not Owner(os.getpid(), me.create_time() - 60, platform.node(), time.time()).lives, "an earlier process of the same number"
+    far = Owner(os.getpid(), me.create_time(), "another-machine", time.time())
+    assert far.lives and "another-machine" in far.name
+    assert not Owner(1, 0.0, "another-machine", time.time() - SILENT_S - 1).lives, "no heartbeat for a minute"
+
+
+def test_only_a_dead_owners_run_is_taken_over(tmp_path: Path) -> None:
+    folder = make(tmp_path / "a-run")
+    set_columns(folder, state="running", owner_host="another-machine", heartbeat=time.time())
+    with pytest.raises(StoreError, match=r"belongs to process .* on another-machine, which is alive"):
+        RunStore.reopen(folder)
+    set_columns(folder, heartbeat=time.time() - SILENT_S - 1)
+    assert RunReader(folder).info().state == "interrupted"
+    RunStore.reopen(folder).close()
+    assert RunReader(folder).info().owner.is_this_process
+
+
+def test_two_that_reopen_at_once_do_not_both_own_it(tmp_path: Path) -> None:
+    folder = make(tmp_path / "a-run")
+    set_columns(folder, state="stopped")
+    RunStore.reopen(folder).close()
+    with pytest.raises(StoreError, match="which is alive"):
+        RunStore.reopen(folder)
+
+
+HOSTILE = ["<script>alert(1)</script>", "$x$ **bold** :red[x]", "../../etc/passwd", "=1+1", "a'; drop table run; --", "\N{PILE OF POO}"]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(tmp_path: Path, words: str) -> None:
+    folder = make(tmp_path / "a-run")
+    describe(folder, name=words, tags=[words, words], remark=words)
+    add_note(folder, 0, words)
+    info = RunReader(folder).info()
+    assert (info.name, info.tags, info.remark) == (words, (words,), words)
+    assert [event["payload"] for event in RunReader(folder).events() if event["kind"] == "note"] == [{"text": words}]
+    assert [path.name for path in tmp_path.iterdir()] == ["a-run"]
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"name": " "}, "name = “”: must be text of 1 to 80 characters; this has 0"),
+        ({"name": "x" * 81}, "must be text of 1 to 80 characters; this has 81"),
+        ({"tags": ["fine", "y" * 41]}, "tag = .* must be text of 1 to 40 characters"),
+        ({"remark": "z" * 2001}, "remark = .* must be text of 0 to 2000 characters"),
+    ],
+)
+def test_words_that_are_too_long_are_refused_and_nothing_changes(tmp_path: Path, change: dict[str, object], problem: str) -> None:
+    folder = make(tmp_path / "a-run")
+    with pytest.raises(ConfigError, match=problem):
+        describe(folder, **change)  # type: ignore[arg-type]
+    info = RunReader(folder).info()
+    assert (info.name, info.tags, info.remark) == ("brave-otter", (), "")
+
+
+@pytest.mark.parametrize("step", [-1, 1])
+def test_a_note_needs_a_step_that_was_taken(tmp_path: Path, step: int) -> None:
+    folder = make(tmp_path / "a-run")
+    with pytest.raises(ConfigError, match=f"step = {step}: must be a whole number from 0 to 0"):
+        add_note(folder, step, "hm")

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import board, state
+from pages.ui import asking, board, state
 from pages.ui.refresh import heed, interval
 from ppo_engine.errors import StoreError
 
@@ -21,14 +21,15 @@ def draw() -> None:
     except StoreError as error:
         st.error(str(error))
         return
-    result = board.mount(payload, key="board", on_pin=_pin)
+    result = board.mount(payload, key="board", on_pin=_pin, on_ask=_ask)
     heed(result)
 
 
 def _payload(folder: Path, example: bool) -> dict[str, Any]:
     info = state.info_of(folder)
     earlier = None if example else state.earlier_run(folder)
-    return board.board_payload(folder, info, earlier, _pinned(folder), example)
+    prompt = (st.session_state.get("board") or {}).get("prompt") or 0
+    return board.board_payload(folder, info, earlier, _pinned(folder), example, int(prompt))
 
 
 def _pin() -> None:
@@ -39,6 +40,19 @@ def _pin() -> None:
     else:
         for name in ("run", "step", "sample"):
             st.query_params.pop(name, None)
+
+
+def _ask() -> None:
+    """What the history asks for: an edit back, or a note."""
+    asked, folder = st.session_state.board.get("ask") or {}, state.shown_run()
+    if folder is None or asked.get("run") != state.info_of(folder).id:
+        return
+    if asked.get("kind") == "undo":
+        undo = next((one.undo for one in state.view_of(folder).history() if one.number == asked.get("number")), None)
+        if undo:
+            asking.edit(folder, undo)
+    elif asked.get("kind") == "note":
+        asking.note(folder, int(asked.get("step", 0)), str(asked.get("text", "")))
 
 
 def _pinned(folder: Path) -> tuple[int, int] | None:

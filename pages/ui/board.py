@@ -15,13 +15,14 @@ import pandas as pd
 import streamlit as st
 
 from ppo_engine.charts import live_charts, present, shortened
+from ppo_engine.history import Happening
 from ppo_engine.metrics import METRICS
 from ppo_engine.numbers import duration, gigabytes, percent, signed, three_digits
 from ppo_engine.records import EVAL, Sample, TokenTable
 from ppo_engine.store import RunInfo, StepRow
 
 from .assets import PREFIX
-from .state import RunView, view_of
+from .state import RunView, ancestry, view_of
 
 _LOADER = """
 const modules = {};
@@ -44,6 +45,9 @@ _board = st.components.v2.component("ppo_live_board", html='<div class="ppo-cont
 _VIEWS = {"reward": ("reward", 0.0), "advantage": ("whitened", 0.0), "ratio": ("ratio", 1.0), "value": ("new_value", 0.0)}
 """Each token view's column and the centre of its scale."""
 
+_MOST_PROMPTS = 48
+_MOST_EVALUATIONS = 60
+
 _ABOUT_VIEWS = {
     "reward": "What each token earned: the KL penalty for straying from the reference, plus the whole score at the last token.",
     "advantage": "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens are made likelier.",
@@ -52,11 +56,14 @@ _ABOUT_VIEWS = {
 }
 
 
-def mount(payload: dict[str, Any], key: str, on_pin: Callable[[], None] | None = None) -> Any:
-    """Draws the payload. The result has `hidden`, whether the tab is hidden, and `pin`, the sample that was chosen."""
+def mount(payload: dict[str, Any], key: str, on_pin: Callable[[], None] | None = None, on_ask: Callable[[], None] | None = None) -> Any:
+    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was chosen, and `ask`, a request."""
     prefix = st.get_option("server.baseUrlPath").strip("/")
     data = {**payload, "prefix": (f"/{prefix}" if prefix else "") + PREFIX, "hidden": st.session_state.get("hidden", False)}
-    return _board(data=data, key=key, on_hidden_change=lambda: None, on_pin_change=on_pin or (lambda: None))
+    ignore = lambda: None  # noqa: E731
+    return _board(
+        data=data, key=key, on_hidden_change=ignore, on_pin_change=on_pin or ignore, on_ask_change=on_ask or ignore, on_prompt_change=ignore
+    )
 
 
 def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False) -> dict[str, Any]:
@@ -64,31 +71,40 @@ def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False
     return {"only": "top", "run": _run_line(info, rows, example)}
 
 
-def board_payload(folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool) -> dict[str, Any]:
-    """Everything the live page shows of a run. `pinned`: the step and sample that were chosen, None to follow the newest."""
+def board_payload(
+    folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool, prompt: int = 0
+) -> dict[str, Any]:
+    """Everything the live page shows of a run. pinned: the step and sample that were chosen, None to follow the newest; prompt: the
+    pinned prompt whose continuations are listed.
+    """
     view = view_of(folder)
     rows, frame = view.refresh()
     step, sample = pinned or (info.last_step, -1)
-    charts, pairs, batch = _slow_parts(folder, earlier, len(rows), step)
+    history = view.history()
+    charts, pairs, batch = _slow_parts(folder, earlier, len(rows), len(history), step)
     return {
         "run": _run_line(info, rows, example),
         "notice": _notice(info, frame, example),
         "headline": _headline(frame, info),
         "charts": charts,
         "pairs": pairs,
+        "prompts": _prompts(folder, len(rows), prompt),
+        "history": _history(info, history, example),
         "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": step, "sample": sample}},
     }
 
 
 @lru_cache(maxsize=32)
-def _slow_parts(folder: Path, earlier: Path | None, _rows: int, step: int) -> tuple[Any, Any, Any]:
-    """What changes only with a step, made once for all who look on."""
+def _slow_parts(folder: Path, earlier: Path | None, _rows: int, _events: int, step: int) -> tuple[Any, Any, Any]:
+    """What changes only with a step or an event, made once for all who look on."""
     view = view_of(folder)
-    frame = view.refresh()[1]
-    ghost = view_of(earlier).refresh()[1] if earlier else None
+    frame, info = view.refresh()[1], view.reader.info()
+    ghost = ancestry(info)
+    if ghost is None and earlier:
+        ghost = view_of(earlier).refresh()[1]
     charts = [
         {"key": chart.key, "title": chart.title, "spec": chart.spec, "about": "\n\n".join(METRICS[name].tooltip for name in chart.metrics)}
-        for chart in live_charts(frame, view.reader.info().config, ghost)
+        for chart in live_charts(frame, info.config, ghost, view.history())
     ]
     return charts, _then_and_now(view), _batch(view, step)
 
@@ -139,16 +155,20 @@ def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]
             "film reviews that a sentiment classifier likes."
         )
     if info.state == "failed":
-        return {"bad": True, "text": f"The run failed. {info.error}\nWhat it recorded is below and stays.", "detail": info.traceback}
+        return _warned(
+            f"The run failed. {info.error}\nWhat it recorded is below and stays. Press Resume to try again from its last checkpoint.", info
+        )
     if info.state == "interrupted":
-        return {
-            "bad": True,
-            "detail": "",
-            "text": "The process that trained this run ended without closing it. What it recorded is below "
-            "and stays. Press Start for a new run.",
-        }
+        return _warned(
+            "The process that trained this run ended without closing it. What it recorded is below and stays. "
+            "Press Resume to take it up from its last checkpoint, or Start for a new run.",
+            info,
+        )
+    if info.state == "paused" and info.error:
+        return _warned(f"{info.error}\nChange a setting and apply it, then press Resume; or branch from an earlier checkpoint.", info)
     if info.state == "loading":
-        return _said(f"Getting ready: {info.stage}. The first scores appear in a few seconds.")
+        soon = "The run goes on in a few seconds." if info.last_step >= 0 else "The first scores appear in a few seconds."
+        return _said(f"Getting ready: {info.stage}. {soon}")
     if info.state == "paused":
         return _said(f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses again.")
     if info.state == "running":
@@ -156,7 +176,14 @@ def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]
             f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the texts, and PPO makes "
             "the tokens that did better than expected likelier."
         )
-    return _said(f"The run has {info.state}. {_outcome(frame)}Change a setting and press Start: this run stays behind the curves in grey.")
+    onward = "Resume goes on where it ended. " if info.state == "stopped" else ""
+    return _said(
+        f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start: this run stays behind the curves in grey."
+    )
+
+
+def _warned(text: str, info: RunInfo) -> dict[str, Any]:
+    return {"bad": True, "text": text, "detail": info.traceback}
 
 
 def _said(text: str) -> dict[str, Any]:
@@ -205,6 +232,19 @@ def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
+def _history(info: RunInfo, told: list[Happening], example: bool) -> dict[str, Any]:
+    """What happened, newest first, with what can be taken back."""
+    return {
+        "title": "History: edits, pauses, notes, checkpoints",
+        "step": max(0, info.last_step),
+        "writable": not example,
+        "items": [
+            {"number": one.number, "step": one.step, "kind": one.kind, "text": one.text, "undo": bool(one.undo and info.alive)}
+            for one in reversed(told)
+        ],
+    }
+
+
 def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
     """The first held-out openings, as the untrained policy and as the newest evaluated one continue them."""
     steps = view.reader.steps_with_samples(EVAL)
@@ -221,6 +261,22 @@ def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
         else "Then: held-out openings before training"
     )
     return {"title": title, "items": items}
+
+
+@lru_cache(maxsize=32)
+def _prompts(folder: Path, _rows: int, chosen: int) -> dict[str, Any]:
+    """The first held-out openings, and how one was continued at each evaluation: newest first, each compared with the one before."""
+    reader = view_of(folder).reader
+    steps = reader.steps_with_samples(EVAL)
+    queries = [one.query for one in reader.samples(steps[-1], EVAL)[:_MOST_PROMPTS]] if steps else []
+    if not queries:
+        return {"queries": [], "chosen": 0, "rows": []}
+    chosen = min(chosen, len(queries) - 1)
+    told = steps[:1] + steps[1:][-_MOST_EVALUATIONS:]
+    continued = [(step, reader.samples(step, EVAL)[chosen]) for step in told]
+    before = [continued[0][1], *(sample for _, sample in continued)]
+    rows = [{"step": step, "side": _side(old, new)} for old, (step, new) in zip(before, continued, strict=False)]
+    return {"queries": queries, "chosen": chosen, "rows": rows[::-1]}
 
 
 def _side(old: Sample, new: Sample) -> dict[str, Any]:

@@ -11,19 +11,22 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from pages.ui import controls  # noqa: E402
+from pages.ui import branching, controls, settings  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
 
 st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide")
-controls.take_settings_from_address()
+settings.take_settings_from_address()
 page = st.navigation(
     [
         st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
+        st.Page("../playground.py", title="Playground", icon=":material/edit_note:"),
+        st.Page("../runs.py", title="Runs", icon=":material/science:"),
         st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),
     ]
 )
 with st.sidebar:
     st.fragment(controls.buttons, run_every=interval(busy=1.0))()
-    controls.settings()
+    branching.branch_button()
+    settings.settings()
 page.run()

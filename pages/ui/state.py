@@ -6,6 +6,7 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,7 +15,8 @@ from ppo_engine import session
 from ppo_engine.builtin import ASSETS
 from ppo_engine.charts import metrics_frame
 from ppo_engine.errors import StoreError
-from ppo_engine.store import RunInfo, RunReader, StepRow, list_runs
+from ppo_engine.history import Happening, happenings
+from ppo_engine.store import DATABASE, RunInfo, RunReader, StepRow, list_runs
 
 EXAMPLE = ASSETS / "example"
 """A recorded run, shown before there is one."""
@@ -46,6 +48,17 @@ def earlier_run(run: Path) -> Path | None:
     return next((other for other in older if _has_trained(other)), None)
 
 
+def ancestry(info: RunInfo) -> pd.DataFrame | None:
+    """The metrics of a branch's parents up to where it left them; None for a run that is no branch, or whose parent is gone."""
+    parts: list[pd.DataFrame] = []
+    while info.parent and (runs_folder() / info.parent / DATABASE).is_file():
+        view = view_of(runs_folder() / info.parent)
+        frame = view.refresh()[1]
+        parts.insert(0, frame[frame["step"] <= info.parent_step])
+        info = view.reader.info()
+    return pd.concat(parts, ignore_index=True) if parts else None
+
+
 def _has_trained(run: Path) -> bool:
     try:
         return RunReader(run).info().last_step > 0
@@ -60,6 +73,7 @@ class RunView:
         self.reader = RunReader(folder)
         self._rows: list[StepRow] = []
         self._frame = metrics_frame([])
+        self._events: list[dict[str, Any]] = []
         self._lock = threading.Lock()
 
     def refresh(self) -> tuple[list[StepRow], pd.DataFrame]:
@@ -70,6 +84,12 @@ class RunView:
                 self._rows = [*self._rows, *new]
                 self._frame = metrics_frame(self._rows)
             return self._rows, self._frame
+
+    def history(self) -> list[Happening]:
+        """What happened so far, oldest first."""
+        with self._lock:
+            self._events += self.reader.events(after=self._events[-1]["id"] if self._events else 0)
+            return happenings(self._events)
 
 
 _views: dict[Path, RunView] = {}

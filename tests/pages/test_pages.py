@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from ppo_engine import METRICS, Config, RunReader, session
 from ppo_engine.config import KNOBS
+from ppo_engine.store import describe
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "ui" / "shell.py")
@@ -45,7 +48,7 @@ def test_the_live_page_opens_without_a_run() -> None:
     page = app()
     assert not page.exception
     payload = board(page)
-    assert payload["run"]["state"] == "example" and len(payload["charts"]) == 9  # type: ignore[index, arg-type]
+    assert payload["run"]["state"] == "example" and len(payload["charts"]) == 10  # type: ignore[index, arg-type]
 
 
 def test_the_metrics_page_defines_every_metric() -> None:
@@ -56,7 +59,7 @@ def test_the_metrics_page_defines_every_metric() -> None:
     assert all(f"`{name}`" in text for name in METRICS)
 
 
-@pytest.mark.parametrize("page_file", ["live.py", "metrics.py"])
+@pytest.mark.parametrize("page_file", ["live.py", "metrics.py", "playground.py", "runs.py"])
 def test_each_page_runs_alone(page_file: str) -> None:
     assert not AppTest.from_file(str(ROOT / "pages" / page_file), default_timeout=60).run().exception
 
@@ -82,14 +85,114 @@ def test_start_trains_with_the_forms_settings_and_locks_them(tiny: Callable[...,
     assert running is not None and running.alive
     assert RunReader(running.folder).info().config == tiny(steps=1_000_000, seed=11)
     page.run()
-    assert page.number_input(key="knob-seed").disabled and page.number_input(key="knob-lam").disabled
+    assert page.number_input(key="knob-seed").disabled and not page.number_input(key="knob-lam").disabled
     next(button for button in page.button if button.label == "Start").click().run()
-    assert any(RunReader(running.folder).info().name in warning.value for warning in page.warning)
+    assert any(RunReader(running.folder).info().name in warning.value.replace("\\", "") for warning in page.warning)
     next(button for button in page.button if button.label == "Stop").click().run()
     running.thread.join(30)
     assert RunReader(running.folder).info().state == "stopped"
     page.run()
     assert not page.number_input(key="knob-seed").disabled
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def running(tiny: Callable[..., Config], runs: Path) -> Iterator[session.Session]:
+    """A run that is paused after a step or two, so that it waits for what is asked."""
+    begun = session.start(tiny(steps=50), "tiny-reviews", runs)
+    wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)
+    session.command(begun.folder, "pause")
+    wait_until(lambda: RunReader(begun.folder).info().state == "paused")
+    yield begun
+    session.shutdown()
+
+
+def test_changes_are_staged_then_applied_together(running: session.Session) -> None:
+    page = app()
+    page.number_input(key="knob-lam").set_value(0.5).run()
+    page.number_input(key="knob-cliprange").set_value(0.3).run()
+    pending = next(element.value for element in page.markdown if element.value.startswith("Pending"))
+    assert "lam: 0.95 → **0.5**" in pending and "policy clip range: 0.2 → **0.3**" in pending
+    assert RunReader(running.folder).info().config.lam == 0.95
+    press(page, "Apply")
+    wait_until(lambda: RunReader(running.folder).info().config_version == 1)
+    config = RunReader(running.folder).info().config
+    assert (config.lam, config.cliprange) == (0.5, 0.3)
+    page.run()
+    assert not any(element.value.startswith("Pending") for element in page.markdown)
+    assert page.number_input(key="knob-lam").value == 0.5
+
+
+def test_staged_changes_that_cannot_be_say_so_and_can_be_discarded(running: session.Session) -> None:
+    page = app()
+    page.number_input(key="knob-mini_batch_size").set_value(9).run()
+    assert any("mini_batch_size = 9: must be at most batch_size" in error.value for error in page.error)
+    assert next(button for button in page.button if button.label == "Apply").disabled
+    press(page, "Discard")
+    assert page.number_input(key="knob-mini_batch_size").value == 3 and not page.error
+
+
+def test_another_tabs_edit_reaches_this_form_but_not_what_is_staged_here(running: session.Session) -> None:
+    page = app()
+    page.number_input(key="knob-lam").set_value(0.5).run()
+    session.command(running.folder, "edit", changes={"lam": 0.7, "gamma": 0.9})
+    wait_until(lambda: RunReader(running.folder).info().config_version == 1)
+    page.run()
+    assert page.number_input(key="knob-gamma").value == 0.9 and page.number_input(key="knob-lam").value == 0.5
+
+
+def test_a_stopped_run_resumes_with_one_press(running: session.Session) -> None:
+    page = app()
+    press(page, "Stop")
+    running.thread.join(30)
+    page.run()
+    press(page, "Resume")
+    resumed = session.current()
+    assert resumed is not None and resumed is not running and resumed.folder == running.folder and resumed.alive
+    wait_until(lambda: RunReader(running.folder).info().state == "running")
+
+
+def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:
+    session.command(running.folder, "edit", changes={"lam": 0.5})
+    wait_until(lambda: RunReader(running.folder).info().config_version == 1)
+    items = board(app())["history"]["items"]  # type: ignore[index]
+    assert items[0]["text"] == "lam: 0.95 → 0.5" and items[0]["undo"]
+
+
+def test_the_runs_page_lists_runs_and_finds_them(tiny: Callable[..., Config], runs: Path) -> None:
+    page = app()
+    page.switch_page("../runs.py").run()
+    assert not page.exception and "no run yet" in page.info[0].value
+    folders = []
+    for seed in (1, 2):
+        folder, owner = session.create(tiny(seed=seed), "tiny-reviews", runs)
+        owner.run()
+        folders.append(folder)
+    describe(folders[0], name="<b>bold</b> $x$", tags=["first"])
+    page.run()
+    assert not page.exception and list(page.dataframe[0].value["name"])[1] == "<b>bold</b> $x$"
+    page.text_input(key="runs_search").set_value("first").run()
+    assert len(page.dataframe[0].value) == 1
+    page.text_input(key="runs_search").set_value("no such").run()
+    assert "Clear the search" in page.info[0].value
+
+
+def test_a_run_of_another_process_is_shown_read_only(running: session.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the second of two servers on one folder sees it."""
+    monkeypatch.setattr(os, "getpid", lambda: 1)
+    page = app()
+    assert all(button.disabled for button in page.button if button.label in ("Pause", "Resume", "Step", "Stop", "Keep a checkpoint"))
+    assert any("It can be watched here, and controlled there" in caption.value for caption in page.caption)
 
 
 def test_a_link_opens_the_run_the_step_and_the_sample_it_names(tiny: Callable[..., Config], runs: Path) -> None:

@@ -1,11 +1,14 @@
 // The live board: everything on the page that changes while a run goes on, kept in one piece of DOM.
 // Python sends one payload; each part updates what differs. Text from models is only ever set as textContent.
 import { drawCharts } from "./curves.js";
+import { drawPrompts } from "./prompts.js";
 import { drawPairs, drawSamples } from "./samples.js";
+import { drawHistory } from "./history.js";
+import { drawPlayground } from "./playground.js";
 import { drawTokens } from "./tokens.js";
 import { element, fill, tips } from "./dom.js";
 
-const SKELETON = ["top", "notice", "headline", "charts", "pairs", "more", "samples", "tokens"];
+const SKELETON = ["top", "notice", "headline", "charts", "pairs", "more", "samples", "tokens", "pinned", "history", "playground"];
 
 export function render({ parentElement, data, setStateValue }) {
   const host = parentElement.querySelector(".ppo-container");
@@ -15,8 +18,9 @@ export function render({ parentElement, data, setStateValue }) {
   board.root.classList.toggle("example", Boolean(data.run?.example));
   drawTop(board, data.run);
   drawNotice(board, data.notice);
-  if (data.only === "top") for (const name of SKELETON.slice(1)) board.parts[name].hidden = true;
-  else drawBody(board, data);
+  if (data.only) for (const name of SKELETON) board.parts[name].hidden = name !== data.only;
+  if (data.only === "playground") drawPlayground(board);
+  if (!data.only) drawBody(board, data);
   reportVisibility(board);
 }
 
@@ -48,6 +52,11 @@ let clicks = 0;
 export function pin(board, step, sample) {
   if (board.data.run.example) { board.local.pinned = step < 0 ? null : { step, sample }; drawBody(board, board.data); return; }
   board.send("pin", { run: board.data.run.id, step, sample, click: clicks++ });
+}
+
+// A request that Python answers: an edit back, a note.
+export function ask(board, request) {
+  board.send("ask", { run: board.data.run.id, click: clicks++, ...request });
 }
 
 // A hidden tab must cost the server nothing: it says so, and the page stops asking until it is seen again.
@@ -98,6 +107,8 @@ function drawBody(board, data) {
   drawPairs(board, data.pairs);
   drawSamples(board, data.batch);
   drawTokens(board, data.batch);
+  drawPrompts(board, data.prompts);
+  drawHistory(board, data.history);
 }
 
 function drawHeadline({ parts, local }, headline) {

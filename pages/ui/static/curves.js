@@ -1,6 +1,7 @@
 // The curves: one plotly plot a chart, updated in place so that zoom, legend and hover stay, and linked along the steps.
 import { aboutButton } from "./board.js";
 import { element, fill } from "./dom.js";
+import { promptsHome } from "./prompts.js";
 
 const CONFIG = { displaylogo: false, responsive: true, doubleClick: "autosize",
   modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"] };
@@ -10,7 +11,8 @@ const FIRST = 3; // charts that stand above the pairs, on the first screen; the 
 export function drawCharts(board, charts) {
   const { local, parts } = board;
   if (local.run !== board.data.run.id) { local.run = board.data.run.id; local.range = null; }
-  local.charts ??= new Map(charts.map((chart, i) => [chart.key, build(i < FIRST ? parts.charts : parts.more, chart)]));
+  const home = (chart, i) => chart.key === "pinned" ? promptsHome(board) : i < FIRST ? parts.charts : parts.more;
+  local.charts ??= new Map(charts.map((chart, i) => [chart.key, build(home(chart, i), chart)]));
   watchTheme(board);
   for (const chart of charts) {
     const made = local.charts.get(chart.key);

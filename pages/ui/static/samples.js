@@ -28,12 +28,15 @@ function pair({ query, then, now }) {
   for (const [when, side] of [["then", then], ["now", now]]) {
     if (!side) continue;
     const row = element("div", "row"), text = element("span", "text");
-    for (const [piece, fresh] of side.pieces) text.append(element("span", fresh ? "new" : "", piece));
+    text.append(...pieces(side));
     row.append(element("span", "when", when), text, element("span", "number", signed(side.score)));
     box.append(row);
   }
   return box;
 }
+
+// A text in pieces, those that are new marked.
+export const pieces = (side) => side.pieces.map(([piece, fresh]) => element("span", fresh ? "new" : "", piece));
 
 export function drawSamples(board, batch) {
   const { local, parts } = board;

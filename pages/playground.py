@@ -1,0 +1,94 @@
+"""Playground: type an opening and read on. A person wants to feel what training changed: the same opening, the same luck, other weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import asking, board, state
+from pages.ui.refresh import heed, interval
+from ppo_engine import session
+from ppo_engine.checkpoints import list_checkpoints
+from ppo_engine.errors import PPOEngineError
+from ppo_engine.store import RunInfo, read_job
+
+_REFRESH_S = 0.5
+
+
+def draw() -> None:
+    """The form, and under it the answer as soon as there is one."""
+    st.title("Playground")
+    folder = state.shown_run()
+    info = asking.info(folder)
+    if folder is None or info is None or info.last_step < 0:
+        st.info("There is no model to play with yet. Press Start, and come back when the first step is done.", icon=":material/edit_note:")
+        return
+    st.caption(
+        "Each source continues the opening with the same random numbers, so what differs is the weights' doing. The run is not disturbed."
+    )
+    with st.form("playground", border=False):
+        opening = st.text_input("Opening", "This film", max_chars=2000)
+        sources = st.multiselect("Continued by", _sources(folder, info), default=["policy", "reference"], format_func=_titled)
+        places = st.columns(4)
+        count = places[0].number_input("Samples of each", 1, 16, 4)
+        length = places[1].number_input("Tokens at most", 1, 256, 16)
+        temperature = places[2].number_input("Temperature", 0.05, 10.0, 1.0, step=0.1, help="1 is the sampling of training.")
+        seed = places[3].number_input("Random numbers", 0, 2**31 - 1, 0, help="Another number, another draw.")
+        if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
+            _ask(folder, opening=opening, sources=sources, count=count, length=length, temperature=temperature, seed=seed)
+    if st.session_state.get("playing", (None,))[0] == folder:
+        st.fragment(_answer, run_every=_REFRESH_S if _is_open() else None)()
+
+
+def _sources(folder: Path, info: RunInfo) -> list[str | int]:
+    return ["policy", "reference", *(point.step for point in reversed(list_checkpoints(folder)) if point.step != info.last_step)]
+
+
+def _titled(source: str | int) -> str:
+    return {"policy": "the policy as it is now", "reference": "the reference, untrained"}.get(
+        str(source), f"the checkpoint after step {source}"
+    )
+
+
+def _ask(folder: Path, **payload: Any) -> None:
+    st.session_state.problem = ""
+    try:
+        st.session_state.playing = folder, session.ask(folder, "playground", payload)
+    except PPOEngineError as error:
+        asking.complain(error)
+
+
+def _is_open() -> bool:
+    folder, number = st.session_state.playing
+    return read_job(folder, number).state in ("queued", "working")
+
+
+def _answer() -> None:
+    folder, number = st.session_state.playing
+    job = read_job(folder, number)
+    if job.state in ("queued", "working"):
+        session.attend(folder)
+        alive = state.info_of(folder).alive
+        st.caption("Waiting for the step under way to end." if alive else "Loading the run's models, which takes some seconds.")
+        return
+    if job.result is not None and "error" in job.result:
+        st.error("That cannot be:\n\n" + asking.listed(job.result["error"].splitlines()))
+        return
+    board.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
+    if st.session_state.get("drawn_job") != (folder, number):  # the answer is there: no need to look again
+        st.session_state.drawn_job = folder, number
+        st.rerun(scope="app")
+
+
+def draw_top() -> None:
+    """The same top line as on every page."""
+    folder = state.shown_run()
+    info = asking.info(folder)
+    rows = state.view_of(folder).refresh()[0] if folder and info else []
+    heed(board.mount(board.top_payload(info, rows), key="top"))
+
+
+st.fragment(draw_top, run_every=interval(busy=2.0))()
+draw()

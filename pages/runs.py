@@ -1,0 +1,107 @@
+"""Runs: the lab notebook. A person wants to find a run again, see which did best, put two side by side, or take one up."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.ui import asking, board, comparing, one_run, state
+from pages.ui.refresh import heed, interval
+from ppo_engine.catalog import Summary, summaries
+from ppo_engine.errors import StoreError
+from ppo_engine.numbers import data_size
+
+_CHOSEN = "chosen_runs"
+_COLUMNS = {
+    "name": st.column_config.TextColumn("Run", width="medium"),
+    "state": st.column_config.TextColumn("State"),
+    "preset": st.column_config.TextColumn("Preset"),
+    "steps": st.column_config.TextColumn("Steps", help="Taken, of those planned."),
+    "best": st.column_config.NumberColumn("Best score", format="%+.2f", help="The best step's mean score over the training batch."),
+    "last": st.column_config.NumberColumn("Last score", format="%+.2f", help="The last step's mean score over the training batch."),
+    "held out": st.column_config.NumberColumn("Held out", format="%+.2f", help="Mean score on held-out openings at the last evaluation."),
+    "KL": st.column_config.NumberColumn("KL", format="%.2f", help="From the reference, nats a sample, at the last step."),
+    "parent": st.column_config.TextColumn("Branched from", help="The parent run, and the step it was left after."),
+    "tags": st.column_config.ListColumn("Tags"),
+    "remark": st.column_config.TextColumn("Remark", width="medium"),
+    "size": st.column_config.TextColumn("Size", help="On disk, checkpoints included."),
+    "created": st.column_config.DatetimeColumn("Started", format="YYYY-MM-DD HH:mm"),
+}
+
+
+def draw_top() -> None:
+    """The same top line as on every page."""
+    folder = state.shown_run()
+    try:
+        info = state.info_of(folder) if folder else None
+        rows = state.view_of(folder).refresh()[0] if folder else []
+    except StoreError as error:
+        st.error(asking.inert(str(error)))
+        return
+    heed(board.mount(board.top_payload(info, rows), key="top"))
+
+
+def draw() -> None:
+    """The table, and below it what is chosen there."""
+    st.title("Runs")
+    found = summaries(state.runs_folder())
+    if not found:
+        st.info("There is no run yet. Press Start: each run is kept here with its curves, samples and settings.", icon=":material/science:")
+        return
+    left, right = st.columns([3, 1])
+    wanted = left.text_input("Search", key="runs_search", placeholder="name, tag, remark, preset or state", label_visibility="collapsed")
+    right.caption(f"{len(found)} runs, {data_size(sum(one.size for one in found))} in {asking.inert(str(state.runs_folder()))}")
+    listed = [one for one in found if _matches(one, wanted)]
+    if not listed:
+        st.info("No run has that in its name, tags, remark, preset or state. Clear the search to see all.")
+        return
+    chosen = _choose(listed)
+    if not chosen:
+        st.caption("Tick a run to open, resume, branch, rename, export or delete it; tick two or more to compare them.")
+    elif len(chosen) == 1:
+        one_run.draw(chosen[0])
+    else:
+        comparing.draw(chosen)
+
+
+def _matches(one: Summary, wanted: str) -> bool:
+    text = " ".join((one.name, one.id, one.preset, one.state, one.remark, *one.tags)).lower()
+    return all(word in text for word in wanted.lower().split())
+
+
+def _choose(listed: list[Summary]) -> list[Summary]:
+    """The table; what is ticked is remembered by run, since rows move when a run begins or goes."""
+    ids = [one.id for one in listed]
+    remembered = [ids.index(one) for one in st.session_state.get(_CHOSEN, []) if one in ids]
+    event = st.dataframe(
+        [_row(one) for one in listed],
+        column_config=_COLUMNS,
+        hide_index=True,
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": remembered, "columns": [], "cells": []}},
+        key=f"runs-{hash(tuple(ids))}",
+    )
+    st.session_state[_CHOSEN] = [ids[row] for row in event["selection"]["rows"]]
+    return [listed[row] for row in event["selection"]["rows"]]
+
+
+def _row(one: Summary) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "state": one.state,
+        "preset": one.preset,
+        "steps": f"{one.steps} of {one.planned}",
+        "best": one.best_score,
+        "last": one.last_score,
+        "held out": one.held_out,
+        "KL": one.last_kl,
+        "parent": f"{one.parent.split('-', 3)[-1]}, step {one.parent_step}" if one.parent else "",
+        "tags": list(one.tags),
+        "remark": one.remark,
+        "size": data_size(one.size),
+        "created": one.created,
+    }
+
+
+st.fragment(draw_top, run_every=interval(busy=2.0))()
+draw()

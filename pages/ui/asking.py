@@ -1,0 +1,79 @@
+"""Asking things of a run: what is refused is said in the sidebar, and nothing is raised."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ppo_engine import session
+from ppo_engine.errors import ConfigError, PPOEngineError
+from ppo_engine.store import RunInfo, RunReader, add_note
+
+from .state import info_of
+
+
+def tell(folder: Path, kind: str, **payload: Any) -> int | None:
+    """Submits a command; returns its number, None where it was refused."""
+    st.session_state.problem = ""
+    try:
+        return session.command(folder, kind, **payload)
+    except PPOEngineError as error:
+        complain(error)
+        return None
+
+
+def edit(folder: Path, changes: dict[str, Any]) -> None:
+    """Asks for a change of settings at the next step boundary, and remembers it until it is answered."""
+    number = tell(folder, "edit", changes=changes)
+    if number is not None:
+        st.session_state.edit_asked = folder, number
+
+
+def edit_is_open(folder: Path | None) -> bool:
+    """Whether an edit of this tab still waits. When it was refused, the reason is said."""
+    asked_of, number = st.session_state.get("edit_asked", (None, None))
+    if asked_of is None or asked_of != folder:
+        return False
+    state, reason = RunReader(asked_of).command(number)
+    if state == "queued":
+        return True
+    del st.session_state.edit_asked
+    if state == "refused":
+        st.session_state.problem = "The change was refused:\n\n" + listed([reason])
+    return False
+
+
+def note(folder: Path, step: int, text: str) -> None:
+    """Pins a remark to a step."""
+    st.session_state.problem = ""
+    try:
+        add_note(folder, step, text)
+    except PPOEngineError as error:
+        complain(error)
+
+
+def complain(error: PPOEngineError) -> None:
+    """Shows an error in the sidebar until something else is asked for."""
+    st.session_state.problem = "That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error))
+
+
+def info(folder: Path | None) -> RunInfo | None:
+    """The run's row; None where there is no run or it cannot be read, which is then said."""
+    try:
+        return info_of(folder) if folder else None
+    except PPOEngineError as error:
+        complain(error)
+        return None
+
+
+def inert(text: str) -> str:
+    """Text that Streamlit shows as it is, whatever Markdown, colours or formulas it would otherwise make of it."""
+    return re.sub(r"([^\w\s])", r"\\\1", text)
+
+
+def listed(problems: list[str]) -> str:
+    """Problems as a list, each on one line of code, so that what a stranger put into a link is never read as Markdown."""
+    return "\n".join(f"- `{' '.join(problem.replace('`', '').split())}`" for problem in problems)

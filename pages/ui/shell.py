@@ -15,7 +15,7 @@ from pages.ui import branching, controls, settings  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
 
-st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide")
+st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide", initial_sidebar_state=340)
 settings.take_settings_from_address()
 page = st.navigation(
     [

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+import re
+
+from playwright.sync_api import Locator, Page
 
 SMALL = "steps=400&batch_size=24&mini_batch_size=12&eval_batch_size=16&ppo_epochs=2&eval_every=4"
 """Settings with quick steps, as a link has them."""
 
 
+def button(page: Page, name: str) -> Locator:
+    """The button of that name; its keyboard shortcut, if it has one, stands behind the name."""
+    return page.get_by_role("button", name=re.compile(rf"^{name}\s*[A-Z]?$")).first
+
+
 def press(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).first.click()
+    button(page, name).click()
 
 
 def state(page: Page) -> str:

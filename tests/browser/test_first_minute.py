@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs
-from tests.browser.board import SMALL, points, press, score, state, step, wait_for_state, wait_for_step
+from tests.browser.board import SMALL, button, points, press, score, state, step, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 
 CHARTS = ("score", "kl", "clips", "losses", "entropy", "explained", "values", "move", "times")
@@ -21,7 +21,7 @@ def test_before_the_first_run_an_example_is_shown_as_one(open_page: Callable[...
     assert points(page, "score") > 30
     assert page.locator(".ppo-board .sample .response").count() > 20
     for name in ("Pause", "Step", "Stop"):
-        expect(page.get_by_role("button", name=name, exact=True)).to_be_disabled()
+        expect(button(page, name)).to_be_disabled()
 
 
 def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> None:
@@ -42,7 +42,7 @@ def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> Non
 
     press(page, "Pause")
     wait_for_state(page, "paused")
-    expect(page.get_by_role("button", name="Resume", exact=True)).to_be_visible()
+    expect(button(page, "Resume")).to_be_visible()
     paused_at = RunReader(list_runs(server.runs)[0]).info().last_step
     wait_for_step(page, paused_at)
     press(page, "Step")

@@ -44,7 +44,7 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, server: Serve
     expect(paused.get_by_text("lam: 0.95 → 0.5")).to_be_visible()
     assert RunReader(run).info().config.lam == 0.95
     paused.get_by_role("button", name="Apply").click()
-    happening = paused.locator(".ppo-board .happening.edit")
+    happening = paused.locator(".ppo-board .happening[data-kind=edit]")
     expect(happening).to_contain_text("lam: 0.95 → 0.5")
     expect(paused.get_by_text("Pending", exact=True)).to_have_count(0)
     paused.wait_for_function(
@@ -52,7 +52,7 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, server: Serve
     )
     assert RunReader(run).info().config.lam == 0.5
     happening.get_by_role("button", name="Undo").click()
-    expect(paused.locator(".ppo-board .happening.edit")).to_have_count(2)
+    expect(paused.locator(".ppo-board .happening[data-kind=edit]")).to_have_count(2)
     assert RunReader(run).info().config.lam == 0.95
     expect(lam).to_have_value("0.95")
 
@@ -60,7 +60,7 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, server: Serve
 def test_a_note_is_plain_text_and_a_marker(paused: Page) -> None:
     paused.get_by_role("textbox", name="A note on this step").fill(HOSTILE)
     paused.get_by_role("button", name=re.compile("Pin a note")).click()
-    expect(paused.locator(".ppo-board .happening.note .text")).to_have_text(HOSTILE)
+    expect(paused.locator(".ppo-board .happening[data-kind=note] .text")).to_have_text(HOSTILE)
     paused.wait_for_function(
         "() => document.querySelector('[data-chart=score] .js-plotly-plot').layout.annotations.some(note => note.text.includes('note'))"
     )

@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ppo_engine import RunReader
 from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.store import DATABASE, list_runs
-from tests.browser.board import SMALL, press, state, step, wait_for_state
+from tests.browser.board import SMALL, button, press, state, step, wait_for_state
 from tests.browser.conftest import FLAGS, PATIENCE_S, Server, chromium
 
 BUSY = SMALL.replace("steps=400", "steps=100000") + "&checkpoint_every=1&checkpoint_disk_mb=60"
@@ -121,10 +121,10 @@ def press_from_two_tabs(browser: Browser, server: Server, presses: int, rng: ran
     run = list_runs(server.runs)[0]
     while report.presses < presses:
         name = rng.choice(["Pause", "Resume", "Step", "Pause", "Resume", "Step", "Pause", "Resume", "Step", "Stop"])
-        button = rng.choice(tabs).get_by_role("button", name=name, exact=True)
-        if button.count() and button.is_enabled():
+        chosen = button(rng.choice(tabs), name)
+        if chosen.count() and chosen.is_enabled():
             try:
-                button.click(timeout=2000)
+                chosen.click(timeout=2000)
                 report.presses += 1
             except Exception as error:  # the button was replaced while the mouse was on its way: the page had moved on
                 if "Timeout" not in type(error).__name__:

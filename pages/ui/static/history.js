@@ -8,13 +8,16 @@ export function drawHistory(board, history) {
   const made = local.history;
   fill(made.title, history.title);
   made.form.hidden = !history.writable;
-  fill(made.pin, `Pin a note to step ${history.step}`);
+  fill(made.pin, `Pin a note to step ${noteStep(board)}`);
   const fingerprint = JSON.stringify([board.data.run.id, history.items]);
   if (made.fingerprint === fingerprint) return;
   made.fingerprint = fingerprint;
   made.rows.replaceChildren(...(history.items.length ? history.items.map((item) => row(board, item))
     : [element("div", "none", "Edits, pauses, notes and checkpoints appear here, and as markers on the charts.")]));
 }
+
+// A note belongs to the step that is looked at: that of the pinned sample, else the newest.
+const noteStep = ({ data }) => data.batch?.pinned ? data.batch.pinned.step : data.history.step;
 
 function build(board, section) {
   const header = element("header"), title = element("h2"), form = element("form", "note"), text = element("input"), pin = element("button");
@@ -26,7 +29,7 @@ function build(board, section) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!text.value.trim()) return;
-    ask(board, { kind: "note", step: board.data.history.step, text: text.value });
+    ask(board, { kind: "note", step: noteStep(board), text: text.value });
     text.value = "";
   });
   const rows = element("div", "rows");
@@ -36,7 +39,8 @@ function build(board, section) {
 }
 
 function row(board, item) {
-  const made = element("div", `happening ${item.kind}`);
+  const made = element("div", "happening");
+  made.dataset.kind = item.kind;
   made.append(element("span", "number quiet", item.step < 0 ? "before" : `step ${item.step}`), element("span", "kind quiet", item.kind), element("span", "text", item.text));
   if (item.undo) {
     const undo = element("button", "", "Undo");

@@ -12,7 +12,7 @@ SMALL = "steps=400&batch_size=24&mini_batch_size=12&eval_batch_size=16&ppo_epoch
 
 def button(page: Page, name: str) -> Locator:
     """The button of that name; its keyboard shortcut, if it has one, stands behind the name."""
-    return page.get_by_role("button", name=re.compile(rf"^{name}\s*[A-Z]?$")).first
+    return page.get_by_role("button", name=re.compile(rf"^{name}( Shortcut [A-Z])?$")).first
 
 
 def press(page: Page, name: str) -> None:

@@ -22,7 +22,7 @@ from ppo_engine import RunReader
 from ppo_engine.store import list_runs, submit
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

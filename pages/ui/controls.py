@@ -16,9 +16,6 @@ from . import asking
 from .settings import form_config
 from .state import runs_folder, shown_run
 
-_KEYS = {"play": "P", "step": "N", "stop": "X", "start": "S"}
-"""Keyboard shortcuts; they do nothing while somebody types into a field."""
-
 TAKEN_UP = ("stopped", "failed", "interrupted")
 """States from which a run can be taken up again."""
 
@@ -36,46 +33,69 @@ def buttons() -> None:
     _rerun_when_something_changed(folder, info)
     alive = info is not None and info.alive
     mine = info is not None and alive and info.owner.is_this_process
-    first, second = st.columns(2, gap="small")
-    first.button(
+    state = info.state if info is not None else ""
+    goes_on = info is not None and state in TAKEN_UP and info.last_step < info.config.steps
+    # Every button has a place of its own: one that changed into another would make the rest jump away from under the pointer.
+    left, right = st.columns(2, gap="small")
+    common: dict[str, Any] = {"width": "stretch"}
+    left.button(
         "Start",
         type="primary",
         icon=":material/play_arrow:",
-        width="stretch",
         on_click=when_free,
         args=(_start,),
-        shortcut=_KEYS["start"],
+        shortcut="S",
         help="Train a new run with the settings below.",
+        **common,
     )
-    _play_button(second, folder, info, mine)
-    first.button(
-        "Step",
-        icon=":material/skip_next:",
-        width="stretch",
-        disabled=not mine,
-        on_click=asking.tell,
-        args=(folder, "step"),
-        shortcut=_KEYS["step"],
-        help="Take one PPO step, then pause.",
-    )
-    second.button(
+    right.button(
         "Stop",
         icon=":material/stop:",
-        width="stretch",
         disabled=not mine,
         on_click=asking.tell,
         args=(folder, "stop"),
-        shortcut=_KEYS["stop"],
+        shortcut="X",
         help="End the run after the step under way. What it recorded stays, and it can be resumed.",
+        **common,
     )
-    st.button(
-        "Keep a checkpoint",
+    left.button(
+        "Pause",
+        icon=":material/pause:",
+        disabled=not mine or state == "paused",
+        on_click=asking.tell,
+        args=(folder, "pause"),
+        shortcut="P",
+        help="Pause after the step under way.",
+        **common,
+    )
+    right.button(
+        "Resume",
+        icon=":material/resume:",
+        disabled=not (goes_on or (mine and state == "paused")),
+        on_click=when_free if goes_on else asking.tell,
+        args=(session.resume, folder) if goes_on else (folder, "resume"),
+        shortcut="P",
+        help="Go on: with a paused run, or with one that ended before its last step, from its last checkpoint.",
+        **common,
+    )
+    left.button(
+        "Step",
+        icon=":material/skip_next:",
+        disabled=not mine,
+        on_click=asking.tell,
+        args=(folder, "step"),
+        shortcut="N",
+        help="Take one PPO step, then pause.",
+        **common,
+    )
+    right.button(
+        "Checkpoint",
         icon=":material/bookmark_add:",
-        width="stretch",
         disabled=not mine,
         on_click=asking.tell,
         args=(folder, "checkpoint"),
         help="Keep the models as they are after the step under way, to branch or resume from.",
+        **common,
     )
     if alive and not mine and info is not None:
         st.caption(f"This run belongs to {asking.inert(info.owner.name)}. It can be watched here, and controlled there.")
@@ -86,37 +106,11 @@ def buttons() -> None:
         st.error(problem)
 
 
-def _play_button(place: Any, folder: Path | None, info: RunInfo | None, mine: bool) -> None:
-    """Pause, Resume of a paused run, or Resume of one that ended before its last step."""
-    state = info.state if info is not None else ""
-    common: dict[str, Any] = {"width": "stretch", "shortcut": _KEYS["play"]}
-    if info is not None and state in TAKEN_UP and info.last_step < info.config.steps:
-        place.button(
-            "Resume",
-            icon=":material/resume:",
-            on_click=when_free,
-            args=(_resume, folder),
-            help="Take the run up again where it ended, from its last checkpoint.",
-            **common,
-        )
-    elif state == "paused":
-        place.button("Resume", icon=":material/resume:", disabled=not mine, on_click=asking.tell, args=(folder, "resume"), **common)
-    else:
-        place.button(
-            "Pause",
-            icon=":material/pause:",
-            disabled=not mine,
-            on_click=asking.tell,
-            args=(folder, "pause"),
-            help="Pause after the step under way.",
-            **common,
-        )
-
-
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
     """The page around the buttons follows the run: locked and staged settings, what is in force, and how often it looks."""
     asking.edit_is_open(folder)
-    now = (info is not None and info.alive, run_is_on(), info.config_version if info is not None and info.alive else 0)
+    alive = info is not None and info.alive
+    now = (alive, run_is_on(), info.config_version if alive else 0, info is not None and info.last_step > 0)
     before = st.session_state.get("seen_state", now)
     st.session_state.seen_state = now
     if now != before:
@@ -126,7 +120,10 @@ def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> 
 def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
     """Does something that makes a run go on here; asks first if another is on."""
     st.session_state.problem = ""
-    if run_is_on():
+    running = session.current()
+    if action is session.resume and running is not None and running.alive and running.folder == arguments[0]:
+        st.session_state.problem = "This run is on already: another tab has taken it up."
+    elif run_is_on():
         st.session_state.replacing = "ask", action, arguments
     else:
         _do(action, *arguments)
@@ -154,10 +151,6 @@ def _newest() -> Path | None:
 
 def _start() -> session.Session:
     return session.start(form_config(), st.session_state.preset, runs_folder())
-
-
-def _resume(folder: Path) -> session.Session:
-    return session.resume(folder)
 
 
 def _confirm_replacement() -> None:

@@ -33,8 +33,9 @@ def step(page: Page) -> int:
 
 
 def wait_for_step(page: Page, at_least: int) -> int:
+    """Waits for a step of a run of one's own: the example's do not count."""
     page.wait_for_function(
-        "wanted => Number((document.querySelector('.ppo-board .top')?.textContent.match(/step (\\d+) of/) ?? [0, -1])[1]) >= wanted",
+        "wanted => Number((document.querySelector('.ppo-board:not(.example) .top')?.textContent.match(/step (\\d+) of/) ?? [0, -1])[1]) >= wanted",
         arg=at_least,
     )
     return step(page)

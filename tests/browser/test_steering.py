@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
-from ppo_engine.store import list_runs
+from ppo_engine.store import describe, list_runs
 from tests.browser.board import SMALL, press, state, step, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 
@@ -82,3 +82,46 @@ def test_keys_play_step_and_stop_but_not_while_typing(paused: Page) -> None:
     wait_for_state(paused, "running")
     paused.keyboard.press("x")
     wait_for_state(paused, "stopped")
+
+
+def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, server: Server) -> None:
+    parent = RunReader(list_runs(server.runs)[0]).info()
+    paused.get_by_role("button", name="Branch a new run").click()
+    dialog = paused.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Settings to change").click()
+    paused.get_by_role("option", name="seed", exact=True).click()
+    paused.keyboard.press("Tab")  # closes the list
+    seed = dialog.get_by_role("spinbutton", name="Seed")
+    seed.fill("7")
+    seed.press("Enter")
+    dialog.get_by_role("button", name="Start the branch").click()
+    paused.get_by_role("button", name="Stop it and start").click()
+    wait_for_state(paused, "running")
+    wait_for_step(paused, parent.last_step + 2)
+    child = RunReader(list_runs(server.runs)[0]).info()
+    assert (child.parent, child.parent_step, child.config.seed) == (parent.id, parent.last_step, 7)
+    ghosts = paused.evaluate("() => document.querySelector('[data-chart=score] .js-plotly-plot').data.map(trace => trace.name)")
+    assert any("run before" in name for name in ghosts)
+
+
+def test_the_playground_continues_an_opening_while_the_run_is_paused(paused: Page) -> None:
+    at = step(paused)
+    paused.get_by_role("link", name="Playground").click()
+    opening = paused.get_by_role("textbox", name="Opening")
+    opening.fill("I saw this film")
+    paused.get_by_role("button", name="Continue").click()
+    expect(paused.locator(".ppo-board .column")).to_have_count(2)
+    expect(paused.locator(".ppo-board .column h2").first).to_contain_text(f"policy after step {at}")
+    expect(paused.locator(".ppo-board .played")).to_have_count(8)
+    expect(paused.locator(".ppo-board .played .query").first).to_have_text("I saw this film")
+
+
+def test_the_runs_page_shows_hostile_names_as_text_and_opens_a_run(paused: Page, server: Server) -> None:
+    run = list_runs(server.runs)[0]
+    describe(run, name=HOSTILE)
+    paused.get_by_role("link", name="Runs").click()
+    paused.locator('[data-testid="stDataFrame"] .dvn-scroller').click(position={"x": 18, "y": 52})  # the box before the first row
+    expect(paused.get_by_role("heading", name=HOSTILE)).to_be_visible()
+    paused.get_by_role("link", name="Open on the Live page").click()
+    expect(paused.locator(".ppo-board .top .name")).to_have_text(HOSTILE)
+    assert f"run={run.name}" in paused.url

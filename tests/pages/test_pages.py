@@ -191,7 +191,7 @@ def test_a_run_of_another_process_is_shown_read_only(running: session.Session, m
     """As the second of two servers on one folder sees it."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     page = app()
-    assert all(button.disabled for button in page.button if button.label in ("Pause", "Resume", "Step", "Stop", "Keep a checkpoint"))
+    assert all(button.disabled for button in page.button if button.label in ("Pause", "Resume", "Step", "Stop", "Checkpoint"))
     assert any("It can be watched here, and controlled there" in caption.value for caption in page.caption)
 
 

@@ -1,0 +1,50 @@
+"""A few kills and presses of `trust.py`, which does them at full length."""
+
+from __future__ import annotations
+
+import random
+import signal
+from pathlib import Path
+
+from playwright.sync_api import Browser, expect
+
+from ppo_engine import RunReader
+from ppo_engine.store import list_runs
+from tests.browser.board import SMALL, press, wait_for_state, wait_for_step
+from tests.browser.conftest import Server
+from tests.browser.trust import kill_again_and_again, open_on, press_from_two_tabs
+
+
+def test_a_killed_server_loses_nothing_and_its_run_resumes_with_one_click(browser: Browser, tmp_path: Path) -> None:
+    report = kill_again_and_again(browser, tmp_path, kills=2, rng=random.Random(0))
+    assert report.kills == 2 and report.broken == []
+
+
+def test_two_tabs_pressing_against_each_other_leave_a_legal_run(browser: Browser, server: Server) -> None:
+    report = press_from_two_tabs(browser, server, presses=24, rng=random.Random(0))
+    assert report.presses == 24 and report.broken == []
+
+
+def test_a_second_server_watches_and_takes_over_only_from_the_dead(browser: Browser, tmp_path: Path) -> None:
+    first, second = Server(tmp_path / "runs"), Server(tmp_path / "runs")
+    owner, guest = open_on(browser, first, f"?{SMALL.replace('steps=400', 'steps=100000')}"), open_on(browser, second)
+    try:
+        press(owner, "Start")
+        wait_for_state(guest, "running")
+        wait_for_step(guest, 2)
+        for name in ("Pause", "Step", "Stop"):
+            expect(guest.get_by_role("button", name=name).first).to_be_disabled()
+        expect(guest.get_by_text(f"belongs to process {first.process.pid}")).to_be_visible()
+        first.process.send_signal(signal.SIGKILL)
+        first.process.wait()
+        wait_for_state(guest, "interrupted")
+        press(guest, "Resume")
+        wait_for_state(guest, "running")
+        assert RunReader(list_runs(second.runs)[0]).info().owner.pid == second.process.pid
+        wait_for_step(guest, 4)
+    finally:
+        owner.context.close()
+        guest.context.close()
+        for server in (first, second):
+            if server.process.poll() is None:
+                server.stop()

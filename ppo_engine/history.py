@@ -19,6 +19,7 @@ _STATE_TEXTS = {
     "loading": "Taken up from the last checkpoint.",
 }
 _LONGEST_ON_A_CHART = 80
+_MOST_WORDS = 30
 
 
 @dataclass(frozen=True)
@@ -78,43 +79,40 @@ def shown(value: Any) -> str:
 
 
 def markers(told: Sequence[Happening], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """plotly shapes and annotations: a thin line a step at which something happened, with a word where it has one."""
-    shapes, notes = [], []
+    """plotly shapes and annotations: a thin line a step at which something happened, with a word where it has one.
+
+    Lines of a kind are one shape, and only the newest lines have words: plotly.js takes milliseconds for each of either.
+    """
     by_step: dict[int, list[Happening]] = {}
     for one in told:
         if one.word or one.kind == "checkpoint":
             by_step.setdefault(max(0, one.step), []).append(one)
-    for step, here in by_step.items():
-        words = list(dict.fromkeys(one.word for one in here if one.word))
-        height = 1.0 if words else 0.04  # a checkpoint alone is a tick at the axis
-        shapes.append(
-            {
-                "type": "line",
-                "x0": step,
-                "x1": step,
-                "yref": "paper",
-                "y0": 0,
-                "y1": height,
-                "line": {"color": colour, "width": 1, "dash": "dot" if words else "solid"},
-            }
-        )
-        if words:
-            notes.append(
-                {
-                    "x": step,
-                    "y": 1,
-                    "yref": "paper",
-                    "xanchor": "right",
-                    "yanchor": "top",
-                    "textangle": -90,
-                    "showarrow": False,
-                    "text": ", ".join(words),
-                    "font": {"size": 10, "color": colour},
-                    # plotly.js reads a few tags in texts: what people wrote must not be any.
-                    "hovertext": "<br>".join(escape(_short(one.text)) for one in here if one.word),
-                }
-            )
-    return shapes, notes
+    spoken = {step: [one for one in here if one.word] for step, here in by_step.items() if any(one.word for one in here)}
+    silent = [step for step in by_step if step not in spoken]
+    shapes = [_lines(list(spoken), 1.0, colour, "dot"), _lines(silent, 0.04, colour, "solid")]
+    return [shape for shape in shapes if shape["path"]], [_word(step, spoken[step], colour) for step in sorted(spoken)[-_MOST_WORDS:]]
+
+
+def _lines(steps: Sequence[int], height: float, colour: str, dash: str) -> dict[str, Any]:
+    """Upright lines at those steps, from the axis to that share of the chart's height."""
+    path = " ".join(f"M{step},0L{step},{height:g}" for step in steps)
+    return {"type": "path", "path": path, "yref": "paper", "line": {"color": colour, "width": 1, "dash": dash}}
+
+
+def _word(step: int, here: Sequence[Happening], colour: str) -> dict[str, Any]:
+    return {
+        "x": step,
+        "y": 1,
+        "yref": "paper",
+        "xanchor": "right",
+        "yanchor": "top",
+        "textangle": -90,
+        "showarrow": False,
+        "text": ", ".join(dict.fromkeys(one.word for one in here)),
+        "font": {"size": 10, "color": colour},
+        # plotly.js reads a few tags in texts: what people wrote must not be any.
+        "hovertext": "<br>".join(escape(_short(one.text)) for one in here),
+    }
 
 
 def _short(text: str) -> str:

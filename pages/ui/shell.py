@@ -14,6 +14,7 @@ import streamlit as st  # noqa: E402
 from pages.ui import branching, controls, settings  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
+from ppo_engine import session  # noqa: E402
 
 st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide", initial_sidebar_state=340)
 settings.take_settings_from_address()
@@ -30,3 +31,4 @@ with st.sidebar:
     branching.branch_button()
     settings.settings()
 page.run()
+session.warm_up()  # once the first page is drawn

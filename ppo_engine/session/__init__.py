@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,19 @@ class Session:
 
 _lock = threading.Lock()
 _current: Session | None = None
+_warm = False
 _workers: dict[Path, subprocess.Popen[bytes]] = {}
 
 OnRecord = Callable[[StepRecord], None]
+
+
+def warm_up() -> None:
+    """Imports what a run needs in the background, so that the first start in this process need not wait seconds for it."""
+    global _warm
+    with _lock:
+        if not _warm:
+            _warm = True
+            threading.Thread(target=import_module, args=("ppo_engine.journal",), name="ppo-live warm-up", daemon=True).start()
 
 
 def start(config: Config, preset: str, runs: Path) -> Session:
@@ -194,4 +205,5 @@ __all__ = [
     "resume",
     "shutdown",
     "start",
+    "warm_up",
 ]

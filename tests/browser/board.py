@@ -35,7 +35,10 @@ def step(page: Page) -> int:
 def wait_for_step(page: Page, at_least: int) -> int:
     """Waits for a step of a run of one's own: the example's do not count."""
     page.wait_for_function(
-        "wanted => Number((document.querySelector('.ppo-board:not(.example) .top')?.textContent.match(/step (\\d+) of/) ?? [0, -1])[1]) >= wanted",
+        """wanted => {
+            const top = document.querySelector('.ppo-board:not(.example) .top')?.textContent ?? "";
+            return Number(top.match(/step (\\d+) of/)?.[1] ?? -1) >= wanted;
+        }""",
         arg=at_least,
     )
     return step(page)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs, submit
@@ -56,6 +56,14 @@ def browser() -> Iterator[Browser]:
         browser = play.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def tabs(browser: Browser) -> Iterator[BrowserContext]:
+    """What the tabs of a file of tests share: what was downloaded once is not downloaded for each."""
+    context = browser.new_context()
+    yield context
+    context.close()
 
 
 class Server:
@@ -102,26 +110,18 @@ class Server:
             raise
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """A server of the test's own, without any run yet."""
-    made = Server(tmp_path / "runs")
-    yield made
-    if made.process.poll() is None:
-        made.stop()
-
-
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for a file of tests; `no_run_left` ends what a test began."""
+    """One server for a file of tests."""
     made = Server(tmp_path_factory.mktemp("server") / "runs")
     yield made
     made.stop()
 
 
 @pytest.fixture
-def no_run_left(shared_server: Server) -> Iterator[None]:
-    yield
+def server(shared_server: Server) -> Iterator[Server]:
+    """The file's server; the run that a test leaves behind is ended."""
+    yield shared_server
     for run in list_runs(shared_server.runs):
         if RunReader(run).info().alive:
             submit(run, "stop", "the end of a test")
@@ -130,15 +130,14 @@ def no_run_left(shared_server: Server) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]:
+def open_page(tabs: BrowserContext, server: Server) -> Iterator[Callable[..., Page]]:
     """`open_page(path, width=1440, scheme="light")`. At the end no page may have met an error."""
     troubles: list[str] = []
-    contexts = []
 
     def open_one(path: str = "", width: int = 1440, scheme: str = "light") -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 1000}, color_scheme=scheme)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
+        page = tabs.new_page()
+        page.set_viewport_size({"width": width, "height": 1000})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
         page.on(
@@ -158,8 +157,7 @@ def open_page(browser: Browser, server: Server) -> Iterator[Callable[..., Page]]
         return page
 
     yield open_one
-    for context in contexts:
-        for page in context.pages:
-            troubles.extend(page.locator('[data-testid="stException"]').all_inner_texts())
-        context.close()
+    for page in tabs.pages:
+        troubles.extend(page.locator('[data-testid="stException"]').all_inner_texts())
+        page.close()
     assert not troubles

@@ -20,12 +20,6 @@ PLOT = "document.querySelector('[data-chart=score] .js-plotly-plot')"
 
 
 @pytest.fixture
-def server(shared_server: Server, no_run_left: None) -> Server:
-    """One server for all of these tests; each ends the run that it began."""
-    return shared_server
-
-
-@pytest.fixture
 def running(open_page: Callable[..., Page]) -> Page:
     page = open_page(f"?{SMALL}")
     press(page, "Start")

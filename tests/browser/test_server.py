@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,18 @@ from tests.browser.board import SMALL, press, wait_for_state, wait_for_step
 from tests.browser.conftest import ROOT, STREAMLITS_OWN, Server
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("settings", [SMALL, "steps=5&batch_size=512&mini_batch_size=1&ppo_epochs=50"])
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """A server of the test's own: it may be ended."""
+    made = Server(tmp_path / "runs")
+    yield made
+    if made.process.poll() is None:
+        made.stop()
+
+
+@pytest.mark.parametrize(
+    ("how", "settings"), [(signal.SIGINT, SMALL), (signal.SIGTERM, "steps=5&batch_size=512&mini_batch_size=1&ppo_epochs=50")]
+)
 def test_ctrl_c_ends_server_and_run_within_5_s(browser: object, server: Server, how: signal.Signals, settings: str) -> None:
     """With steps that finish, and with one that would take minutes and is abandoned."""
     page = browser.new_page()  # type: ignore[attr-defined]

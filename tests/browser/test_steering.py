@@ -123,5 +123,5 @@ def test_the_runs_page_shows_hostile_names_as_text_and_opens_a_run(paused: Page,
     paused.locator('[data-testid="stDataFrame"] .dvn-scroller').click(position={"x": 18, "y": 52})  # the box before the first row
     expect(paused.get_by_role("heading", name=HOSTILE)).to_be_visible()
     paused.get_by_role("link", name="Open on the Live page").click()
+    paused.wait_for_url(f"**run={run.name}**")
     expect(paused.locator(".ppo-board .top .name")).to_have_text(HOSTILE)
-    assert f"run={run.name}" in paused.url

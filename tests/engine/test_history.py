@@ -39,10 +39,16 @@ def test_an_edit_knows_the_edit_that_takes_it_back() -> None:
 
 def test_what_happened_at_one_step_shares_one_marker() -> None:
     shapes, notes = markers(happenings(JOURNAL), "grey")
-    assert [shape["x0"] for shape in shapes] == [3, 5, 10]
+    assert [shape["path"] for shape in shapes] == ["M3,0L3,1 M5,0L5,1", "M10,0L10,0.04"], "a checkpoint alone is a tick"
     assert [(note["x"], note["text"]) for note in notes] == [(3, "edit, pause, resume"), (5, "note")]
-    assert shapes[2]["y1"] < 0.1, "a checkpoint alone is a tick"
     assert notes[1]["hovertext"] == "&lt;b&gt;look&lt;/b&gt;"
+
+
+def test_a_long_journal_costs_two_shapes_and_a_few_words() -> None:
+    long = [event(step, step, "note", text="x") for step in range(200)]
+    shapes, notes = markers(happenings([*long, event(201, 300, "checkpoint", bytes=1)]), "grey")
+    assert [shape["path"].count("M") for shape in shapes] == [200, 1]
+    assert [note["x"] for note in notes] == list(range(170, 200))
 
 
 def test_every_chart_carries_the_markers() -> None:

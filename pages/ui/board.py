@@ -246,20 +246,18 @@ def _history(info: RunInfo, told: list[Happening], example: bool) -> dict[str, A
 
 
 def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
-    """The first held-out openings, as the untrained policy and as the newest evaluated one continue them."""
+    """The first held-out openings, as the policy of the first evaluation and of the newest continue them."""
     steps = view.reader.steps_with_samples(EVAL)
     if not steps:
         return {"title": "Then and now: held-out openings, before training and after", "items": []}
-    then, now = (view.reader.samples(step, EVAL)[:count] for step in (steps[0], steps[-1]))
+    first, last = steps[0], steps[-1]
+    then, now = (view.reader.samples(step, EVAL)[:count] for step in (first, last))
     items = [
-        {"query": old.query, "then": _side(old, old) if old else None, "now": _side(old, new) if steps[-1] else None}
+        {"query": old.query, "then": _side(old, old), "now": _side(old, new) if last > first else None}
         for old, new in zip(then, now, strict=True)
     ]
-    title = (
-        f"Then and now: held-out openings before training and after step {steps[-1]}"
-        if steps[-1]
-        else "Then: held-out openings before training"
-    )
+    begin = f"after step {first}" if first else "before training"  # a branch has no evaluation before training
+    title = f"Then and now: held-out openings {begin} and after step {last}" if last > first else f"Then: held-out openings {begin}"
     return {"title": title, "items": items}
 
 

@@ -19,7 +19,7 @@ export function drawPairs({ parts, local }, pairs) {
   if (local.pairs.fingerprint === fingerprint) return;
   local.pairs.fingerprint = fingerprint;
   local.pairs.grid.replaceChildren(...(pairs.items.length ? pairs.items.map(pair)
-    : [1, 2, 3].map(() => element("div", "pair quiet", "An opening and its continuation appear here before the first step."))));
+    : [1, 2, 3].map(() => element("div", "pair quiet", "A held-out opening and its continuation appear here at the next evaluation."))));
 }
 
 function pair({ query, then, now }) {

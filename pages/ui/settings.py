@@ -126,7 +126,8 @@ def _staged(folder: Path, info: RunInfo) -> None:
     changes = staged(info)
     if not changes:
         st.caption(
-            "Settings that you change now come into force at the next step, when you apply them. Greyed ones cannot change during a run."
+            "Settings that you change now come into force at the next step, when you apply them. "
+            "Greyed ones cannot change during a run: branch a new run with them."
         )
         return
     with st.container(border=True):

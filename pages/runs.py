@@ -9,6 +9,7 @@ from pages.ui.refresh import heed, interval
 from ppo_engine.catalog import Summary, summaries
 from ppo_engine.errors import StoreError
 from ppo_engine.numbers import data_size
+from ppo_engine.store import list_runs
 
 _CHOSEN = "chosen_runs"
 _COLUMNS = {
@@ -44,19 +45,22 @@ def draw() -> None:
     """The table, and below it what is chosen there."""
     st.title("Runs")
     found = summaries(state.runs_folder())
+    if unreadable := len(list_runs(state.runs_folder())) - len(found):
+        st.warning(f"{unreadable} of the runs cannot be read: damaged, or written by a newer version.")
     if not found:
         st.info("There is no run yet. Press Start: each run is kept here with its curves, samples and settings.", icon=":material/science:")
         return
     left, right = st.columns([3, 1])
     wanted = left.text_input("Search", key="runs_search", placeholder="name, tag, remark, preset or state", label_visibility="collapsed")
-    right.caption(f"{len(found)} runs, {data_size(sum(one.size for one in found))} in {asking.inert(str(state.runs_folder()))}")
+    size, folder = data_size(sum(one.size for one in found)), asking.inert(str(state.runs_folder()))
+    right.caption(f"{len(found)} {'run' if len(found) == 1 else 'runs'}, {size} in {folder}")
     listed = [one for one in found if _matches(one, wanted)]
     if not listed:
         st.info("No run has that in its name, tags, remark, preset or state. Clear the search to see all.")
         return
     chosen = _choose(listed)
     if not chosen:
-        st.caption("Tick a run to open, resume, branch, rename, export or delete it; tick two or more to compare them.")
+        st.caption("Tick a run to open, resume, rename, export or delete it; tick two or more to compare them.")
     elif len(chosen) == 1:
         one_run.draw(chosen[0])
     else:
@@ -70,10 +74,10 @@ def _matches(one: Summary, wanted: str) -> bool:
 
 def _choose(listed: list[Summary]) -> list[Summary]:
     """The table; what is ticked is remembered by run, since rows move when a run begins or goes."""
-    ids = [one.id for one in listed]
+    ids, names = [one.id for one in listed], {one.id: one.name for one in listed}
     remembered = [ids.index(one) for one in st.session_state.get(_CHOSEN, []) if one in ids]
     event = st.dataframe(
-        [_row(one) for one in listed],
+        [_row(one, names) for one in listed],
         column_config=_COLUMNS,
         hide_index=True,
         on_select="rerun",
@@ -85,7 +89,8 @@ def _choose(listed: list[Summary]) -> list[Summary]:
     return [listed[row] for row in event["selection"]["rows"]]
 
 
-def _row(one: Summary) -> dict[str, object]:
+def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
+    """names: of the runs there are; a parent that is gone still has the one in its identity."""
     return {
         "name": one.name,
         "state": one.state,
@@ -95,7 +100,7 @@ def _row(one: Summary) -> dict[str, object]:
         "last": one.last_score,
         "held out": one.held_out,
         "KL": one.last_kl,
-        "parent": f"{one.parent.split('-', 3)[-1]}, step {one.parent_step}" if one.parent else "",
+        "parent": f"{names.get(one.parent, one.parent.split('-', 3)[-1])}, step {one.parent_step}" if one.parent else "",
         "tags": list(one.tags),
         "remark": one.remark,
         "size": data_size(one.size),

@@ -126,10 +126,16 @@ def _work(begin: Callable[[OnRecord], tuple[Path, RunOwner]], steps: int) -> int
     """Trains a run to its end in this process, with a progress bar."""
     with _Progress(steps) as progress:
         folder, owner = begin(progress.show)
-        signal.signal(signal.SIGINT, lambda *_: owner.quit())
-        signal.signal(signal.SIGTERM, lambda *_: owner.quit())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda caught, _: _quit(owner, caught))
         owner.run()
     return _verdict(folder, owner)
+
+
+def _quit(owner: RunOwner, caught: int) -> None:
+    """Ends the run; a second signal ends the process, whatever it is stuck in."""
+    signal.signal(caught, signal.SIG_DFL)
+    owner.quit()
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from .config import Config
 from .errors import StoreError
 from .records import EVAL
 from .store import RunReader, list_runs
+from .store.reader import metrics_of
 from .store.schema import reading
 
 TRASH = ".trash"
@@ -64,7 +66,7 @@ def summary(folder: Path) -> Summary:
             "select json_extract(metrics, '$.\"eval/reward_mean\"') from steps "
             "where json_extract(metrics, '$.\"eval/reward_mean\"') is not null order by step desc limit 1"
         ).fetchone()
-    metrics = json.loads(newest[0]) if newest else {}
+    metrics = metrics_of(newest[0]) if newest else {}
     nan = float("nan")
     return Summary(
         folder=folder,
@@ -83,8 +85,18 @@ def summary(folder: Path) -> Summary:
         parent_step=info.parent_step,
         tags=info.tags,
         remark=info.remark,
-        size=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        size=_size(folder),
     )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all its files; those that vanish meanwhile, as old checkpoints do, count nothing."""
+    total = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(inside, name)).st_size
+    return total
 
 
 def differences(configs: Sequence[Config]) -> dict[str, list[object]]:

@@ -205,7 +205,7 @@ def _score(draw: _Draw) -> Chart:
     )
     title = "The score appears here after the first step"
     if len(means):
-        title = f"The mean score is {signed(means[-1])}, from {signed(means[0])} at the first step"
+        title = f"The mean score is {signed(means[-1])}, from {signed(means[0])} at step {steps[0]}"
     return Chart(
         "score",
         title,
@@ -264,8 +264,10 @@ def _losses(draw: _Draw) -> Chart:
 
 
 def _entropy(draw: _Draw) -> Chart:
-    now, first = draw.last("ppo/policy/entropy"), draw.first("ppo/policy/entropy")
-    title = "Entropy" if np.isnan(now) else f"Entropy is {three_digits(now)} nats a token, from {three_digits(first)} at the first step"
+    now, (steps, values) = draw.last("ppo/policy/entropy"), present(draw.metrics, "ppo/policy/entropy")
+    title = "Entropy"
+    if len(values):
+        title = f"Entropy is {three_digits(now)} nats a token, from {three_digits(float(values[0]))} at step {steps[0]}"
     return Chart(
         "entropy",
         title,

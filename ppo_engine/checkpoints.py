@@ -83,7 +83,10 @@ class Checkpoint:
         return _read(self.folder / _STATE)
 
     def _manifest(self) -> dict[str, Any]:
-        return _read(self.folder / _MANIFEST)
+        manifest = _read(self.folder / _MANIFEST)
+        if not manifest.get("files"):
+            raise CheckpointError(f"{self.folder / _MANIFEST}: names no files")
+        return manifest
 
 
 def save(trainer: Trainer, run: Path) -> Checkpoint:
@@ -92,10 +95,12 @@ def save(trainer: Trainer, run: Path) -> Checkpoint:
     from safetensors.torch import save_file
 
     made = Checkpoint(path_of(run, trainer.done_steps), trainer.done_steps)
-    if made.folder.is_dir():
+    with suppress(CheckpointError):
+        made.verify()
         return made
     aside = made.folder.with_name(_ASIDE + made.folder.name)
     try:
+        _remove(made.folder)  # one that is there is damaged
         _remove(aside)
         aside.mkdir(parents=True)
         trainer.accelerator.save_state(str(aside), safe_serialization=True)
@@ -133,11 +138,14 @@ def newest_sound(run: Path) -> Checkpoint | None:
 
 
 def copy_to(checkpoint: Checkpoint, run: Path) -> Checkpoint:
-    """The same checkpoint under another run's folder, which then needs the first no more."""
+    """The same checkpoint under another run's folder, which then needs the first no more. Raises `StoreError`."""
     target = path_of(run, checkpoint.step)
     aside = target.with_name(_ASIDE + target.name)
-    shutil.copytree(checkpoint.folder, aside)
-    aside.rename(target)
+    try:
+        shutil.copytree(checkpoint.folder, aside)
+        aside.rename(target)
+    except OSError as error:  # copytree's own is one of these
+        raise StoreError(f"{checkpoint.folder}: cannot be copied to {target} ({error}); free some space on that disk") from error
     return Checkpoint(target, checkpoint.step)
 
 
@@ -157,7 +165,8 @@ def thin(run: Path, pointed_at: Iterable[int], budget_bytes: int) -> list[int]:
             doomed.append(one)
             over -= one.size
     for one in doomed:
-        _remove(one.folder)
+        with suppress(OSError):  # what cannot be deleted now is tried again next time
+            _remove(one.folder)
     return sorted(one.step for one in doomed)
 
 

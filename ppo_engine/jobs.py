@@ -46,7 +46,12 @@ def do_jobs(folder: Path, course: JournaledTrainer) -> int:
 def work(folder: Path, patience_s: float = WORKER_WAITS_S, wait: Callable[[float], None] = time.sleep) -> None:
     """Answers the jobs of a run that has ended, from its last checkpoint, until none has come for a while or the run is taken up."""
     requeue_jobs(folder)
-    course = JournaledTrainer(folder, checkpoints.newest_sound(folder))
+    try:
+        course = JournaledTrainer(folder, checkpoints.newest_sound(folder))
+    except Exception as error:
+        while (job := take_job(folder)) is not None:
+            finish_job(folder, job.number, {"error": f"The run's models cannot be loaded: {error}"})
+        raise
     last = time.monotonic()
     while time.monotonic() - last < patience_s and not RunReader(folder).info().alive:
         if do_jobs(folder, course):

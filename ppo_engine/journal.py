@@ -46,19 +46,24 @@ class JournaledTrainer:
 
     @property
     def done(self) -> bool:
-        """Whether every step has been taken."""
+        """Whether every step has been taken that the newest configuration asks for."""
+        self._follow()
         return self.trainer.done
 
     def next(self) -> StepRecord:
         """Takes the next step under the configuration that the journal has for it."""
+        self._follow()
+        record = self.trainer.evaluate_untrained() if self.step < 0 else self.trainer.step()
+        self.step = record.step
+        return record
+
+    def _follow(self) -> None:
+        """Brings the configuration to what the journal has after this step."""
         for edit in self.reader.edits()[self.trainer.config_version :]:
             if edit.step > self.step:
                 break
             self.trainer.config = self.trainer.config.changed(**{name: new for name, (_, new) in edit.changes.items()})
             self.trainer.config_version = edit.version
-        record = self.trainer.evaluate_untrained() if self.step < 0 else self.trainer.step()
-        self.step = record.step
-        return record
 
     def take_again(self) -> Iterator[tuple[StepRecord, str]]:
         """Takes the recorded steps after this one again: each record, and how it differs from the recorded one ("" if it doesn't)."""

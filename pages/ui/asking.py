@@ -42,7 +42,7 @@ def edit_is_open(folder: Path | None) -> bool:
         return True
     del st.session_state.edit_asked
     if state == "refused":
-        st.session_state.problem = "The change was refused:\n\n" + listed([reason])
+        complain(ConfigError([reason]))
     return False
 
 
@@ -56,7 +56,8 @@ def note(folder: Path, step: int, text: str) -> None:
 
 
 def complain(error: PPOEngineError) -> None:
-    """Shows an error in the sidebar until something else is asked for."""
+    """Shows an error in the sidebar, and beside the history, until something else is asked for."""
+    st.session_state.problem_in_words = str(error)
     st.session_state.problem = "That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error))
 
 
@@ -71,7 +72,7 @@ def info(folder: Path | None) -> RunInfo | None:
 
 def inert(text: str) -> str:
     """Text that Streamlit shows as it is, whatever Markdown, colours or formulas it would otherwise make of it."""
-    return re.sub(r"([^\w\s])", r"\\\1", text)
+    return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(text.split()))
 
 
 def listed(problems: list[str]) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from ppo_engine.charts import live_charts, present, shortened
+from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.history import Happening
 from ppo_engine.metrics import METRICS
 from ppo_engine.numbers import duration, gigabytes, percent, signed, three_digits
@@ -72,10 +73,10 @@ def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False
 
 
 def board_payload(
-    folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool, prompt: int = 0
+    folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool, prompt: int = 0, problem: str = ""
 ) -> dict[str, Any]:
     """Everything the live page shows of a run. pinned: the step and sample that were chosen, None to follow the newest; prompt: the
-    pinned prompt whose continuations are listed.
+    pinned prompt whose continuations are listed; problem: why what was asked last was refused.
     """
     view = view_of(folder)
     rows, frame = view.refresh()
@@ -89,7 +90,7 @@ def board_payload(
         "charts": charts,
         "pairs": pairs,
         "prompts": _prompts(folder, len(rows), prompt),
-        "history": _history(info, history, example),
+        "history": {**_history(info, history, {one.step for one in list_checkpoints(folder)}, example), "problem": problem},
         "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": step, "sample": sample}},
     }
 
@@ -122,7 +123,7 @@ def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[
             "machine": "",
             "example": True,
         }
-    done, steps = max(0, info.last_step), info.config.steps
+    done, steps = max(0, info.last_step, info.parent_step or 0), info.config.steps
     pace = _seconds_per_step(rows)
     left = f"{duration((steps - done) * pace)} left" if info.alive and done and pace == pace else ""
     machine = ", ".join(part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part)
@@ -194,7 +195,7 @@ def _outcome(frame: pd.DataFrame) -> str:
     steps, scores = present(frame, "eval/reward_mean")
     if len(scores) < 2:
         return ""
-    return f"The held-out score went from {signed(scores[0])} to {signed(scores[-1])} in {steps[-1]} steps. "
+    return f"The held-out score went from {signed(scores[0])} to {signed(scores[-1])} in {steps[-1] - steps[0]} steps. "
 
 
 def _headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
@@ -215,7 +216,7 @@ def _figure(label: str, frame: pd.DataFrame, metric: str, text: Callable[[float]
     change = ""
     if len(values) > 1:
         by = float(values[-1] - values[-2])
-        change = f"{'up' if by >= 0 else 'down'} {text(abs(by)).lstrip('+')} since the last step"
+        change = f"{'up' if by > 0 else 'down'} {text(abs(by)).lstrip('+')} since the last step" if by else "the same as at the last step"
     return {"label": label, "now": now, "change": change, "about": METRICS[metric].tooltip}
 
 
@@ -232,14 +233,19 @@ def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def _history(info: RunInfo, told: list[Happening], example: bool) -> dict[str, Any]:
-    """What happened, newest first, with what can be taken back."""
+def _history(info: RunInfo, told: list[Happening], kept: set[int], example: bool) -> dict[str, Any]:
+    """What happened, newest first, with what can be taken back. kept: the steps whose checkpoints are still there."""
+
+    def text(one: Happening) -> str:
+        gone = one.kind == "checkpoint" and one.step not in kept and not example
+        return f"{one.text} Removed since, to save space." if gone else one.text
+
     return {
         "title": "History: edits, pauses, notes, checkpoints",
         "step": max(0, info.last_step),
         "writable": not example,
         "items": [
-            {"number": one.number, "step": one.step, "kind": one.kind, "text": one.text, "undo": bool(one.undo and info.alive)}
+            {"number": one.number, "step": one.step, "kind": one.kind, "text": text(one), "undo": bool(one.undo and info.alive)}
             for one in reversed(told)
         ],
     }

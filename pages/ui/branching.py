@@ -14,7 +14,7 @@ from ppo_engine.errors import ConfigError, PPOEngineError
 from ppo_engine.history import shown
 
 from . import asking
-from .controls import when_free
+from .controls import replace_run
 from .settings import staged, widget
 from .state import info_of, runs_folder, shown_run
 
@@ -53,7 +53,11 @@ def _dialog(parent: Path) -> None:
         st.info("This run has no checkpoint yet. One is kept every few steps, at each pause, edit and stop, and when you press Checkpoint.")
         return
     step = st.selectbox("From the checkpoint after step", list(points), help="The new run takes its next step from there.")
-    config = points[step].config
+    try:
+        config = points[step].config
+    except PPOEngineError as error:
+        st.error(asking.inert(str(error)))
+        return
     names = st.multiselect(
         "Settings to change",
         [name for name in KNOBS if name not in _FIXED],
@@ -74,8 +78,12 @@ def _dialog(parent: Path) -> None:
     except PPOEngineError as error:
         st.error(asking.inert(str(error)))
         return
-    if st.button("Start the branch", type="primary", width="stretch"):
-        when_free(_branch, parent, step, changes)
+    running = session.current()
+    on = asking.info(running.folder) if running is not None and running.alive else None
+    if on is not None:
+        st.caption(f"The run {asking.inert(on.name)} is on, and there can be one at a time here. It keeps what it recorded.")
+    if st.button("Stop it and start the branch" if on is not None else "Start the branch", type="primary", width="stretch"):
+        replace_run(_branch, parent, step, changes)
         _close()
         st.rerun()
 

@@ -62,10 +62,12 @@ def _settings(chosen: list[Summary]) -> None:
         st.caption("None: the runs have the same settings, the seed included.")
         return
     rows = [
-        {"setting": KNOBS[name].label, **{_column(chosen, place): shown(value) for place, value in enumerate(values)}}
+        {"setting": KNOBS[name].label, **{f"run {place}": shown(value) for place, value in enumerate(values)}}
         for name, values in found.items()
     ]
-    st.dataframe(rows, hide_index=True)
+    # Names are labels only: two runs may bear the same, or a column's.
+    titles = {f"run {place}": one.name for place, one in enumerate(chosen)}
+    st.dataframe(rows, hide_index=True, column_config=titles)
 
 
 def _samples(chosen: list[Summary]) -> None:
@@ -73,12 +75,6 @@ def _samples(chosen: list[Summary]) -> None:
     if table.empty:
         st.caption("None yet: the runs have no evaluation of the same openings.")
         return
-    titles = {f"response {place}": _column(chosen, place) for place in range(len(chosen))}
-    titles |= {f"score {place}": f"{_column(chosen, place)}: score" for place in range(len(chosen))}
-    st.dataframe(table.rename(columns=titles), hide_index=True, height=420)
-
-
-def _column(chosen: list[Summary], place: int) -> str:
-    """A run's name, told from another of the same name by its place."""
-    name = chosen[place].name
-    return f"{name} ({place + 1})" if sum(one.name == name for one in chosen) > 1 else name
+    titles = {f"response {place}": one.name for place, one in enumerate(chosen)}
+    titles |= {f"score {place}": f"{one.name}: score" for place, one in enumerate(chosen)}
+    st.dataframe(table, hide_index=True, height=420, column_config=titles)

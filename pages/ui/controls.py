@@ -129,6 +129,16 @@ def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
         _do(action, *arguments)
 
 
+def replace_run(action: Callable[..., session.Session], *arguments: Any) -> None:
+    """Stops the run that is on, and then does something that makes a run go on here."""
+    running = session.current()
+    if running is None or not running.alive:
+        _do(action, *arguments)
+        return
+    asking.tell(running.folder, "stop")
+    st.session_state.replacing = "waiting", running.folder, action, arguments
+
+
 def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
     st.session_state.problem = ""
     try:
@@ -163,10 +173,10 @@ def _confirm_replacement() -> None:
         st.session_state.replacing = None
         return
     name = asking.inert(RunReader(running.folder).info().name)
-    st.warning(f"The run {name} is on. One run at a time: stop it and go on with the other?")
+    st.warning(f"The run {name} is on, and there can be one at a time here. Stop it and start the other?")
+    action, arguments = what
     if st.button("Stop it and start", width="stretch"):
-        asking.tell(running.folder, "stop")
-        st.session_state.replacing = "waiting", *what
+        replace_run(action, *arguments)
         st.rerun(scope="fragment")
     if st.button("Keep it", width="stretch"):
         st.session_state.replacing = None
@@ -178,11 +188,13 @@ def _waiting() -> None:
     stage, *what = st.session_state.get("replacing") or ("",)
     if stage != "waiting":
         return
-    if run_is_on():
+    leaving, action, arguments = what
+    running = session.current()
+    if running is not None and running.alive and running.folder == leaving:
         st.caption("Waiting for the run to end its step.")
         return
     st.session_state.replacing = None
-    _do(what[0], *what[1])
+    when_free(action, *arguments)  # another tab may have been quicker: then this one asks again
     st.rerun(scope="app")
 
 
@@ -192,7 +204,9 @@ def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
     if mine and folder is not None and info is not None and info.state != "loading":
         asked_of, number = st.session_state.get("speed_asked", (None, None))
         if asked_of != folder or number is None or RunReader(folder).command(number)[0] != "queued":
-            st.session_state.speed = next(name for name, seconds in session.SPEEDS.items() if seconds >= info.seconds_per_step)
+            st.session_state.speed = next(
+                (name for name, seconds in session.SPEEDS.items() if seconds >= info.seconds_per_step), list(session.SPEEDS)[-1]
+            )
     st.segmented_control(
         "Speed",
         list(session.SPEEDS),

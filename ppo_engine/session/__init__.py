@@ -5,6 +5,7 @@ After the start, everything asked of a run is a row in the store's command table
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -65,7 +66,8 @@ def start(config: Config, preset: str, runs: Path) -> Session:
 
 def resume(folder: Path) -> Session:
     """Takes up a run that stopped, failed or was interrupted, on a background thread. Raises `RunBusyError` and `StoreError`."""
-    return _begin(lambda: reopen(folder))
+    # Under the lock that `_begin` holds, no session of this process is on: if one had this run, it has given it up.
+    return _begin(lambda: reopen(folder, abandoned=_current is not None and _current.folder == folder))
 
 
 def branch(parent: Path, step: int, changes: dict[str, Any], runs: Path) -> Session:
@@ -94,7 +96,9 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
     Raises `StoreError` where it can never be obeyed or another process owns the run, `ConfigError` for an edit that cannot be.
     """
     info = RunReader(folder).info()
-    if info.alive and not info.owner.is_this_process:
+    if not info.alive:
+        raise StoreError(f"{kind}: the run has {info.state}; resume it, branch it, or start a new one")
+    if not info.owner.is_this_process:
         raise StoreError(f"{info.name} belongs to {info.owner.name}: it can be watched here, and is controlled there")
     if kind == "edit":
         edited_config(info.config, payload["changes"], info.last_step)
@@ -143,12 +147,14 @@ def create(
     return store.folder, RunOwner(store, on_record, attended)
 
 
-def reopen(folder: Path, on_record: OnRecord = lambda record: None, attended: bool = True) -> tuple[Path, RunOwner]:
-    """A run that stopped, failed or was interrupted, and the owner that will take it up where it ended."""
+def reopen(
+    folder: Path, on_record: OnRecord = lambda record: None, attended: bool = True, abandoned: bool = False
+) -> tuple[Path, RunOwner]:
+    """A run that stopped, failed or was interrupted, and the owner that will take it up where it ended. abandoned: see `RunStore`."""
     info = RunReader(folder).info()
     if info.last_step >= info.config.steps:
-        raise StoreError(f"{info.name} has taken all its {info.config.steps} steps: branch it with more of them")
-    return folder, RunOwner(RunStore.reopen(folder), on_record, attended)
+        raise ConfigError([f"steps = {info.config.steps}: {info.name} has taken them all; branch it with more of them"])
+    return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended)
 
 
 def fork(
@@ -160,8 +166,13 @@ def fork(
     found.verify()
     home, run_id, name = _new_home(runs)
     store = RunStore.create(home, run_id, name, info.preset, config, info.id, step)
-    checkpoints.copy_to(found, home)
-    mark_branch(parent, step, run_id, name)
+    try:
+        checkpoints.copy_to(found, home)
+        mark_branch(parent, step, run_id, name)
+    except BaseException:
+        store.close()
+        shutil.rmtree(home, ignore_errors=True)
+        raise
     return home, RunOwner(store, on_record, attended)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import random
+import secrets
 
 
 def draw_name() -> str:
-    """A name like brave-otter."""
-    return f"{random.choice(_MANNERS)}-{random.choice(_ANIMALS)}"
+    """A name like brave-otter. Drawn apart from the generators that a restored checkpoint sets back."""
+    return f"{secrets.choice(_MANNERS)}-{secrets.choice(_ANIMALS)}"
 
 
 _MANNERS = [

@@ -125,6 +125,7 @@ class RunOwner:
 
         assert self.course is not None
         self.store.record(record)
+        self._recorded = record.step
         self.store.update_run(memory_bytes=memory_in_use(self.course.trainer.accelerator.device))
         self._on_record(record)
         every = self.course.trainer.config.checkpoint_every
@@ -317,8 +318,6 @@ class RunOwner:
         return self._quit_by is not None and time.monotonic() > self._quit_by
 
     def _end(self, state: str) -> None:
-        for number, _, _ in self.store.queued():
-            self.store.settle(number, f"the run has {state}", self._step)
         self._change_state(state, stage="")
 
     def _fail(self, error: Exception) -> None:

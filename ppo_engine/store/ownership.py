@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -28,29 +30,48 @@ class Owner:
     @property
     def lives(self) -> bool:
         """Whether that very process is alive, as far as one can tell from here."""
-        if self.host not in ("", platform.node()):
+        if not self.is_here:
             return time.time() - self.heartbeat < SILENT_S
-        try:
-            return bool(abs(psutil.Process(self.pid).create_time() - self.started) < 1.0)
-        except psutil.Error:
-            return False
+        return _started(self.pid) == self.started
 
     @property
     def is_this_process(self) -> bool:
         """Whether it is the process that asks."""
-        return self.pid == os.getpid() and self.lives
+        return self.is_here and self.pid == os.getpid() and self.lives
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this machine."""
+        return self.host in ("", platform.node())
 
     @property
     def name(self) -> str:
         """The owner in words."""
-        return f"process {self.pid}" + (f" on {self.host}" if self.host not in ("", platform.node()) else "")
+        return f"process {self.pid}" + ("" if self.is_here else f" on {self.host}")
+
+
+def _started(pid: int) -> float | None:
+    """When a living process began; None where there is none. Never moved by a clock that is set while it runs.
+
+    On Linux in seconds since the machine started: psutil adds that to a time of day which moves with the clock.
+    """
+    if sys.platform == "linux":
+        try:
+            state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if state in "ZX" else int(fields[18]) / os.sysconf("SC_CLK_TCK")
+    try:
+        return float(psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
 
 
 def myself() -> dict[str, Any]:
     """The columns of the run's row that make this process its owner."""
     return {
         "owner_pid": os.getpid(),
-        "owner_started": psutil.Process().create_time(),
+        "owner_started": _started(os.getpid()),
         "owner_host": platform.node(),
         "heartbeat": time.time(),
     }

@@ -140,7 +140,7 @@ class RunReader:
         """The steps after that number, in order."""
         with reading(self.folder) as connection:
             rows = connection.execute("select * from steps where step > ? order by step", (after,)).fetchall()
-        return [StepRow(step, datetime.fromisoformat(when), version, json.loads(metrics)) for step, when, version, metrics in rows]
+        return [StepRow(step, datetime.fromisoformat(when), version, metrics_of(metrics)) for step, when, version, metrics in rows]
 
     def samples(self, step: int, split: str = TRAIN) -> list[Sample]:
         """The step's samples of that split, by their index; empty where there are none."""
@@ -180,6 +180,11 @@ class RunReader:
         if row is None:
             raise StoreError(f"{self.folder}: there is no command {number}")
         return str(row[0]), str(row[1])
+
+
+def metrics_of(text: str) -> dict[str, float]:
+    """A step's metrics, as stored: what JSON has no number for is a string there."""
+    return {name: float(value) if isinstance(value, str) else value for name, value in json.loads(text).items()}
 
 
 def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]:

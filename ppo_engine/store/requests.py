@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, StoreError
-from .schema import COMMANDS, ENDED, connect, reading
+from .schema import COMMANDS, ENDED, connect
 from .writer import insert_event, now
 
 LONGEST_NAME = 80
@@ -22,11 +22,10 @@ def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
     """Asks the run's owner for something; returns the command's number. Refused here if it can never be obeyed."""
     if kind not in COMMANDS:
         raise ConfigError([f"command = {kind}: must be one of {', '.join(COMMANDS)}"])
-    with reading(folder) as connection:
-        state = connection.execute("select state from run").fetchone()[0]
-    if state in ENDED:
-        raise StoreError(f"{kind}: the run has {state}; resume it, branch it, or start a new one")
     with writing(folder) as connection:
+        state = connection.execute("select state from run").fetchone()[0]
+        if state in ENDED:
+            raise StoreError(f"{kind}: the run has {state}; resume it, branch it, or start a new one")
         cursor = connection.execute(
             "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)", (now(), issuer, kind, json.dumps(payload))
         )
@@ -63,7 +62,7 @@ def describe(folder: Path, name: str | None = None, tags: Sequence[str] | None =
 
 
 def _checked(field: str, text: str, longest: int, may_be_empty: bool = False) -> str:
-    plain = text.strip()
+    plain = text.strip().encode("utf-8", "replace").decode()  # half of a surrogate pair is no text
     if len(plain) > longest or not (plain or may_be_empty):
         shown = plain if len(plain) <= 30 else plain[:30] + "…"
         raise ConfigError(
@@ -74,9 +73,11 @@ def _checked(field: str, text: str, longest: int, may_be_empty: bool = False) ->
 
 @contextmanager
 def writing(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A connection for one request, whatever the state of the run."""
+    """A connection for one request, in one transaction: what it read is still so when it writes."""
     try:
-        with closing(connect(folder, read_only=False)) as connection, connection:
+        with closing(connect(folder, read_only=False)) as connection:
+            connection.execute("begin immediate")
             yield connection
+            connection.execute("commit")
     except sqlite3.Error as error:
         raise StoreError(f"{folder}: cannot be written ({error})") from error

@@ -28,7 +28,8 @@ create table run (
     device text not null default '', threads integer not null default 0,
     memory_bytes integer not null default 0,
     seconds_per_step real not null default 0,  -- the least time a step may take, 0 is full speed
-    owner_pid integer not null, owner_started real not null, heartbeat real not null,  -- seconds since 1970
+    owner_pid integer not null, owner_started real not null,  -- see ownership.py
+    heartbeat real not null,       -- seconds since 1970
     owner_host text not null default '',
     parent text not null default '', parent_step integer,  -- of a branch: the run it left, and after which step
     tags text not null default '[]', remark text not null default ''  -- what people wrote; tags are a JSON list
@@ -84,6 +85,9 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
         raise StoreError(f"{folder}: there is no run here (no {DATABASE}); give a run's folder")
     connection = _open(path, read_only)
     version = connection.execute("pragma user_version").fetchone()[0]
+    if version < 1:
+        connection.close()
+        raise StoreError(f"{path}: not a run's store, or damaged; move its folder elsewhere")
     if version > SCHEMA_VERSION:
         connection.close()
         raise StoreError(f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): update ppo-live")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import sqlite3
@@ -33,10 +34,13 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._connection = connect(folder, read_only=False)
-        self._connection.execute("pragma journal_mode = wal")
-        # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
-        self._connection.execute("pragma synchronous = normal")
+        try:
+            self._connection = connect(folder, read_only=False)
+            self._connection.execute("pragma journal_mode = wal")
+            # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
+            self._connection.execute("pragma synchronous = normal")
+        except sqlite3.Error as error:
+            raise StoreError(f"{folder}: the run cannot be written ({error}); look whether the folder is writable") from error
 
     @classmethod
     def create(
@@ -54,24 +58,25 @@ class RunStore:
             ) from error
 
     @classmethod
-    def reopen(cls, folder: Path) -> RunStore:
-        """Makes this process the owner of a run that has ended or whose owner is dead. Raises `StoreError` while another lives."""
+    def reopen(cls, folder: Path, abandoned: bool = False) -> RunStore:
+        """Makes this process the owner of a run that has ended or whose owner is dead. Raises `StoreError` while another lives.
+
+        abandoned: this very process owned the run, and has given it up without being able to say so: its disk was full.
+        """
         store = cls(folder)
         try:
             with store._transaction() as connection:
                 state, *owner = connection.execute(f"select state, {', '.join(_OWNER)} from run").fetchone()
                 before = Owner(*owner)
-                if state not in ENDED and before.lives:
+                if state not in ENDED and before.lives and not (abandoned and before.is_this_process):
                     raise StoreError(
                         f"{folder}: the run belongs to {before.name}, which is alive; only when it has ended can another take over"
                     )
-                mine = {**myself(), "state": "loading", "stage": "starting", "error": "", "traceback": ""}
+                mine = {**myself(), "state": "loading", "stage": "starting", "error": "", "traceback": "", "seconds_per_step": 0.0}
                 connection.execute(f"update run set {', '.join(f'{name} = ?' for name in mine)}", tuple(mine.values()))
                 last = connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
                 insert_event(connection, last, "state", {"state": "loading"})
-                connection.execute(
-                    "update commands set state = 'refused', reason = 'the run ended before it could be obeyed' where state = 'queued'"
-                )
+                _refuse_queued(connection, last, "the run ended before it could be obeyed")
             _put_reserve(folder)
         except BaseException as error:
             store._connection.close()
@@ -85,7 +90,7 @@ class RunStore:
         with self._transaction() as connection:
             connection.execute(
                 "insert into steps values (?, ?, ?, ?)",
-                (record.step, record.wall_time.isoformat(), record.config_version, json.dumps(dict(record.metrics))),
+                (record.step, record.wall_time.isoformat(), record.config_version, _as_json(record.metrics)),
             )
             for split, samples in ((TRAIN, record.samples), (EVAL, record.eval_samples)):
                 connection.executemany(
@@ -104,8 +109,10 @@ class RunStore:
             connection.execute(f"update run set {assignments}", tuple(fields.values()))
 
     def enter_state(self, state: str, step: int, **fields: Any) -> None:
-        """Changes the run's state and journals the change."""
+        """Changes the run's state and journals the change. At the end of a run, what is still asked of it is refused in the same breath."""
         with self._transaction() as connection:
+            if state in ENDED:
+                _refuse_queued(connection, step, f"the run has {state}")
             assignments = "".join(f", {name} = ?" for name in fields)
             connection.execute(f"update run set state = ?, heartbeat = ?{assignments}", (state, time.time(), *fields.values()))
             insert_event(connection, step, "state", {"state": state, **fields})
@@ -198,6 +205,15 @@ def _make_database(folder: Path, run_id: str, name: str, preset: str, config: Co
 def insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
     """Adds a line to the journal."""
     connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", (now(), step, kind, json.dumps(payload)))
+
+
+def _refuse_queued(connection: sqlite3.Connection, step: int, reason: str) -> None:
+    connection.execute("update commands set state = 'refused', reason = ?, step = ? where state = 'queued'", (reason, step))
+
+
+def _as_json(metrics: Mapping[str, float]) -> str:
+    """JSON has no NaN, and SQLite refuses to look into a text that has one."""
+    return json.dumps({name: value if math.isfinite(value) else str(value) for name, value in metrics.items()})
 
 
 def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:

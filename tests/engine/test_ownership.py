@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -14,8 +16,8 @@ import pytest
 
 from ppo_engine import Config, RunReader
 from ppo_engine.errors import ConfigError, StoreError
-from ppo_engine.store import DATABASE, Owner, RunStore, add_note, describe
-from ppo_engine.store.ownership import SILENT_S
+from ppo_engine.store import DATABASE, Owner, RunStore, add_note, describe, submit
+from ppo_engine.store.ownership import SILENT_S, _started, myself
 from ppo_engine.store.schema import SCHEMA_VERSION
 
 
@@ -66,13 +68,26 @@ def test_an_older_store_that_cannot_be_written_is_read_as_it_is(old_run: Path, m
 
 
 def test_owners_are_told_apart() -> None:
-    me = psutil.Process()
-    here = Owner(os.getpid(), me.create_time(), platform.node(), 0.0)
+    began = myself()["owner_started"]
+    here = Owner(os.getpid(), began, platform.node(), 0.0)
     assert here.lives and here.is_this_process
-    assert not Owner(os.getpid(), me.create_time() - 60, platform.node(), time.time()).lives, "an earlier process of the same number"
-    far = Owner(os.getpid(), me.create_time(), "another-machine", time.time())
+    assert not Owner(os.getpid(), began - 60, platform.node(), time.time()).lives, "an earlier process of the same number"
+    far = Owner(os.getpid(), began, "another-machine", time.time())
     assert far.lives and "another-machine" in far.name
     assert not Owner(1, 0.0, "another-machine", time.time() - SILENT_S - 1).lives, "no heartbeat for a minute"
+
+
+def test_an_owner_lives_on_when_the_clock_is_set_and_not_as_a_zombie(monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    owner = Owner(child.pid, _started(child.pid), platform.node(), 0.0)
+    monkeypatch.setattr("psutil.boot_time", lambda: psutil.boot_time() + 3600)
+    assert owner.lives
+    child.kill()
+    while psutil.Process(child.pid).status() != psutil.STATUS_ZOMBIE:
+        os.sched_yield()
+    assert not owner.lives, "killed, and not yet reaped by its parent"
+    child.wait()
+    assert not owner.lives
 
 
 def test_only_a_dead_owners_run_is_taken_over(tmp_path: Path) -> None:
@@ -89,9 +104,51 @@ def test_only_a_dead_owners_run_is_taken_over(tmp_path: Path) -> None:
 def test_two_that_reopen_at_once_do_not_both_own_it(tmp_path: Path) -> None:
     folder = make(tmp_path / "a-run")
     set_columns(folder, state="stopped")
+    take = """
+import pathlib, sys, ppo_engine.store
+ppo_engine.store.RunStore.reopen(pathlib.Path(sys.argv[1]))
+print("mine", flush=True)
+input()
+"""
+    other = subprocess.Popen([sys.executable, "-c", take, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None and other.stdout.readline() == "mine\n"
+    with pytest.raises(StoreError, match=f"process {other.pid}, which is alive"):
+        RunStore.reopen(folder)
+    other.kill()
+    other.wait()
     RunStore.reopen(folder).close()
+
+
+def test_a_run_that_could_not_write_its_last_words_can_be_taken_up_by_the_same_process(tmp_path: Path) -> None:
+    folder = make(tmp_path / "a-run")
+    set_columns(folder, state="running")
     with pytest.raises(StoreError, match="which is alive"):
         RunStore.reopen(folder)
+    RunStore.reopen(folder, abandoned=True).close()
+
+
+def test_what_is_asked_of_a_run_as_it_ends_is_refused(tmp_path: Path) -> None:
+    folder = make(tmp_path / "a-run")
+    store = RunStore.reopen(folder, abandoned=True)
+    number = submit(folder, "pause", "a test")
+    store.enter_state("finished", 3)
+    assert RunReader(folder).command(number) == ("refused", "the run has finished")
+    with pytest.raises(StoreError, match="pause: the run has finished"):
+        submit(folder, "pause", "a test")
+    store.close()
+
+
+def test_an_empty_file_is_no_store(tmp_path: Path) -> None:
+    (tmp_path / DATABASE).touch()
+    with pytest.raises(StoreError, match="not a run's store, or damaged"):
+        RunReader(tmp_path).info()
+
+
+def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
+    folder = make(tmp_path / "a-run")
+    describe(folder, name="half \ud83d")
+    add_note(folder, 0, "\ud83d")
+    assert RunReader(folder).info().name == "half ?"
 
 
 HOSTILE = ["<script>alert(1)</script>", "$x$ **bold** :red[x]", "../../etc/passwd", "=1+1", "a'; drop table run; --", "\N{PILE OF POO}"]

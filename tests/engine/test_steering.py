@@ -279,7 +279,7 @@ def test_a_run_with_a_living_owner_is_not_taken_over(begin: Callable[..., Run]) 
         session.reopen(run.folder)
     run.let_go()
     run.join()
-    with pytest.raises(StoreError, match="has taken all its 3 steps: branch it with more"):
+    with pytest.raises(ConfigError, match="has taken them all; branch it with more"):
         session.reopen(run.folder)
 
 

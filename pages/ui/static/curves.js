@@ -44,7 +44,9 @@ function themed(root, layout, range) {
   const axis = { gridcolor: `color-mix(in srgb, ${text} 10%, ${back})`, linecolor: text };
   const grid = resolve(root, axis.gridcolor);
   const themed = { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", font: { color: text, family: style.fontFamily, size: 12 },
-    hoverlabel: { bgcolor: back, font: { color: text } } };
+    hoverlabel: { bgcolor: back, font: { color: text } },
+    // Upright and see-through, since the legend lies along the top, and a touch screen shows the bar all the time.
+    modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: resolve(root, `color-mix(in srgb, ${text} 40%, ${back})`), activecolor: text } };
   for (const name of ["xaxis", "yaxis", "yaxis2"]) if (layout[name]) themed[name] = { ...layout[name], gridcolor: grid, linecolor: grid };
   if (range) themed.xaxis.range = range;
   return themed;

@@ -7,6 +7,8 @@ export function drawHistory(board, history) {
   local.history ??= build(board, parts.history);
   const made = local.history;
   fill(made.title, history.title);
+  made.problem.hidden = !history.problem;
+  fill(made.problem, history.problem ?? "");
   made.form.hidden = !history.writable;
   fill(made.pin, `Pin a note to step ${noteStep(board)}`);
   const fingerprint = JSON.stringify([board.data.run.id, history.items]);
@@ -32,10 +34,11 @@ function build(board, section) {
     ask(board, { kind: "note", step: noteStep(board), text: text.value });
     text.value = "";
   });
-  const rows = element("div", "rows");
+  const rows = element("div", "rows"), problem = element("div", "notice bad");
+  problem.setAttribute("role", "alert");
   header.append(title, element("span", "grow"), form);
-  section.append(header, rows);
-  return { title, form, pin, rows };
+  section.append(header, problem, rows);
+  return { title, form, pin, rows, problem };
 }
 
 function row(board, item) {

@@ -147,11 +147,6 @@ class _Draw:
         values = present(self.metrics, metric)[1]
         return float(values[-1]) if len(values) else float("nan")
 
-    def first(self, metric: str) -> float:
-        """The oldest value of a metric, NaN before there is one."""
-        values = present(self.metrics, metric)[1]
-        return float(values[0]) if len(values) else float("nan")
-
 
 def scatter(steps: Array, values: Array, **more: Any) -> Spec:
     """A scatter trace, thinned and shortened to what a screen can show."""

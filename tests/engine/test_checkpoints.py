@@ -149,3 +149,12 @@ def test_old_checkpoints_are_thinned_by_the_rule(tmp_path: Path, pointed_at: tup
     gone = checkpoints.thin(tmp_path, pointed_at, budget)
     assert [one.step for one in checkpoints.list_checkpoints(tmp_path)] == kept
     assert gone == sorted(set(steps) - set(kept))
+
+
+@pytest.mark.parametrize("damage", [{"files": {}}, None])
+def test_a_damaged_checkpoint_is_made_anew_when_its_step_is_taken_again(trainer: Trainer, tmp_path: Path, damage: object) -> None:
+    kept = checkpoints.save(trainer, tmp_path)
+    name = "model.safetensors" if damage is None else "manifest.json"
+    (kept.folder / name).write_text("{}" if damage is None else json.dumps(damage))
+    assert checkpoints.newest_sound(tmp_path) is None
+    checkpoints.save(trainer, tmp_path).verify()

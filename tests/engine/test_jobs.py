@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from ppo_engine import Config, session
+from ppo_engine import Config, checkpoints, session
+from ppo_engine.errors import CheckpointError
 from ppo_engine.jobs import work
 from ppo_engine.records import first_difference
 from ppo_engine.store import Job, ask_job, read_job, take_job
@@ -152,3 +153,19 @@ def test_what_a_dead_worker_had_taken_is_done_by_the_next(begin: Callable[..., R
     assert read_job(run.folder, number).state == "working" and take_job(run.folder) is None
     work(run.folder, patience_s=0.5)
     assert read_job(run.folder, number).state == "done"
+
+
+def test_a_worker_that_cannot_load_the_models_says_so(begin: Callable[..., Run]) -> None:
+    run = begin(steps=1)
+    run.thread.start()
+    run.join()
+    for made in checkpoints.list_checkpoints(run.folder):
+        (made.folder / "trainer.json").write_text("[")
+        manifest = json.loads((made.folder / "manifest.json").read_text())
+        del manifest["files"]["trainer.json"]  # not told from what was written, so found out only on loading
+        (made.folder / "manifest.json").write_text(json.dumps(manifest))
+    number = ask_job(run.folder, "playground", QUESTION)
+    with pytest.raises(CheckpointError):
+        work(run.folder)
+    job = read_job(run.folder, number)
+    assert job.state == "failed" and job.result is not None and "cannot be loaded" in job.result["error"]

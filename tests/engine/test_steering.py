@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -13,6 +15,7 @@ import pytest
 import torch
 
 from ppo_engine import Config, RunReader, checkpoints, session
+from ppo_engine.catalog import summaries
 from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.journal import replay
 from ppo_engine.records import first_difference
@@ -314,3 +317,47 @@ def test_without_anyone_to_resume_it_such_a_run_fails(tiny: Callable[..., Config
     info = RunReader(folder).info()
     assert info.state == "failed" and "Traceback" in info.traceback
     assert [row.step for row in RunReader(folder).steps()] == [0], "what was recorded before stays"
+
+
+def test_a_branch_that_cannot_be_copied_leaves_nothing_behind(begin: Callable[..., Run], tmp_path: Path) -> None:
+    parent = begin(steps=2, checkpoint_every=1)
+    parent.thread.start()
+    parent.join()
+    runs = tmp_path / "branches"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "copytree", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(StoreError, match="No space left on device"):
+            session.fork(parent.folder, 1, {}, runs)
+    assert list(runs.iterdir()) == []
+
+
+def test_more_steps_asked_for_during_the_wait_after_the_last_are_taken(begin: Callable[..., Run]) -> None:
+    run = begin(steps=2)
+    run.hold_at(1)
+    run.tell("speed", seconds_per_step=60.0)
+    run.let_go()
+    run.wait_for(2)
+    more = run.tell("edit", changes={"steps": 3})
+    full = run.tell("speed", seconds_per_step=0.0)
+    assert run.wait_for_answer(more) == run.wait_for_answer(full) == ("applied", "")
+    assert run.join() == "finished"
+    assert run.reader.info().last_step == 3
+
+
+def test_branches_of_one_checkpoint_have_names_of_their_own(begin: Callable[..., Run]) -> None:
+    names = []
+    for _ in range(6):
+        torch.manual_seed(0)
+        random.seed(0)  # as restoring a checkpoint does
+        names.append(begin(steps=1).reader.info().name)
+    assert len(set(names)) > 1
+
+
+def test_metrics_that_are_no_numbers_hide_no_run(begin: Callable[..., Run], tmp_path: Path) -> None:
+    """One token of one sample: its returns have no variance, so what share of it the values explain is no number."""
+    run = begin(steps=1, batch_size=1, mini_batch_size=1, output_min_length=1, output_max_length=1)
+    run.thread.start()
+    assert run.join() == "finished"
+    assert math.isnan(metrics_of(run.folder)[1]["ppo/val/var_explained"])
+    assert [one.folder for one in summaries(tmp_path)] == [run.folder]
+    assert replay(run.folder) == ""

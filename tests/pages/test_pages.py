@@ -13,9 +13,10 @@ import pytest
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 
+from pages.ui import asking
 from ppo_engine import METRICS, Config, RunReader, session
 from ppo_engine.config import KNOBS
-from ppo_engine.store import describe
+from ppo_engine.store import describe, list_runs
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "ui" / "shell.py")
@@ -185,6 +186,25 @@ def test_the_runs_page_lists_runs_and_finds_them(tiny: Callable[..., Config], ru
     assert len(page.dataframe[0].value) == 1
     page.text_input(key="runs_search").set_value("no such").run()
     assert "Clear the search" in page.info[0].value
+
+
+@pytest.mark.parametrize("names", [("query", "setting"), ("same", "same"), ("alpha", "alpha: score")])
+def test_runs_of_any_names_can_be_compared(names: tuple[str, str], tiny: Callable[..., Config], runs: Path) -> None:
+    for seed, name in enumerate(names):
+        folder, owner = session.create(tiny(seed=seed), "tiny-reviews", runs)
+        owner.run()
+        describe(folder, name=name)
+    page = app()
+    page.session_state["chosen_runs"] = [folder.name for folder in list_runs(runs)]
+    page.switch_page("../runs.py").run()
+    assert not page.exception
+    assert "2 runs compared" in [one.value for one in page.subheader]
+    assert len(page.dataframe) == 3
+
+
+@pytest.mark.parametrize("text", ["__x__", "_hidden_", "**b** $x$ :red[c]", "# a\n\n    b", "<i>"])
+def test_inert_text_escapes_all_that_markdown_reads(text: str) -> None:
+    assert not re.search(r"(?<!\\)[^\w\s\\]|(?<!\\)_|\n|  ", asking.inert(text))
 
 
 def test_a_run_of_another_process_is_shown_read_only(running: session.Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
-from ppo_engine.store import describe, list_runs
+from ppo_engine.store import describe, list_runs, submit
 from tests.browser.board import SMALL, press, state, step, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 
@@ -55,6 +55,16 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, server: Serve
     expect(paused.locator(".ppo-board .happening[data-kind=edit]")).to_have_count(2)
     assert RunReader(run).info().config.lam == 0.95
     expect(lam).to_have_value("0.95")
+
+
+def test_an_undo_that_cannot_be_says_why_beside_the_history(paused: Page, server: Server) -> None:
+    run = list_runs(server.runs)[0]
+    submit(run, "edit", "a test", changes={"steps": 1000})
+    paused.locator(".ppo-board .happening[data-kind=edit]").wait_for()
+    submit(run, "edit", "a test", changes={"steps": 400})
+    expect(paused.locator(".ppo-board .happening[data-kind=edit]")).to_have_count(2)
+    paused.locator(".ppo-board .happening[data-kind=edit]").last.get_by_role("button", name="Undo").click()
+    expect(paused.locator(".ppo-board .refusal")).to_contain_text("steps = 400: is so already")
 
 
 def test_a_note_is_plain_text_and_a_marker(paused: Page) -> None:

@@ -34,7 +34,7 @@ function build(board, section) {
     ask(board, { kind: "note", step: noteStep(board), text: text.value });
     text.value = "";
   });
-  const rows = element("div", "rows"), problem = element("div", "notice bad");
+  const rows = element("div", "rows"), problem = element("div", "refusal");
   problem.setAttribute("role", "alert");
   header.append(title, element("span", "grow"), form);
   section.append(header, problem, rows);

@@ -71,6 +71,7 @@ class Server:
 
     def __init__(self, runs: Path) -> None:
         self.runs = runs
+        runs.parent.mkdir(parents=True, exist_ok=True)
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]

@@ -35,7 +35,7 @@ def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> Non
     assert len(first_text) > 500
 
     page.locator(".ppo-board .pair .when", has_text="now").first.wait_for()  # the first evaluation after training began
-    wait_for_step(page, 12)
+    wait_for_step(page, 10)
     assert score(page) > first_score + 0.4
     assert page.locator(".ppo-board .samples").last.inner_text() != first_text
     assert page.locator(".ppo-board .pair .new").count() > 0
@@ -49,7 +49,7 @@ def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> Non
     wait_for_step(page, paused_at + 1)
     assert state(page) == "paused"
     press(page, "Resume")
-    wait_for_step(page, paused_at + 3)
+    wait_for_step(page, paused_at + 2)
 
     press(page, "Stop")
     wait_for_state(page, "stopped")

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from ppo_engine import METRICS, Config, RunReader
+from ppo_engine.__main__ import main
 from ppo_engine.store import list_runs
 
 ROOT = Path(__file__).parents[2]
@@ -64,8 +65,7 @@ def test_metrics_have_a_row_a_step_and_a_column_a_metric(trained: tuple[subproce
 @pytest.mark.parametrize("what", ["metrics", "samples", "tokens", "config"])
 def test_every_format_says_the_same(trained: tuple[subprocess.CompletedProcess[str], Path], what: str, tmp_path: Path) -> None:
     for suffix in ("csv", "jsonl", "parquet"):
-        done = ppo("export", str(trained[1]), "--what", what, "--format", suffix, "-o", str(tmp_path / f"x.{suffix}"))
-        assert done.returncode == 0, done.stderr
+        assert main(["export", str(trained[1]), "--what", what, "--format", suffix, "-o", str(tmp_path / f"x.{suffix}")]) == 0
     parquet = pd.read_parquet(tmp_path / "x.parquet")
     lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().strip().split("\n")]
     table = pd.read_csv(tmp_path / "x.csv", keep_default_na=False)
@@ -96,11 +96,24 @@ def test_a_pipe_closed_early_is_no_failure(trained: tuple[subprocess.CompletedPr
         (["--set", "steps"], "--set steps: must be NAME=VALUE"),
         (["--set", "stepz=4"], "did you mean steps?"),
         (["--set", "device=tpu"], "device = tpu: must be one of auto, cpu, cuda, mps"),
-        (["--set", "model_name=/no/such/folder"], "model_name = /no/such/folder: there is no such folder"),
     ],
 )
-def test_bad_input_exits_2_and_says_what_is_allowed(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = ppo("train", *arguments, "--runs", str(tmp_path))
+def test_bad_input_returns_2_and_says_what_is_allowed(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", *arguments, "--runs", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("lam=1.5", "lam = 1.5: must be a number from 0 to 1"),
+        ("model_name=/no/such/folder", "model_name = /no/such/folder: there is no such folder"),
+    ],
+)
+def test_bad_input_exits_2_without_a_traceback(setting: str, message: str, tmp_path: Path) -> None:
+    done = ppo("train", "--set", setting, "--runs", str(tmp_path))
     assert done.returncode == 2
     assert message in done.stderr and "Traceback" not in done.stderr
 

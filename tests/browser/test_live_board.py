@@ -82,7 +82,7 @@ def test_a_hidden_tab_is_silent_and_a_shown_one_catches_up(open_page: Callable[.
     see(page, "hidden")
     settle(page, frames)
     at, sent = RunReader(list_runs(server.runs)[0]).info().last_step, len(frames)
-    page.wait_for_timeout(4000)  # silence has no event to wait for
+    page.wait_for_timeout(2500)  # silence has no event to wait for
     assert len(frames) == sent
     assert RunReader(list_runs(server.runs)[0]).info().last_step > at
     see(page, "visible")

@@ -101,25 +101,25 @@ def test_a_run_that_was_asked_is_the_run_that_was_not(begin: Callable[..., Run])
         assert first_difference(one.metrics, other.metrics) == ""
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ({"count": 17}, "count = 17: must be a whole number from 1 to 16"),
-        ({"temperature": 0}, "temperature = 0: must be a number above 0 to 10"),
-        ({"sources": []}, "sources: choose at least one"),
-        ({"sources": [99]}, "sources = 99: has no checkpoint any more"),
-        ({"opening": "film " * 80}, "the policy takes 64 tokens in all"),
-        ({"length": 0}, "length = 0: must be"),
-    ],
-)
-def test_a_question_that_cannot_be_is_answered_with_why(begin: Callable[..., Run], change: dict[str, Any], problem: str) -> None:
+IMPOSSIBLE_QUESTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"count": 17}, "count = 17: must be a whole number from 1 to 16"),
+    ({"temperature": 0}, "temperature = 0: must be a number above 0 to 10"),
+    ({"sources": []}, "sources: choose at least one"),
+    ({"sources": [99]}, "sources = 99: has no checkpoint any more"),
+    ({"opening": "film " * 80}, "the policy takes 64 tokens in all"),
+    ({"length": 0}, "length = 0: must be"),
+]
+
+
+def test_a_question_that_cannot_be_is_answered_with_why(begin: Callable[..., Run]) -> None:
     run = begin(steps=2)
     run.hold_at(1)
-    number = session.ask(run.folder, "playground", {**QUESTION, **change})
+    numbers = [session.ask(run.folder, "playground", {**QUESTION, **change}) for change, _ in IMPOSSIBLE_QUESTIONS]
     run.let_go()
     assert run.join() == "finished"
-    job = answer(run.folder, number)
-    assert job.state == "failed" and job.result is not None and problem in job.result["error"]
+    for number, (_, problem) in zip(numbers, IMPOSSIBLE_QUESTIONS, strict=True):
+        job = answer(run.folder, number)
+        assert job.state == "failed" and job.result is not None and problem in job.result["error"]
 
 
 def test_an_empty_opening_begins_a_text(begin: Callable[..., Run]) -> None:

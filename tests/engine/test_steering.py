@@ -78,24 +78,22 @@ def test_an_edit_while_loading_waits_for_the_models(begin: Callable[..., Run]) -
     assert edits(run) == [(-1, {"temperature": [1.0, 0.5]})]
 
 
-@pytest.mark.parametrize(
-    ("changes", "problem"),
-    [
-        ({"seed": 3}, "seed = 3: cannot change during a run; branch a new run with it"),
-        ({"lam": 2}, "lam = 2: must be a number from 0 to 1"),
-        ({"nothing": 2}, "nothing: there is no such setting"),
-        ({"mini_batch_size": 9}, "mini_batch_size = 9: must be at most batch_size, which is 8"),
-        ({"steps": 1}, "steps = 1: must be more than 1, the steps already taken"),
-        ({"gamma": 1.0}, "gamma = 1.0: is so already"),
-    ],
-)
-def test_an_edit_that_cannot_be_is_refused_where_it_is_asked_for(
-    begin: Callable[..., Run], changes: dict[str, object], problem: str
-) -> None:
+IMPOSSIBLE_EDITS: list[tuple[dict[str, object], str]] = [
+    ({"seed": 3}, "seed = 3: cannot change during a run; branch a new run with it"),
+    ({"lam": 2}, "lam = 2: must be a number from 0 to 1"),
+    ({"nothing": 2}, "nothing: there is no such setting"),
+    ({"mini_batch_size": 9}, "mini_batch_size = 9: must be at most batch_size, which is 8"),
+    ({"steps": 1}, "steps = 1: must be more than 1, the steps already taken"),
+    ({"gamma": 1.0}, "gamma = 1.0: is so already"),
+]
+
+
+def test_an_edit_that_cannot_be_is_refused_where_it_is_asked_for(begin: Callable[..., Run]) -> None:
     run = begin(steps=4)
     run.hold_at(1)
-    with pytest.raises(ConfigError, match=problem.replace("(", r"\(")):
-        run.tell("edit", changes=changes)
+    for changes, problem in IMPOSSIBLE_EDITS:
+        with pytest.raises(ConfigError, match=problem):
+            run.tell("edit", changes=changes)
     run.let_go()
     assert run.join() == "finished" and edits(run) == []
 
@@ -258,21 +256,21 @@ def test_a_branch_needs_its_parent_no_more(begin: Callable[..., Run], tmp_path: 
         replay(child.folder)
 
 
-@pytest.mark.parametrize(
-    ("step", "changes", "problem"),
-    [
-        (1, {}, "step = 1: has no checkpoint; those there are: 2, 3"),
-        (2, {"steps": 2}, "steps = 2: must be more than 2, the step that the branch starts after"),
-        (2, {"model_name": "gpt2"}, "model_name = gpt2: a branch goes on with its parent's policy"),
-        (2, {"lam": 7}, "lam = 7: must be a number from 0 to 1"),
-    ],
-)
-def test_a_branch_that_cannot_be_is_refused(begin: Callable[..., Run], step: int, changes: dict[str, object], problem: str) -> None:
+IMPOSSIBLE_BRANCHES: list[tuple[int, dict[str, object], str]] = [
+    (1, {}, "step = 1: has no checkpoint; those there are: 2, 3"),
+    (2, {"steps": 2}, "steps = 2: must be more than 2, the step that the branch starts after"),
+    (2, {"model_name": "gpt2"}, "model_name = gpt2: a branch goes on with its parent's policy"),
+    (2, {"lam": 7}, "lam = 7: must be a number from 0 to 1"),
+]
+
+
+def test_a_branch_that_cannot_be_is_refused(begin: Callable[..., Run]) -> None:
     parent = begin(steps=3, checkpoint_every=2)
     parent.thread.start()
     parent.join()
-    with pytest.raises(ConfigError, match=problem):
-        session.fork(parent.folder, step, changes, parent.folder.parent)
+    for step, changes, problem in IMPOSSIBLE_BRANCHES:
+        with pytest.raises(ConfigError, match=problem):
+            session.fork(parent.folder, step, changes, parent.folder.parent)
 
 
 def test_a_run_with_a_living_owner_is_not_taken_over(begin: Callable[..., Run]) -> None:

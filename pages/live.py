@@ -29,8 +29,7 @@ def _payload(folder: Path, example: bool) -> dict[str, Any]:
     info = state.info_of(folder)
     earlier = None if example else state.earlier_run(folder)
     prompt = (st.session_state.get("board") or {}).get("prompt") or 0
-    problem = st.session_state.get("problem") and st.session_state.problem_in_words
-    return board.board_payload(folder, info, earlier, _pinned(folder), example, int(prompt), problem or "")
+    return board.board_payload(folder, info, earlier, _pinned(folder), example, int(prompt), asking.problem_in_words())
 
 
 def _pin() -> None:

@@ -53,7 +53,7 @@ def _titled(source: str | int) -> str:
 
 
 def _ask(folder: Path, **payload: Any) -> None:
-    st.session_state.problem = ""
+    asking.forget_problem()
     try:
         st.session_state.playing = folder, session.ask(folder, "playground", payload)
     except PPOEngineError as error:

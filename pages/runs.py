@@ -58,7 +58,7 @@ def draw() -> None:
     if not listed:
         st.info("No run has that in its name, tags, remark, preset or state. Clear the search to see all.")
         return
-    chosen = _choose(listed)
+    chosen = _choose(listed, {one.id: one.name for one in found})
     if not chosen:
         st.caption("Tick a run to open, resume, rename, export or delete it; tick two or more to compare them.")
     elif len(chosen) == 1:
@@ -72,9 +72,9 @@ def _matches(one: Summary, wanted: str) -> bool:
     return all(word in text for word in wanted.lower().split())
 
 
-def _choose(listed: list[Summary]) -> list[Summary]:
+def _choose(listed: list[Summary], names: dict[str, str]) -> list[Summary]:
     """The table; what is ticked is remembered by run, since rows move when a run begins or goes."""
-    ids, names = [one.id for one in listed], {one.id: one.name for one in listed}
+    ids = [one.id for one in listed]
     remembered = [ids.index(one) for one in st.session_state.get(_CHOSEN, []) if one in ids]
     event = st.dataframe(
         [_row(one, names) for one in listed],
@@ -90,7 +90,7 @@ def _choose(listed: list[Summary]) -> list[Summary]:
 
 
 def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
-    """names: of the runs there are; a parent that is gone still has the one in its identity."""
+    """names: of all runs there are; a parent that is gone still has the one in its identity."""
     return {
         "name": one.name,
         "state": one.state,

@@ -17,7 +17,7 @@ from .state import info_of
 
 def tell(folder: Path, kind: str, **payload: Any) -> int | None:
     """Submits a command; returns its number, None where it was refused."""
-    st.session_state.problem = ""
+    forget_problem()
     try:
         return session.command(folder, kind, **payload)
     except PPOEngineError as error:
@@ -48,7 +48,7 @@ def edit_is_open(folder: Path | None) -> bool:
 
 def note(folder: Path, step: int, text: str) -> None:
     """Pins a remark to a step."""
-    st.session_state.problem = ""
+    forget_problem()
     try:
         add_note(folder, step, text)
     except PPOEngineError as error:
@@ -56,9 +56,24 @@ def note(folder: Path, step: int, text: str) -> None:
 
 
 def complain(error: PPOEngineError) -> None:
-    """Shows an error in the sidebar, and beside the history, until something else is asked for."""
-    st.session_state.problem_in_words = str(error)
-    st.session_state.problem = "That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error))
+    """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for."""
+    st.session_state.problem = error.with_traceback(None)  # which would keep alive whatever its frames hold
+
+
+def forget_problem() -> None:
+    """Something else is asked for."""
+    st.session_state.problem = None
+
+
+def show_problem() -> None:
+    """Draws what `complain` was told last, if anything."""
+    if error := st.session_state.get("problem"):
+        st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
+
+
+def problem_in_words() -> str:
+    """The same as plain text, "" for none."""
+    return str(st.session_state.get("problem") or "")
 
 
 def info(folder: Path | None) -> RunInfo | None:

@@ -82,7 +82,7 @@ def board_payload(
     rows, frame = view.refresh()
     step, sample = pinned or (info.last_step, -1)
     history = view.history()
-    charts, pairs, batch = _slow_parts(folder, earlier, len(rows), len(history), step)
+    charts, pairs, batch, kept = _slow_parts(folder, earlier, len(rows), len(history), step)
     return {
         "run": _run_line(info, rows, example),
         "notice": _notice(info, frame, example),
@@ -90,13 +90,13 @@ def board_payload(
         "charts": charts,
         "pairs": pairs,
         "prompts": _prompts(folder, len(rows), prompt),
-        "history": {**_history(info, history, {one.step for one in list_checkpoints(folder)}, example), "problem": problem},
+        "history": {**_history(info, history, kept, example), "problem": problem},
         "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": step, "sample": sample}},
     }
 
 
 @lru_cache(maxsize=32)
-def _slow_parts(folder: Path, earlier: Path | None, _rows: int, _events: int, step: int) -> tuple[Any, Any, Any]:
+def _slow_parts(folder: Path, earlier: Path | None, _rows: int, _events: int, step: int) -> tuple[Any, Any, Any, set[int]]:
     """What changes only with a step or an event, made once for all who look on."""
     view = view_of(folder)
     frame, info = view.refresh()[1], view.reader.info()
@@ -107,7 +107,7 @@ def _slow_parts(folder: Path, earlier: Path | None, _rows: int, _events: int, st
         {"key": chart.key, "title": chart.title, "spec": chart.spec, "about": "\n\n".join(METRICS[name].tooltip for name in chart.metrics)}
         for chart in live_charts(frame, info.config, ghost, view.history())
     ]
-    return charts, _then_and_now(view), _batch(view, step)
+    return charts, _then_and_now(view), _batch(view, step), {one.step for one in list_checkpoints(folder)}
 
 
 def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[str, Any]:

@@ -78,8 +78,8 @@ def _dialog(parent: Path) -> None:
     except PPOEngineError as error:
         st.error(asking.inert(str(error)))
         return
-    running = session.current()
-    on = asking.info(running.folder) if running is not None and running.alive else None
+    running = session.running()
+    on = asking.info(running.folder) if running else None
     if on is not None:
         st.caption(f"The run {asking.inert(on.name)} is on, and there can be one at a time here. It keeps what it recorded.")
     if st.button("Stop it and start the branch" if on is not None else "Start the branch", type="primary", width="stretch"):

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.errors import PPOEngineError
+from ppo_engine.errors import PPOEngineError, RunBusyError
 from ppo_engine.store import RunInfo, RunReader, list_runs
 
 from . import asking
@@ -18,12 +18,6 @@ from .state import runs_folder, shown_run
 
 TAKEN_UP = ("stopped", "failed", "interrupted")
 """States from which a run can be taken up again."""
-
-
-def run_is_on() -> bool:
-    """Whether this server trains a run now."""
-    running = session.current()
-    return running is not None and running.alive
 
 
 def buttons() -> None:
@@ -37,80 +31,34 @@ def buttons() -> None:
     goes_on = info is not None and state in TAKEN_UP and info.last_step < info.config.steps
     # Every button has a place of its own: one that changed into another would make the rest jump away from under the pointer.
     left, right = st.columns(2, gap="small")
-    common: dict[str, Any] = {"width": "stretch"}
-    left.button(
-        "Start",
-        type="primary",
-        icon=":material/play_arrow:",
-        on_click=when_free,
-        args=(_start,),
-        shortcut="S",
-        help="Train a new run with the settings below.",
-        **common,
-    )
-    right.button(
-        "Stop",
-        icon=":material/stop:",
-        disabled=not mine,
-        on_click=asking.tell,
-        args=(folder, "stop"),
-        shortcut="X",
-        help="End the run after the step under way. What it recorded stays, and it can be resumed.",
-        **common,
-    )
-    left.button(
-        "Pause",
-        icon=":material/pause:",
-        disabled=not mine or state == "paused",
-        on_click=asking.tell,
-        args=(folder, "pause"),
-        shortcut="P",
-        help="Pause after the step under way.",
-        **common,
-    )
-    right.button(
-        "Resume",
-        icon=":material/resume:",
-        disabled=not (goes_on or (mine and state == "paused")),
-        on_click=when_free if goes_on else asking.tell,
-        args=(session.resume, folder) if goes_on else (folder, "resume"),
-        shortcut="P",
-        help="Go on: with a paused run, or with one that ended before its last step, from its last checkpoint.",
-        **common,
-    )
-    left.button(
-        "Step",
-        icon=":material/skip_next:",
-        disabled=not mine,
-        on_click=asking.tell,
-        args=(folder, "step"),
-        shortcut="N",
-        help="Take one PPO step, then pause.",
-        **common,
-    )
-    right.button(
-        "Checkpoint",
-        icon=":material/bookmark_add:",
-        disabled=not mine,
-        on_click=asking.tell,
-        args=(folder, "checkpoint"),
-        help="Keep the models as they are after the step under way, to branch or resume from.",
-        **common,
-    )
+    _button(left, "Start", "play_arrow", "Train a new run with the settings below.", when_free, _start, type="primary", shortcut="S")
+    about = "End the run after the step under way. What it recorded stays, and it can be resumed."
+    _button(right, "Stop", "stop", about, asking.tell, folder, "stop", disabled=not mine, shortcut="X")
+    about = "Pause after the step under way."
+    _button(left, "Pause", "pause", about, asking.tell, folder, "pause", disabled=not mine or state == "paused", shortcut="P")
+    about = "Go on: with a paused run, or with one that ended before its last step, from its last checkpoint."
+    resume = (when_free, session.resume, folder) if goes_on else (asking.tell, folder, "resume")
+    _button(right, "Resume", "resume", about, *resume, disabled=not (goes_on or (mine and state == "paused")), shortcut="P")
+    _button(left, "Step", "skip_next", "Take one PPO step, then pause.", asking.tell, folder, "step", disabled=not mine, shortcut="N")
+    about = "Keep the models as they are after the step under way, to branch or resume from."
+    _button(right, "Checkpoint", "bookmark_add", about, asking.tell, folder, "checkpoint", disabled=not mine)
     if alive and not mine and info is not None:
         st.caption(f"This run belongs to {asking.inert(info.owner.name)}. It can be watched here, and controlled there.")
     _speed(folder, info, mine)
     _waiting()
     _confirm_replacement()
-    if problem := st.session_state.get("problem"):
-        st.error(problem)
+    asking.show_problem()
+
+
+def _button(place: Any, label: str, icon: str, about: str, action: Callable[..., Any], *arguments: Any, **more: Any) -> None:
+    place.button(label, icon=f":material/{icon}:", width="stretch", help=about, on_click=action, args=arguments, **more)
 
 
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
     """The page around the buttons follows the run: locked and staged settings, what is in force, and how often it looks."""
     asking.edit_is_open(folder)
     alive = info is not None and info.alive
-    now = (alive, run_is_on(), info.config_version if alive else 0, info is not None and info.last_step > 0)
+    now = (alive, session.running() is not None, info.config_version if alive else 0, info is not None and info.last_step > 0)
     before = st.session_state.get("seen_state", now)
     st.session_state.seen_state = now
     if now != before:
@@ -119,11 +67,11 @@ def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> 
 
 def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
     """Does something that makes a run go on here; asks first if another is on."""
-    st.session_state.problem = ""
-    running = session.current()
-    if action is session.resume and running is not None and running.alive and running.folder == arguments[0]:
-        st.session_state.problem = "This run is on already: another tab has taken it up."
-    elif run_is_on():
+    asking.forget_problem()
+    running = session.running()
+    if running and action is session.resume and running.folder == arguments[0]:
+        asking.complain(RunBusyError("This run is on already: another tab has taken it up."))
+    elif running:
         st.session_state.replacing = "ask", action, arguments
     else:
         _do(action, *arguments)
@@ -131,8 +79,8 @@ def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
 
 def replace_run(action: Callable[..., session.Session], *arguments: Any) -> None:
     """Stops the run that is on, and then does something that makes a run go on here."""
-    running = session.current()
-    if running is None or not running.alive:
+    running = session.running()
+    if running is None:
         _do(action, *arguments)
         return
     asking.tell(running.folder, "stop")
@@ -140,7 +88,7 @@ def replace_run(action: Callable[..., session.Session], *arguments: Any) -> None
 
 
 def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
-    st.session_state.problem = ""
+    asking.forget_problem()
     try:
         begun = action(*arguments)
     except PPOEngineError as error:
@@ -166,10 +114,10 @@ def _start() -> session.Session:
 def _confirm_replacement() -> None:
     """A second start says which run is on, and offers to stop it."""
     stage, *what = st.session_state.get("replacing") or ("",)
-    running = session.current()
+    running = session.running()
     if stage != "ask":
         return
-    if running is None or not running.alive:
+    if running is None:
         st.session_state.replacing = None
         return
     name = asking.inert(RunReader(running.folder).info().name)
@@ -189,8 +137,8 @@ def _waiting() -> None:
     if stage != "waiting":
         return
     leaving, action, arguments = what
-    running = session.current()
-    if running is not None and running.alive and running.folder == leaving:
+    running = session.running()
+    if running and running.folder == leaving:
         st.caption("Waiting for the run to end its step.")
         return
     st.session_state.replacing = None

@@ -39,8 +39,7 @@ def draw(one: Summary) -> None:
         _export(one)
     with deleting:
         _delete(one)
-    if problem := st.session_state.get("problem"):
-        st.error(problem)
+    asking.show_problem()
 
 
 def _open(one: Summary) -> None:
@@ -73,7 +72,7 @@ def _describe(one: Summary) -> None:
             except PPOEngineError as error:
                 asking.complain(error)
             else:
-                st.session_state.problem = ""
+                asking.forget_problem()
             st.rerun()
 
 

@@ -72,8 +72,8 @@ def form_config() -> Config:
 
 def settings() -> None:
     """The form. While a run is on, it shows that run's settings: those that may change in mid-run are staged, the others locked."""
-    running = session.current()
-    on = running.folder if running is not None and running.alive else None
+    running = session.running()
+    on = running.folder if running else None
     info = asking.info(on)
     if info is not None and on is not None:
         _follow(on, info)

@@ -78,8 +78,8 @@ def branch(parent: Path, step: int, changes: dict[str, Any], runs: Path) -> Sess
 def _begin(make: Callable[[], tuple[Path, RunOwner]]) -> Session:
     global _current
     with _lock:
-        if _current is not None and _current.alive:
-            raise RunBusyError(f"the run {RunReader(_current.folder).info().name} is on: stop it first")
+        if busy := running():
+            raise RunBusyError(f"the run {RunReader(busy.folder).info().name} is on: stop it first")
         _current = Session(*make())
         _current.thread.start()
         return _current
@@ -88,6 +88,11 @@ def _begin(make: Callable[[], tuple[Path, RunOwner]]) -> Session:
 def current() -> Session | None:
     """The session that was started last in this process."""
     return _current
+
+
+def running() -> Session | None:
+    """The session that is on in this process, None while none is."""
+    return _current if _current is not None and _current.alive else None
 
 
 def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> int:
@@ -132,9 +137,9 @@ def attend(folder: Path) -> None:
 def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
     """Ends this process's run, cleanly if it can within the time, and its workers; for the end of the server."""
     with _lock:
-        if _current is not None and _current.alive:
-            _current.owner.quit()
-            _current.thread.join(timeout_s)
+        if on := running():
+            on.owner.quit()
+            on.thread.join(timeout_s)
         for worker in _workers.values():
             worker.terminate()
 
@@ -214,6 +219,7 @@ __all__ = [
     "fork",
     "reopen",
     "resume",
+    "running",
     "shutdown",
     "start",
     "warm_up",

@@ -71,7 +71,7 @@ class RunOwner:
         try:
             self._train()
         except StepAbandoned:
-            self._end("stopped")
+            self._change_state("stopped", stage="")
         except Exception as error:
             # Whatever went wrong belongs in the run's store and on its page, not in a lost thread.
             self._fail(error)
@@ -88,7 +88,7 @@ class RunOwner:
             self._keep(record)
         self._do_jobs()
         self._checkpoint()
-        self._end("stopped" if self._must_end else "finished")
+        self._change_state("stopped" if self._must_end else "finished", stage="")
 
     def _take_up(self, pause_because: str = "") -> None:
         """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was recorded after it."""
@@ -316,9 +316,6 @@ class RunOwner:
         if self.state == "loading" and self._must_end:
             return True
         return self._quit_by is not None and time.monotonic() > self._quit_by
-
-    def _end(self, state: str) -> None:
-        self._change_state(state, stage="")
 
     def _fail(self, error: Exception) -> None:
         self.failure = type(error)  # the error itself would hold on to the trainer, through its traceback

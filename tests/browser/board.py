@@ -9,6 +9,9 @@ from playwright.sync_api import Locator, Page
 SMALL = "steps=400&batch_size=24&mini_batch_size=12&eval_batch_size=16&ppo_epochs=2&eval_every=4"
 """Settings with quick steps, as a link has them."""
 
+LONG = SMALL.replace("steps=400", "steps=100000")
+"""The same for a run that does not end by itself."""
+
 
 def button(page: Page, name: str) -> Locator:
     """The button of that name; its keyboard shortcut, if it has one, stands behind the name."""

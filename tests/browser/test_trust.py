@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs
-from tests.browser.board import SMALL, press, wait_for_state, wait_for_step
+from tests.browser.board import LONG, press, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 from tests.browser.trust import kill_again_and_again, open_on, press_from_two_tabs
 
@@ -27,7 +27,7 @@ def test_two_tabs_pressing_against_each_other_leave_a_legal_run(browser: Browser
 
 def test_a_second_server_watches_and_takes_over_only_from_the_dead(browser: Browser, tmp_path: Path) -> None:
     first, second = Server(tmp_path / "runs"), Server(tmp_path / "runs")
-    owner, guest = open_on(browser, first, f"?{SMALL.replace('steps=400', 'steps=100000')}"), open_on(browser, second)
+    owner, guest = open_on(browser, first, f"?{LONG}"), open_on(browser, second)
     try:
         press(owner, "Start")
         wait_for_state(guest, "running")

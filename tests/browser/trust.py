@@ -24,10 +24,10 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from ppo_engine import RunReader
 from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.store import DATABASE, list_runs
-from tests.browser.board import SMALL, button, press, state, step, wait_for_state
+from tests.browser.board import LONG, button, press, state, step, wait_for_state
 from tests.browser.conftest import FLAGS, PATIENCE_S, Server, chromium
 
-BUSY = SMALL.replace("steps=400", "steps=100000") + "&checkpoint_every=1&checkpoint_disk_mb=60"
+BUSY = LONG + "&checkpoint_every=1&checkpoint_disk_mb=60"
 """A run that commits and keeps a checkpoint at every step, so that a kill meets every kind of work."""
 
 LEGAL = {
@@ -114,7 +114,7 @@ def _inspect(run: Path, shown: int, report: Report) -> None:
 def press_from_two_tabs(browser: Browser, server: Server, presses: int, rng: random.Random) -> Report:
     """Two tabs press Pause or Resume, Step and Stop (and Resume again) against each other."""
     report = Report()
-    tabs = [open_on(browser, server, f"?{SMALL.replace('steps=400', 'steps=100000')}"), open_on(browser, server)]
+    tabs = [open_on(browser, server, f"?{LONG}"), open_on(browser, server)]
     press(tabs[0], "Start")
     for tab in tabs:
         wait_for_state(tab, "running")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,9 +15,9 @@ from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import asking
-from ppo_engine import METRICS, Config, RunReader, session
+from ppo_engine import METRICS, Config, RunReader, checkpoints, session
 from ppo_engine.config import KNOBS
-from ppo_engine.store import describe, list_runs
+from ppo_engine.store import add_note, describe, list_runs
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "ui" / "shell.py")
@@ -161,6 +162,30 @@ def test_a_stopped_run_resumes_with_one_press(running: session.Session) -> None:
     resumed = session.current()
     assert resumed is not None and resumed is not running and resumed.folder == running.folder and resumed.alive
     wait_until(lambda: RunReader(running.folder).info().state == "running")
+
+
+def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running: session.Session) -> None:
+    page = app()
+    press(page, "Stop")
+    running.thread.join(30)
+    page.run()
+    session.resume(running.folder)
+    press(page, "Resume")
+    assert not page.exception
+    assert "another tab has taken it up" in page.error[0].value.replace("\\", "")
+    assert "another tab has taken it up" in board(page)["history"]["problem"]  # type: ignore[index]
+
+
+def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) -> None:
+    def kept() -> list[str]:
+        return [item["text"] for item in board(app())["history"]["items"] if item["kind"] == "checkpoint"]  # type: ignore[index]
+
+    before = kept()
+    assert all(text.endswith("MB.") for text in before)
+    newest = checkpoints.list_checkpoints(running.folder)[-1]
+    shutil.rmtree(newest.folder)
+    add_note(running.folder, 1, "a note")
+    assert kept() == [before[0] + " Removed since, to save space.", *before[1:]]
 
 
 def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:

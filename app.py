@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from pages.ui.assets import ROUTES
+from pages.ui.presses import PressesOnce
 from ppo_engine import session
 
 
@@ -16,4 +18,4 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     session.shutdown()
 
 
-app = st.App("pages/ui/shell.py", lifespan=lifespan, routes=ROUTES)
+app = st.App("pages/ui/shell.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(PressesOnce)])

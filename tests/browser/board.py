@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 from playwright.sync_api import Locator, Page
+
+from ppo_engine.store import DATABASE
 
 SMALL = "steps=400&batch_size=24&mini_batch_size=12&eval_batch_size=16&ppo_epochs=2&eval_every=4"
 """Settings with quick steps, as a link has them."""
@@ -58,3 +63,9 @@ def points(page: Page, chart: str) -> int:
             "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace => trace.x.length))", chart
         )
     )
+
+
+def commands(run: Path) -> list[tuple[str, str, str]]:
+    """Kind, state and reason of all that was asked of a run, in order."""
+    with closing(sqlite3.connect(run / DATABASE)) as connection:
+        return connection.execute("select kind, state, reason from commands order by id").fetchall()

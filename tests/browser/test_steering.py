@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import describe, list_runs, submit
-from tests.browser.board import SMALL, press, state, step, wait_for_state, wait_for_step
+from tests.browser.board import SMALL, commands, press, state, step, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 
 HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** :red[c]"
@@ -92,6 +92,21 @@ def test_keys_play_step_and_stop_but_not_while_typing(paused: Page) -> None:
     wait_for_state(paused, "running")
     paused.keyboard.press("x")
     wait_for_state(paused, "stopped")
+
+
+def test_a_press_that_a_timer_overtakes_counts_once(paused: Page, server: Server) -> None:
+    """The page is kept busy until its refresh is overdue; Step is pressed before that goes out, and its own message has to wait again."""
+    paused.evaluate(
+        """() => {
+            const pressed = [...document.querySelectorAll("button")].find(button => button.innerText.includes("Step"));
+            const busy = (ms) => { for (const until = performance.now() + ms; performance.now() < until;); };
+            setTimeout(() => { setTimeout(busy, 0, 500); pressed.click(); }, 0);
+            busy(1500);
+        }"""
+    )
+    press(paused, "Stop")  # comes after all that the first press has sent
+    wait_for_state(paused, "stopped")
+    assert [kind for kind, _, _ in commands(list_runs(server.runs)[0])][-2:] == ["step", "stop"]
 
 
 def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, server: Server) -> None:

@@ -58,6 +58,7 @@ def note(folder: Path, step: int, text: str) -> None:
 def complain(error: PPOEngineError) -> None:
     """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for."""
     st.session_state.problem = error.with_traceback(None)  # which would keep alive whatever its frames hold
+    st.session_state.problems = st.session_state.get("problems", 0) + 1
 
 
 def forget_problem() -> None:
@@ -66,9 +67,10 @@ def forget_problem() -> None:
 
 
 def show_problem() -> None:
-    """Draws what `complain` was told last, if anything."""
+    """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person sees the press was heard."""
     if error := st.session_state.get("problem"):
-        st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
+        with st.container(key=f"problem-{st.session_state.problems}"):
+            st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
 
 
 def problem_in_words() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.errors import PPOEngineError, RunBusyError
+from ppo_engine.errors import PPOEngineError, RunBusyError, StoreError
 from ppo_engine.store import RunInfo, RunReader, list_runs
 
 from . import asking
@@ -19,11 +19,14 @@ from .state import runs_folder, shown_run
 TAKEN_UP = ("stopped", "failed", "interrupted")
 """States from which a run can be taken up again."""
 
+_KEY = "press-"
+
 
 def buttons() -> None:
     """All that a run can be asked for; runs again and again while a page is open."""
     folder = shown_run()
     info = asking.info(folder)
+    _answer_late_presses(info)
     _rerun_when_something_changed(folder, info)
     alive = info is not None and info.alive
     mine = info is not None and alive and info.owner.is_this_process
@@ -50,8 +53,35 @@ def buttons() -> None:
     asking.show_problem()
 
 
-def _button(place: Any, label: str, icon: str, about: str, action: Callable[..., Any], *arguments: Any, **more: Any) -> None:
-    place.button(label, icon=f":material/{icon}:", width="stretch", help=about, on_click=action, args=arguments, **more)
+def _button(
+    place: Any, label: str, icon: str, about: str, action: Callable[..., Any], *arguments: Any, disabled: bool = False, **more: Any
+) -> None:
+    (_greyed().add if disabled else _greyed().discard)(label)
+    place.button(
+        label,
+        key=_KEY + label,
+        icon=f":material/{icon}:",
+        width="stretch",
+        help=about,
+        on_click=action,
+        args=arguments,
+        disabled=disabled,
+        **more,
+    )
+
+
+def _greyed() -> set[str]:
+    """The buttons that were drawn last as not to be pressed."""
+    greyed: set[str] = st.session_state.setdefault("greyed", set())
+    return greyed
+
+
+def _answer_late_presses(info: RunInfo | None) -> None:
+    """A press on its way while its button was greyed reaches no callback: Streamlit drops it without a word."""
+    for label in _greyed():
+        if st.session_state.get(_KEY + label):
+            now = f"the run has changed, and is {info.state} now" if info else "there is no run"
+            asking.complain(StoreError(f"{label} came too late: {now}."))
 
 
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:

@@ -19,12 +19,12 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
 
 from ppo_engine import RunReader
 from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.store import DATABASE, list_runs
-from tests.browser.board import LONG, button, press, state, step, wait_for_state
+from tests.browser.board import LONG, button, commands, press, state, step, wait_for_state
 from tests.browser.conftest import FLAGS, PATIENCE_S, Server, chromium
 
 BUSY = LONG + "&checkpoint_every=1&checkpoint_disk_mb=60"
@@ -36,6 +36,15 @@ LEGAL = {
     "paused": {"running", "stopped", "failed", "loading"},
     "stopped": {"loading"},
 }
+
+_NOTE_PRESSES = """() => {
+    window.presses = [];
+    document.addEventListener("click", event => {
+        const pressed = event.target.closest("[data-testid=stSidebar] button:not(:disabled)");
+        if (pressed) window.presses.push(`${pressed.querySelector("p").textContent} ${new Date().toISOString()}`);
+    }, true);
+}"""
+_COUNT_REFUSALS = "() => Number(document.querySelector('[class*=st-key-problem-]')?.className.match(/st-key-problem-(\\d+)/)[1] ?? 0)"
 
 
 @dataclass
@@ -65,7 +74,7 @@ def kill_again_and_again(browser: Browser, home: Path, kills: int, rng: random.R
     page = open_on(browser, server, f"?{BUSY}")
     press(page, "Start")
     for _ in range(kills):
-        wait_for_state(page, "running")
+        _wait_until_running(page, server)
         shown = _watch(page, rng.uniform(0.05, 3.0))
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
@@ -77,7 +86,7 @@ def kill_again_and_again(browser: Browser, home: Path, kills: int, rng: random.R
         if state(page) != "interrupted":
             report.broken.append(f"after kill {report.kills} the page says {state(page)}, not interrupted")
         press(page, "Resume")
-    wait_for_state(page, "running")
+    _wait_until_running(page, server)
     resumed = step(page)
     page.wait_for_function(
         "least => Number(document.querySelector('.ppo-board .top').textContent.match(/step (\\d+) of/)[1]) > least", arg=resumed
@@ -87,6 +96,23 @@ def kill_again_and_again(browser: Browser, home: Path, kills: int, rng: random.R
     page.context.close()
     server.stop()
     return report
+
+
+def _wait_until_running(page: Page, server: Server) -> None:
+    try:
+        wait_for_state(page, "running")
+    except TimeoutError:
+        raise AssertionError(f"the run does not go on; {_standing(page, server)}") from None
+
+
+def _standing(page: Page, server: Server) -> str:
+    """How things stand, for somebody who has to find out why."""
+    run = list_runs(server.runs)[0]
+    info, sidebar = RunReader(run).info(), page.locator('[data-testid="stSidebar"]').inner_text()
+    shown = f"the page: {page.locator('.ppo-board').inner_text()[:800]}\n{sidebar[:400]}"
+    stands = f"the run: {info.state} at step {info.last_step}, {info.stage or info.error or info.owner}"
+    told = [*RunReader(run).events()[-8:], *commands(run)[-8:]]
+    return "\n".join([shown, stands, *map(str, told), server.log.read_text()[-2000:]])
 
 
 def _watch(page: Page, seconds: float) -> int:
@@ -112,30 +138,31 @@ def _inspect(run: Path, shown: int, report: Report) -> None:
 
 
 def press_from_two_tabs(browser: Browser, server: Server, presses: int, rng: random.Random) -> Report:
-    """Two tabs press Pause or Resume, Step and Stop (and Resume again) against each other."""
+    """Two tabs press Pause or Resume, Step and Stop (and Resume again) against each other, and wait for their answers after every round."""
     report = Report()
     tabs = [open_on(browser, server, f"?{LONG}"), open_on(browser, server)]
     press(tabs[0], "Start")
     for tab in tabs:
         wait_for_state(tab, "running")
-    run = list_runs(server.runs)[0]
-    while report.presses < presses:
-        name = rng.choice(["Pause", "Resume", "Step", "Pause", "Resume", "Step", "Pause", "Resume", "Step", "Stop"])
-        chosen = button(rng.choice(tabs), name)
-        if chosen.count() and chosen.is_enabled():
-            try:
-                chosen.click(timeout=2000)
-                report.presses += 1
-            except Exception as error:  # the button was replaced while the mouse was on its way: the page had moved on
-                if "Timeout" not in type(error).__name__:
-                    raise
-    _settle(run)
-    with closing(sqlite3.connect(run / DATABASE)) as connection:
-        for kind, verdict, reason in connection.execute("select kind, state, reason from commands"):
-            key = f"{kind} {verdict}"
-            report.answered[key] = report.answered.get(key, 0) + 1
-            if verdict == "queued" or (verdict == "refused" and not reason):
-                report.broken.append(f"{kind}: {verdict} without a reason")
+        tab.evaluate(_NOTE_PRESSES)
+    run, refused = list_runs(server.runs)[0], [0, 0]
+    while report.presses < presses and not report.broken:
+        for tab in tabs:
+            _press_something(tab, rng.choice(("Pause", "Resume", "Step") * 3 + ("Stop",)))
+        made = [tab.evaluate("() => window.presses") for tab in tabs]
+        report.presses = sum(map(len, made))
+        until = time.monotonic() + PATIENCE_S
+        while (answers := _answers(run, tabs, refused)) < report.presses and time.monotonic() < until:
+            time.sleep(0.02)
+        if answers != report.presses:
+            report.broken.append(
+                f"{report.presses} presses, {answers} answers; each tab's last: {[its[-3:] for its in made]}\n{_standing(tabs[0], server)}"
+            )
+    for kind, verdict, reason in commands(run):
+        report.answered[f"{kind} {verdict}"] = report.answered.get(f"{kind} {verdict}", 0) + 1
+        if verdict == "queued" or (verdict == "refused" and not reason):
+            report.broken.append(f"{kind}: {verdict} without a reason")
+    report.answered["taken up again"], report.answered["refused on the page"] = _taken_up(run), sum(refused)
     states = [event["payload"]["state"] for event in RunReader(run).events() if event["kind"] == "state"]
     report.broken += [f"from {a} to {b}" for a, b in pairwise(states) if b not in LEGAL[a]]
     for tab in tabs:
@@ -144,14 +171,26 @@ def press_from_two_tabs(browser: Browser, server: Server, presses: int, rng: ran
     return report
 
 
-def _settle(run: Path) -> None:
-    """Waits until every command has its answer."""
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        with closing(sqlite3.connect(run / DATABASE)) as connection:
-            if not connection.execute("select count(*) from commands where state = 'queued'").fetchone()[0]:
-                return
-        time.sleep(0.05)
+def _press_something(tab: Page, name: str) -> None:
+    chosen = button(tab, name)
+    if chosen.count() and chosen.is_enabled():
+        try:
+            chosen.click(timeout=2000)
+        except TimeoutError:  # the button was disabled while the mouse was on its way: the page had moved on
+            return
+
+
+def _answers(run: Path, tabs: list[Page], refused: list[int]) -> int:
+    """How many presses were answered: by the run's owner, by taking up the run again, or on a page (refused: by each, as seen so far)."""
+    for number, tab in enumerate(tabs):
+        refused[number] = int(tab.evaluate(_COUNT_REFUSALS) or refused[number])
+    return sum(verdict != "queued" for _, verdict, _ in commands(run)) + _taken_up(run) + sum(refused)
+
+
+def _taken_up(run: Path) -> int:
+    """How often the run was begun after the first time."""
+    states = [event["payload"]["state"] for event in RunReader(run).events() if event["kind"] == "state"]
+    return sum(later == "loading" for _, later in pairwise(states))
 
 
 def main() -> int:

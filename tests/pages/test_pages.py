@@ -176,6 +176,16 @@ def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running:
     assert "another tab has taken it up" in board(page)["history"]["problem"]  # type: ignore[index]
 
 
+def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: session.Session) -> None:
+    page = app()
+    page.button(key="press-Pause").proto.disabled = False  # as in a browser that has not drawn it greyed yet
+    press(page, "Pause")
+    assert not page.exception
+    assert "Pause came too late: the run has changed, and is paused now" in page.error[0].value.replace("\\", "")
+    page.run()
+    assert len(page.error) == 1
+
+
 def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) -> None:
     def kept() -> list[str]:
         return [item["text"] for item in board(app())["history"]["items"] if item["kind"] == "checkpoint"]  # type: ignore[index]

@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.ui import asking, board, comparing, one_run, state
 from pages.ui.refresh import heed, interval
-from ppo_engine.catalog import Summary, summaries
+from ppo_engine.catalog import Summary, branches_of, summaries
 from ppo_engine.errors import StoreError
 from ppo_engine.numbers import data_size
 from ppo_engine.store import list_runs
@@ -44,6 +44,7 @@ def draw_top() -> None:
 def draw() -> None:
     """The table, and below it what is chosen there."""
     st.title("Runs")
+    asking.show_confirmation()
     found = summaries(state.runs_folder())
     if unreadable := len(list_runs(state.runs_folder())) - len(found):
         st.warning(f"{unreadable} of the runs cannot be read: damaged, or written by a newer version.")
@@ -62,7 +63,7 @@ def draw() -> None:
     if not chosen:
         st.caption("Tick a run to open, resume, rename, export or delete it; tick two or more to compare them.")
     elif len(chosen) == 1:
-        one_run.draw(chosen[0])
+        one_run.draw(chosen[0], branches_of(chosen[0], found))
     else:
         comparing.draw(chosen)
 
@@ -110,3 +111,4 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
 
 st.fragment(draw_top, run_every=interval(busy=2.0))()
 draw()
+one_run.draw_trash(state.runs_folder())

@@ -16,6 +16,7 @@ from .checkpoints import list_checkpoints
 from .config import PRESETS, Config
 from .errors import ConfigError, DeviceError, PPOEngineError, SourceError
 from .export import FORMATS, WHAT, export, write_text
+from .numbers import data_size
 from .records import StepRecord
 from .report import html_report
 from .session import OnRecord, RunOwner, branched_config, create, fork, reopen
@@ -94,6 +95,8 @@ def _export(options: argparse.Namespace) -> int:
         write_text(html_report(run), output)
     else:
         export(run, options.what, options.format, output)
+    if options.what != "policy" and output != "-":
+        print(f"{output}: {data_size(Path(output).stat().st_size)}", file=sys.stderr)
     return DONE
 
 

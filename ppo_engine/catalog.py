@@ -122,6 +122,11 @@ def same_prompts(folders: Sequence[Path]) -> pd.DataFrame:
     return joined
 
 
+def branches_of(run: Summary, among: Sequence[Summary]) -> list[str]:
+    """The names of the runs that branched from that one."""
+    return [one.name for one in among if one.parent == run.id]
+
+
 def throw_away(folder: Path) -> Path:
     """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is on."""
     info = RunReader(folder).info()
@@ -134,4 +139,19 @@ def throw_away(folder: Path) -> Path:
         folder.rename(target)
     except OSError as error:
         raise StoreError(f"{folder}: cannot be moved to {trash} ({error.strerror})") from error
+    return target
+
+
+def thrown_away(runs: Path) -> list[Path]:
+    """The runs in the trash folder, newest first."""
+    return list_runs(runs / TRASH)
+
+
+def take_back(folder: Path) -> Path:
+    """Moves a run out of the trash folder to where it was; returns where it is now. Raises `StoreError`."""
+    target = folder.parent.parent / folder.name
+    try:
+        folder.rename(target)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be moved to {target.parent} ({error.strerror})") from error
     return target

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def live_charts(
     draw = _Draw(metrics, earlier, history)
     return [
         _score(draw),
-        _kl(draw, config),
+        _kl(draw, config, history),
         _clips(draw),
         _losses(draw),
         _entropy(draw),
@@ -96,10 +97,11 @@ class _Draw:
         self.metrics = metrics
         self.earlier = earlier
         self.marks, self.words = markers(history, REFERENCE)
+        frames = [frame for frame in (metrics, earlier) if frame is not None and len(frame)]
+        longest = max([11, *(int(frame["step"].iloc[-1]) + 1 for frame in frames)])
+        self.steps_shown = [-0.02 * longest, 1.02 * (longest - 1)]
 
     def figure(self, *traces: Spec, shapes: Sequence[Spec] = (), y: Spec | None = None, y2: Spec | None = None) -> Spec:
-        frames = [frame for frame in (self.metrics, self.earlier) if frame is not None and len(frame)]
-        longest = max([11, *(int(frame["step"].iloc[-1]) + 1 for frame in frames)])
         layout = {
             "hovermode": "x unified",
             "uirevision": "kept",
@@ -115,7 +117,7 @@ class _Draw:
                 "traceorder": "normal",
                 "itemwidth": 30,
             },
-            "xaxis": {"title": {"text": "step", "standoff": 4}, "range": [-0.02 * longest, 1.02 * (longest - 1)], "zeroline": False},
+            "xaxis": {"title": {"text": "step", "standoff": 4}, "range": self.steps_shown, "zeroline": False},
             "yaxis": {"zeroline": False, "automargin": True, **(y or {})},
             "shapes": [*shapes, *self.marks],
             "annotations": self.words,
@@ -209,12 +211,12 @@ def _score(draw: _Draw) -> Chart:
     )
 
 
-def _kl(draw: _Draw, config: Config) -> Chart:
+def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
     coefficient = draw.line("objective/kl_coef", "coefficient (right)", KL, dash="dot", width=1.5, yaxis="y2")
     now, target, shapes = draw.last("objective/kl"), config.target, []
     title = "KL from the reference" if np.isnan(now) else f"KL from the reference is {three_digits(now)} nats"
     if config.adap_kl_ctrl:
-        shapes = [_band(0.8 * target, 1.2 * target, KL, 0.12)]
+        shapes = _targets(target, history, draw.steps_shown)
         title += "" if np.isnan(now) else f", {'above' if now > target else 'below'} its target of {target:g}"
     return Chart(
         "kl",
@@ -224,6 +226,19 @@ def _kl(draw: _Draw, config: Config) -> Chart:
             *draw.line("objective/kl", "KL", KL), *coefficient, shapes=shapes, y={"rangemode": "tozero"}, y2={"rangemode": "tozero"}
         ),
     )
+
+
+def _targets(target: float, history: Sequence[Happening], steps_shown: Sequence[float]) -> list[Spec]:
+    """A band around the KL target; where it was edited, a band for each target over the steps for which it held."""
+    edits = [(one.step, one.undo["target"]) for one in history if one.undo and "target" in one.undo]
+    if not edits:
+        return [_band(0.8 * target, 1.2 * target, KL, 0.12)]
+    edges = [steps_shown[0], *(step for step, _ in edits), steps_shown[1]]
+    held = [*(before for _, before in edits), target]
+    return [
+        {**_band(0.8 * value, 1.2 * value, KL, 0.12), "xref": "x", "x0": begun, "x1": ended}
+        for value, (begun, ended) in zip(held, pairwise(edges), strict=True)
+    ]
 
 
 def _clips(draw: _Draw) -> Chart:

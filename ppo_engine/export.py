@@ -26,13 +26,13 @@ _FORMULA = re.compile(r"[=+\-@\t\r].")
 _PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
 
 
-def metrics_frame(reader: RunReader) -> pd.DataFrame:
+def metrics_table(reader: RunReader) -> pd.DataFrame:
     """A row a step and a column a metric, `step` first; empty where a step has no such metric."""
     rows = [{"step": row.step, "wall_time": row.wall_time.isoformat(), **row.metrics} for row in reader.steps()]
     return pd.DataFrame(rows, columns=["step", "wall_time", *METRICS])
 
 
-def samples_frame(reader: RunReader) -> pd.DataFrame:
+def samples_table(reader: RunReader) -> pd.DataFrame:
     """A row a sample of every step, training and held-out."""
     rows = [
         {
@@ -54,7 +54,7 @@ def samples_frame(reader: RunReader) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["step", "split", "sample"], ignore_index=True) if rows else pd.DataFrame()
 
 
-def tokens_frame(reader: RunReader) -> pd.DataFrame:
+def tokens_table(reader: RunReader) -> pd.DataFrame:
     """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
     frames = [_step_tokens(step, tokens) for step in reader.steps_with_tokens() if (tokens := reader.tokens(step)) is not None]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -66,7 +66,7 @@ def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
     return pd.DataFrame({"step": step, **flat, **lists})
 
 
-def config_frame(reader: RunReader) -> pd.DataFrame:
+def config_table(reader: RunReader) -> pd.DataFrame:
     """A row a hyperparameter: name and value, the value as text."""
     values = reader.info().config.model_dump()
     return pd.DataFrame({"name": list(values), "value": [str(value) for value in values.values()]})
@@ -80,7 +80,7 @@ def export(run: Path, what: str, format: str, output: str) -> None:
 
 def table(run: Path, what: str) -> pd.DataFrame:
     """One of the tables in `WHAT`."""
-    return {"metrics": metrics_frame, "samples": samples_frame, "tokens": tokens_frame, "config": config_frame}[what](RunReader(run))
+    return {"metrics": metrics_table, "samples": samples_table, "tokens": tokens_table, "config": config_table}[what](RunReader(run))
 
 
 def table_bytes(run: Path, what: str, format: str) -> bytes:

@@ -78,6 +78,17 @@ def problem_in_words() -> str:
     return str(st.session_state.get("problem") or "")
 
 
+def confirm(text: str) -> None:
+    """Says at the next run of the page that something was done."""
+    st.session_state.confirmed = text
+
+
+def show_confirmation() -> None:
+    """Draws what `confirm` was told, once."""
+    if text := st.session_state.pop("confirmed", ""):
+        st.toast(inert(text), icon=":material/check:")
+
+
 def info(folder: Path | None) -> RunInfo | None:
     """The run's row; None where there is no run or it cannot be read, which is then said."""
     try:

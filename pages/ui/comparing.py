@@ -11,6 +11,7 @@ from ppo_engine.charts import present
 from ppo_engine.config import KNOBS
 from ppo_engine.history import shown
 from ppo_engine.metrics import METRICS
+from ppo_engine.records import EVAL
 from ppo_engine.store import RunReader
 
 from .state import view_of
@@ -33,7 +34,8 @@ def draw(chosen: list[Summary]) -> None:
     st.markdown("**Settings that differ**")
     _settings(chosen)
     st.markdown(
-        "**The same held-out openings**", help="Continued by each run's policy at its last evaluation, with the same random numbers."
+        "**The same held-out openings**",
+        help="Continued by each run's policy at its last evaluation, after the step that the column names, with the same random numbers.",
     )
     _samples(chosen)
 
@@ -75,6 +77,8 @@ def _samples(chosen: list[Summary]) -> None:
     if table.empty:
         st.caption("None yet: the runs have no evaluation of the same openings.")
         return
-    titles = {f"response {place}": one.name for place, one in enumerate(chosen)}
+    titles = {
+        f"response {place}": f"{one.name}, step {RunReader(one.folder).steps_with_samples(EVAL)[-1]}" for place, one in enumerate(chosen)
+    }
     titles |= {f"score {place}": f"{one.name}: score" for place, one in enumerate(chosen)}
     st.dataframe(table, hide_index=True, height=420, column_config=titles)

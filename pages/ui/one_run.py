@@ -13,12 +13,12 @@ from pathlib import Path
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.catalog import Summary, throw_away
+from ppo_engine.catalog import TRASH, Summary, take_back, throw_away, thrown_away
 from ppo_engine.checkpoints import list_checkpoints
-from ppo_engine.errors import PPOEngineError
+from ppo_engine.errors import PPOEngineError, StoreError
 from ppo_engine.export import FORMATS, WHAT, table_bytes
 from ppo_engine.report import html_report
-from ppo_engine.store import describe
+from ppo_engine.store import RunReader, describe
 
 from . import asking
 from .controls import TAKEN_UP, when_free
@@ -27,8 +27,8 @@ _MEDIA = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "applicati
 _PATIENCE_S = 300
 
 
-def draw(one: Summary) -> None:
-    """Everything about the run in four groups."""
+def draw(one: Summary, branches: list[str]) -> None:
+    """Everything about the run in four groups. branches: the names of those that branched from it."""
     st.subheader(asking.inert(one.name))
     opening, describing, exporting, deleting = st.tabs(["Open", "Describe", "Export", "Delete"])
     with opening:
@@ -38,13 +38,13 @@ def draw(one: Summary) -> None:
     with exporting:
         _export(one)
     with deleting:
-        _delete(one)
+        _delete(one, branches)
     asking.show_problem()
 
 
 def _open(one: Summary) -> None:
     points = [point.step for point in list_checkpoints(one.folder)]
-    st.caption(f"Checkpoints after steps {', '.join(map(str, points))}." if points else "This run has no checkpoint yet.")
+    st.caption(f"Checkpoints after step {', '.join(map(str, points))}." if points else "This run has no checkpoint yet.")
     left, right = st.columns(2)
     left.page_link("../live.py", label="Open on the Live page", icon=":material/monitoring:", query_params={"run": one.id})
     can = one.state in TAKEN_UP and one.steps < one.planned
@@ -73,6 +73,7 @@ def _describe(one: Summary) -> None:
                 asking.complain(error)
             else:
                 asking.forget_problem()
+                asking.confirm("Saved.")
             st.rerun()
 
 
@@ -129,8 +130,10 @@ def _policy_archive(run: Path, step: int) -> bytes:
         return packed.getvalue()
 
 
-def _delete(one: Summary) -> None:
-    st.markdown("The run is moved to the folder `.trash` beside the others; nothing is erased.")
+def _delete(one: Summary, branches: list[str]) -> None:
+    st.markdown("The run is moved to the folder `.trash` beside the others. Nothing is erased, and it can be taken back below.")
+    if branches:
+        st.warning(f"Its curves will be missing behind those of its branches: {asking.inert(', '.join(branches))}.")
     sure = st.checkbox("Yes, this run", key=f"sure-{one.id}")
     if st.button("Delete the run", icon=":material/delete:", disabled=not sure, key=f"delete-{one.id}"):
         try:
@@ -140,4 +143,30 @@ def _delete(one: Summary) -> None:
         else:
             if st.query_params.get("run") == one.id:
                 st.query_params.pop("run")
+            asking.confirm(f"{one.name} is in the trash now.")
         st.rerun()
+
+
+def draw_trash(runs: Path) -> None:
+    """What was deleted, and the way back. Nothing where nothing was."""
+    thrown = thrown_away(runs)
+    if not thrown:
+        return
+    with st.expander(f"Trash: {len(thrown)} deleted {'run' if len(thrown) == 1 else 'runs'}"):
+        st.caption(f"In {asking.inert(str(runs / TRASH))}. To free the space, delete that folder.")
+        folder = st.selectbox("Deleted run", thrown, format_func=_name_of)
+        if st.button("Take it back", icon=":material/restore_from_trash:"):
+            try:
+                take_back(folder)
+            except PPOEngineError as error:
+                asking.complain(error)
+            else:
+                asking.confirm(f"{_name_of(folder)} is back.")
+            st.rerun()
+
+
+def _name_of(folder: Path) -> str:
+    try:
+        return f"{RunReader(folder).info().name} ({folder.name})"
+    except StoreError:
+        return folder.name

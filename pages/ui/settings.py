@@ -14,6 +14,7 @@ from ppo_engine.history import shown
 from ppo_engine.store import RunInfo
 
 from . import asking
+from .state import shown_run
 
 _OWN_PARAMETERS = ("run", "step", "sample", "search")
 _FIRST = ("seed", "steps")
@@ -83,6 +84,8 @@ def settings() -> None:
         st.warning(message)
     if info is not None and on is not None:
         _staged(on, info)
+    else:
+        _offer_settings_of(asking.info(shown_run()))
     st.selectbox(
         "Preset",
         list(PRESETS),
@@ -130,7 +133,7 @@ def _staged(folder: Path, info: RunInfo) -> None:
             "Greyed ones cannot change during a run: branch a new run with them."
         )
         return
-    with st.container(border=True):
+    with st.container(border=True, key="pending"):  # the style sheet keeps it in sight while the sidebar is scrolled
         lines = "".join(
             f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**" for name, value in changes.items()
         )
@@ -163,6 +166,26 @@ def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
     return []
 
 
+def _offer_settings_of(info: RunInfo | None) -> None:
+    """A run that has ended may have had other settings than the form: one press takes them over for the next."""
+    if info is None or all(st.session_state[f"knob-{name}"] == getattr(info.config, name) for name in KNOBS):
+        return
+    st.button(
+        f"Take over the settings of {asking.inert(info.name)}",
+        icon=":material/content_copy:",
+        width="stretch",
+        on_click=_take_over,
+        args=(info,),
+        key="take-over",
+        help="The settings below are for the next run. This makes them those of the run that is shown.",
+    )
+
+
+def _take_over(info: RunInfo) -> None:
+    st.session_state.preset = info.preset
+    _fill_form(info.config)
+
+
 def _show_settings_of(info: RunInfo) -> None:
     """Another tab may have started the run with other settings than this form's. A link's own settings then have to wait."""
     if "in_force" not in st.session_state and _differs(info):
@@ -170,8 +193,7 @@ def _show_settings_of(info: RunInfo) -> None:
             f"The run {asking.inert(info.name)} is on, so its settings are shown here and not the link's. "
             "Open the link again when it has ended."
         )
-    st.session_state.preset = info.preset
-    _fill_form(info.config)
+    _take_over(info)
 
 
 def _differs(info: RunInfo) -> bool:

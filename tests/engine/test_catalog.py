@@ -15,7 +15,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.catalog import differences, same_prompts, summaries, throw_away
+from ppo_engine.catalog import differences, same_prompts, summaries, take_back, throw_away, thrown_away
 from ppo_engine.errors import ConfigError, StoreError
 from ppo_engine.export import table_bytes
 from ppo_engine.policy_export import export_policy
@@ -73,7 +73,10 @@ def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_pa
     describe(folder, name="../../up")
     there = throw_away(folder)
     assert there == tmp_path / ".trash" / folder.name and RunReader(there).info().last_step == 1
-    assert list_runs(tmp_path) == [] and summaries(tmp_path) == []
+    assert list_runs(tmp_path) == [] and summaries(tmp_path) == [] and thrown_away(tmp_path) == [there]
+    assert take_back(there) == folder and list_runs(tmp_path) == [folder] and thrown_away(tmp_path) == []
+    with pytest.raises(StoreError, match="cannot be moved"):
+        take_back(there)
 
 
 def test_the_report_is_one_file_in_which_no_text_is_markup(tiny: Callable[..., Config], tmp_path: Path) -> None:
@@ -125,9 +128,9 @@ def test_no_csv_cell_begins_like_a_formula(runs: Path, monkeypatch: pytest.Monke
     from ppo_engine import export
 
     folder = summaries(runs)[0].folder
-    samples = export.samples_frame(RunReader(folder)).head(4)
+    samples = export.samples_table(RunReader(folder)).head(4)
     samples["query"], samples["response"] = ["=1+1", "@cmd", "+2", "-3"], ["fine", "= 5", "-", "–"]
-    monkeypatch.setattr(export, "samples_frame", lambda reader: samples)
+    monkeypatch.setattr(export, "samples_table", lambda reader: samples)
     rows = list(csv.DictReader(io.StringIO(table_bytes(folder, "samples", "csv").decode())))
     assert [row["query"] for row in rows] == ["'=1+1", "'@cmd", "'+2", "'-3"]
     assert [row["response"] for row in rows] == ["fine", "'= 5", "-", "–"]

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ppo_engine import METRICS, Config
 from ppo_engine.charts import REFERENCE, live_charts, metrics_frame, shortened, thinned
+from ppo_engine.history import happenings
 from ppo_engine.store import StepRow
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,6 +54,17 @@ def test_the_earlier_run_is_grey_and_behind() -> None:
         if chart.key != "times":
             assert ghosts and all(chart.spec["data"][i]["line"]["color"] == REFERENCE for i in ghosts)
             assert chart.spec["layout"]["xaxis"]["range"][1] >= 8, "the axis reaches to the end of the longer run"
+
+
+def test_the_target_band_follows_the_edits_of_the_target() -> None:
+    events = [
+        {"id": number, "time": "", "step": step, "kind": "edit", "payload": {"changes": changes}}
+        for number, (step, changes) in enumerate([(2, {"target": (6.0, 4.0)}), (3, {"lam": (0.9, 0.8)}), (5, {"target": (4.0, 5.0)})])
+    ]
+    charts = live_charts(metrics_frame(rows(9)), Config(target=5.0), history=happenings(events))
+    shapes = next(c for c in charts if c.key == "kl").spec["layout"]["shapes"]
+    bands = [(band["x0"], band["x1"], round(band["y0"] / 0.8, 9)) for band in shapes if band["type"] == "rect"]
+    assert bands == [(pytest.approx(-0.22), 2, 6.0), (2, 5, 4.0), (5, pytest.approx(10.2), 5.0)]
 
 
 def test_values_that_are_not_finite_leave_a_gap_not_an_error() -> None:

@@ -223,6 +223,32 @@ def test_the_runs_page_lists_runs_and_finds_them(tiny: Callable[..., Config], ru
     assert "Clear the search" in page.info[0].value
 
 
+def test_a_deleted_run_warns_of_its_branches_and_can_be_taken_back(tiny: Callable[..., Config], runs: Path) -> None:
+    parent, owner = session.create(tiny(), "tiny-reviews", runs)
+    owner.run()
+    branch, owner = session.fork(parent, 2, {"steps": 3}, runs)
+    owner.run()
+    page = app()
+    page.session_state["chosen_runs"] = [parent.name]
+    page.switch_page("../runs.py").run()
+    assert RunReader(branch).info().name in page.warning[0].value.replace("\\", "")
+    page.checkbox[0].check().run()
+    press(page, "Delete the run")
+    assert list_runs(runs) == [branch] and page.toast[0].value.endswith("is in the trash now\\.")
+    press(page, "Take it back")
+    assert list_runs(runs) == [branch, parent] and not page.exception
+
+
+def test_an_ended_runs_settings_can_be_taken_over(tiny: Callable[..., Config], runs: Path) -> None:
+    _, owner = session.create(tiny(lam=0.5), "tiny-reviews", runs)
+    owner.run()
+    page = app()
+    assert page.number_input(key="knob-lam").value == 0.95
+    page.button(key="take-over").click().run()
+    assert page.number_input(key="knob-lam").value == 0.5
+    assert page.query_params["lam"] == "0.5" and "take-over" not in [button.key for button in page.button]
+
+
 @pytest.mark.parametrize("names", [("query", "setting"), ("same", "same"), ("alpha", "alpha: score")])
 def test_runs_of_any_names_can_be_compared(names: tuple[str, str], tiny: Callable[..., Config], runs: Path) -> None:
     for seed, name in enumerate(names):

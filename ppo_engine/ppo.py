@@ -157,17 +157,14 @@ def k_step_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: floa
 def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, cliprange: float) -> PolicyLoss:
     """The clipped surrogate, to be minimised: mean of max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)) (PPO, eq. 7).
 
-    A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss.
+    A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss, and cuts the gradient.
     `approxkl` is half the mean squared difference of the log-probabilities.
     """
     log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
-    advantages = _zeroed(advantages, mask)
     ratio = torch.exp(log_ratio)
-    unclipped = -advantages * ratio
-    held = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
-    clipped = (held > unclipped) & mask
+    surrogate, clipped = clipped_surrogate(ratio, advantages, mask, cliprange)
     return PolicyLoss(
-        loss=masked_mean(torch.maximum(unclipped, held), mask),
+        loss=masked_mean(surrogate, mask),
         ratio=ratio,
         clipped=clipped,
         clipfrac=masked_mean(clipped.to(ratio.dtype), mask),
@@ -175,21 +172,34 @@ def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask
     )
 
 
+def clipped_surrogate(ratio: Tensor, advantages: Tensor, mask: Tensor, cliprange: float) -> tuple[Tensor, Tensor]:
+    """Each token's max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)), 0 outside the mask, and where the clip binds (PPO, eq. 7)."""
+    ratio, advantages = _zeroed(ratio, mask), _zeroed(advantages, mask)
+    unclipped = -advantages * ratio
+    held = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
+    return _zeroed(torch.maximum(unclipped, held), mask), (held > unclipped) & mask
+
+
 def value_loss(vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float) -> ValueLoss:
     """Half the mean of max((V - R)^2, (V_clipped - R)^2), V_clipped within cliprange_value of the old value.
 
     As in Ziegler et al.'s code (lm-human-preferences, `train_policy.py`). The clip binds where its term is strictly the greater.
     """
+    greater, clipped = clipped_squares(vpreds, old_values, returns, mask, cliprange_value)
+    return ValueLoss(
+        loss=0.5 * masked_mean(greater, mask),
+        clipped=clipped,
+        clipfrac=masked_mean(clipped.to(greater.dtype), mask),
+        error=masked_mean((_zeroed(vpreds, mask) - _zeroed(returns, mask)) ** 2, mask),
+    )
+
+
+def clipped_squares(vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float) -> tuple[Tensor, Tensor]:
+    """Each token's max((V - R)^2, (V_clipped - R)^2), 0 outside the mask, and where the clip binds. See `value_loss`."""
     vpreds, old_values, returns = _zeroed(vpreds, mask), _zeroed(old_values, mask), _zeroed(returns, mask)
     held = torch.clamp(vpreds, old_values - cliprange_value, old_values + cliprange_value)
     squared, squared_held = (vpreds - returns) ** 2, (held - returns) ** 2
-    clipped = (squared_held > squared) & mask
-    return ValueLoss(
-        loss=0.5 * masked_mean(torch.maximum(squared, squared_held), mask),
-        clipped=clipped,
-        clipfrac=masked_mean(clipped.to(vpreds.dtype), mask),
-        error=masked_mean(squared, mask),
-    )
+    return torch.maximum(squared, squared_held), (squared_held > squared) & mask
 
 
 def total_loss(policy_loss: Tensor, value_loss: Tensor, entropy: Tensor, vf_coef: float, ent_coef: float) -> Tensor:

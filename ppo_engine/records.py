@@ -126,11 +126,11 @@ class TokenTable:
 
     def clip_epochs(self, name: str) -> Array:
         """(tokens,) in how many epochs the clip of that column (policy_clip, value_clip) bound."""
-        counts: Array = (getattr(self, name) & self._entered).sum(1)
+        counts: Array = (getattr(self, name) & self.entered).sum(1)
         return counts
 
     @cached_property
-    def _entered(self) -> Array:
+    def entered(self) -> Array:
         """(tokens, epochs) bool: the entries that count."""
         return np.arange(self.ratio.shape[1])[None, :] < self.epochs_seen[:, None]
 
@@ -146,7 +146,7 @@ class TokenTable:
         columns: dict[str, Any] = {name: pa.array(getattr(self, name)) for name in _FLAT}
         columns["text"] = pa.array(self.text, pa.string()).dictionary_encode()
         for name in _PER_EPOCH:
-            columns[name] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(getattr(self, name)[self._entered]))
+            columns[name] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(getattr(self, name)[self.entered]))
         metadata = {"kl_coef": repr(self.kl_coef), "gamma": repr(self.gamma), "epochs": str(self.ratio.shape[1])}
         table = pa.table(columns)
         return table.replace_schema_metadata({**metadata, "scores": self.scores.astype("<f4").tobytes()})

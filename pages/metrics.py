@@ -4,22 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import board, state
-from pages.ui.refresh import heed, interval
-from ppo_engine.errors import StoreError
+from pages.ui.top import top_line
 from ppo_engine.metrics import METRICS, Metric
-
-
-def draw_top() -> None:
-    """The same top line as on every page."""
-    folder = state.shown_run()
-    try:
-        info = state.info_of(folder) if folder else None
-        rows = state.view_of(folder).refresh()[0] if folder else []
-    except StoreError as error:
-        st.error(str(error))
-        return
-    heed(board.mount(board.top_payload(info, rows), key="top"))
 
 
 def card(metric: Metric) -> None:
@@ -41,7 +27,7 @@ def keep_search() -> None:
         st.query_params.pop("search", None)
 
 
-st.fragment(draw_top, run_every=interval(busy=1.0))()
+top_line()
 st.title("What the numbers mean", anchor=False)
 st.session_state.setdefault("search", st.query_params.get("search", ""))
 st.text_input("Search the metrics", key="search", on_change=keep_search, placeholder="clip, KL, returns …")

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
-from pages.ui.refresh import heed, interval
+from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.errors import PPOEngineError
@@ -82,13 +82,5 @@ def _answer() -> None:
         st.rerun(scope="app")
 
 
-def draw_top() -> None:
-    """The same top line as on every page."""
-    folder = state.shown_run()
-    info = asking.info(folder)
-    rows = state.view_of(folder).refresh()[0] if folder and info else []
-    heed(board.mount(board.top_payload(info, rows), key="top"))
-
-
-st.fragment(draw_top, run_every=interval(busy=2.0))()
+top_line()
 draw()

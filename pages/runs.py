@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.ui import asking, board, comparing, one_run, state
-from pages.ui.refresh import heed, interval
+from pages.ui import asking, comparing, one_run, state
+from pages.ui.top import top_line
 from ppo_engine.catalog import Summary, branches_of, summaries
-from ppo_engine.errors import StoreError
 from ppo_engine.numbers import data_size
 from ppo_engine.store import list_runs
 
@@ -27,18 +26,6 @@ _COLUMNS = {
     "size": st.column_config.TextColumn("Size", help="On disk, checkpoints included."),
     "created": st.column_config.DatetimeColumn("Started", format="YYYY-MM-DD HH:mm"),
 }
-
-
-def draw_top() -> None:
-    """The same top line as on every page."""
-    folder = state.shown_run()
-    try:
-        info = state.info_of(folder) if folder else None
-        rows = state.view_of(folder).refresh()[0] if folder else []
-    except StoreError as error:
-        st.error(asking.inert(str(error)))
-        return
-    heed(board.mount(board.top_payload(info, rows), key="top"))
 
 
 def draw() -> None:
@@ -109,6 +96,6 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
     }
 
 
-st.fragment(draw_top, run_every=interval(busy=2.0))()
+top_line()
 draw()
 one_run.draw_trash(state.runs_folder())

@@ -57,13 +57,30 @@ _ABOUT_VIEWS = {
 }
 
 
-def mount(payload: dict[str, Any], key: str, on_pin: Callable[[], None] | None = None, on_ask: Callable[[], None] | None = None) -> Any:
-    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was chosen, and `ask`, a request."""
+def _ignore() -> None:
+    """A change that needs nothing but the page drawn again."""
+
+
+def mount(
+    payload: dict[str, Any],
+    key: str,
+    on_pin: Callable[[], None] = _ignore,
+    on_ask: Callable[[], None] = _ignore,
+    on_look: Callable[[], None] = _ignore,
+) -> Any:
+    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was chosen, `ask`, a request,
+    `prompt`, a pinned prompt, and `look`, what else a page lets a person choose to look at.
+    """
     prefix = st.get_option("server.baseUrlPath").strip("/")
     data = {**payload, "prefix": (f"/{prefix}" if prefix else "") + PREFIX, "hidden": st.session_state.get("hidden", False)}
-    ignore = lambda: None  # noqa: E731
     return _board(
-        data=data, key=key, on_hidden_change=ignore, on_pin_change=on_pin or ignore, on_ask_change=on_ask or ignore, on_prompt_change=ignore
+        data=data,
+        key=key,
+        on_hidden_change=_ignore,
+        on_pin_change=on_pin,
+        on_ask_change=on_ask,
+        on_prompt_change=_ignore,
+        on_look_change=on_look,
     )
 
 

@@ -4,11 +4,12 @@ import { drawCharts } from "./curves.js";
 import { drawPrompts } from "./prompts.js";
 import { drawPairs, drawSamples } from "./samples.js";
 import { drawHistory } from "./history.js";
-import { drawPlayground } from "./playground.js";
 import { drawTokens } from "./tokens.js";
 import { element, fill, tips } from "./dom.js";
 
-const SKELETON = ["top", "notice", "headline", "charts", "pairs", "more", "samples", "tokens", "pinned", "history", "playground"];
+// Pages with a module of their own, which is fetched when the page is first opened.
+const PAGES = ["playground", "microscope", "walk", "whatif"];
+const SKELETON = ["top", "notice", "headline", "charts", "pairs", "more", "samples", "tokens", "pinned", "history", ...PAGES];
 
 export function render({ parentElement, data, setStateValue }) {
   const host = parentElement.querySelector(".ppo-container");
@@ -19,7 +20,7 @@ export function render({ parentElement, data, setStateValue }) {
   drawTop(board, data.run);
   drawNotice(board, data.notice);
   if (data.only) for (const name of SKELETON) board.parts[name].hidden = name !== data.only;
-  if (data.only === "playground") drawPlayground(board);
+  if (PAGES.includes(data.only)) import(`./${data.only}.js`).then((page) => page.draw(board));
   if (!data.only) drawBody(board, data);
   reportVisibility(board);
 }

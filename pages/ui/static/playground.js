@@ -1,7 +1,7 @@
 // Continuations of one opening by several models, side by side: each token tinted by how likely it was.
 import { element, signed } from "./dom.js";
 
-export function drawPlayground({ parts, data }) {
+export function draw({ parts, data }) {
   const { opening, sources } = data.playground;
   const fingerprint = JSON.stringify(data.playground);
   if (parts.playground.fingerprint === fingerprint) return;

@@ -14,6 +14,8 @@ from ppo_engine.errors import StoreError
 
 def draw() -> None:
     """The board; runs again and again while the page is open."""
+    if token := st.session_state.pop("token_asked", None):
+        st.switch_page("../tokens.py", query_params={name: str(value) for name, value in token.items()})
     folder = state.shown_run()
     example = folder is None
     try:
@@ -43,7 +45,7 @@ def _pin() -> None:
 
 
 def _ask() -> None:
-    """What the history asks for: an edit back, or a note."""
+    """What the board asks for: an edit back, a note, or a token's story on the Tokens page."""
     asked, folder = st.session_state.board.get("ask") or {}, state.shown_run()
     if folder is None or asked.get("run") != state.info_of(folder).id:
         return
@@ -51,6 +53,8 @@ def _ask() -> None:
         undo = next((one.undo for one in state.view_of(folder).history() if one.number == asked.get("number")), None)
         if undo:
             asking.edit(folder, undo)
+    elif asked.get("kind") == "token":
+        st.session_state.token_asked = {"run": asked["run"], **{name: int(asked.get(name, 0)) for name in ("step", "sample", "token")}}
     elif asked.get("kind") == "note":
         asking.note(folder, int(asked.get("step", 0)), str(asked.get("text", "")))
 

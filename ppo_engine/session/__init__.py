@@ -34,17 +34,23 @@ class Session:
         self.folder = folder
         self.owner = owner
         # A daemon: `shutdown` joins it, and a thread stuck in a download must not keep the process from ending.
-        self.thread = threading.Thread(target=owner.run, name=f"ppo-live {folder.name}", daemon=True)
+        self.thread = threading.Thread(target=self._run, name=f"ppo-live {folder.name}", daemon=True)
 
     @property
     def alive(self) -> bool:
         """Whether the run is still on."""
         return self.thread.is_alive()
 
+    def _run(self) -> None:
+        # transformers puts another module in its own place when its import ends: a thread that imports from it meanwhile finds nothing.
+        if _warming is not None:
+            _warming.join()
+        self.owner.run()
+
 
 _lock = threading.Lock()
 _current: Session | None = None
-_warm = False
+_warming: threading.Thread | None = None
 _workers: dict[Path, subprocess.Popen[bytes]] = {}
 
 OnRecord = Callable[[StepRecord], None]
@@ -52,11 +58,11 @@ OnRecord = Callable[[StepRecord], None]
 
 def warm_up() -> None:
     """Imports what a run needs in the background, so that the first start in this process need not wait seconds for it."""
-    global _warm
+    global _warming
     with _lock:
-        if not _warm:
-            _warm = True
-            threading.Thread(target=import_module, args=("ppo_engine.journal",), name="ppo-live warm-up", daemon=True).start()
+        if _warming is None:
+            _warming = threading.Thread(target=import_module, args=("ppo_engine.journal",), name="ppo-live warm-up", daemon=True)
+            _warming.start()
 
 
 def start(config: Config, preset: str, runs: Path) -> Session:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -192,6 +193,25 @@ def test_quitting_abandons_a_long_step_unrecorded(begin: Callable[..., Run]) -> 
     assert run.join() == "stopped"
     assert time.monotonic() - begun < 5
     assert [row.step for row in run.reader.steps()] == [0]
+
+
+def test_a_run_waits_for_the_imports_that_are_under_way(
+    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Importing from transformers while another thread imports it fails: a Start right after the first page would fail its run."""
+    go_on = threading.Event()
+    warming = threading.Thread(target=go_on.wait, daemon=True)
+    warming.start()
+    monkeypatch.setattr(session, "_warming", warming)
+    begun = session.start(tiny(), "tiny-reviews", tmp_path)
+    try:
+        assert RunReader(begun.folder).info().state == "loading" and begun.owner.course is None
+        begun.thread.join(0.5)
+        assert begun.alive and begun.owner.course is None, "nothing is loaded before the imports are done"
+    finally:
+        go_on.set()
+        begun.thread.join(PATIENCE_S)
+    assert RunReader(begun.folder).info().state == "finished"
 
 
 def test_one_run_at_a_time(tiny: Callable[..., Config], tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ function reportVisibility(board) {
 }
 
 function drawTop({ parts, local }, run) {
-  if (!run) return;
+  if (!run?.name) return;
   local.top ??= (() => {
     const made = {
       name: element("span", "name"), preset: element("span", "quiet"), state: element("span", "state"),

@@ -37,7 +37,7 @@ function build(section, chart) {
 }
 
 // plotly.js knows no CSS variables, so the page's colours are read and put in.
-function themed(root, layout, range) {
+export function themed(root, layout, range) {
   const style = getComputedStyle(root);
   const text = style.getPropertyValue("--st-text-color").trim() || style.color;
   const back = style.getPropertyValue("--st-background-color").trim() || "#fff";

@@ -1,6 +1,6 @@
 // What PPO did to each token: the chosen sample as a strip, the whole batch as a heatmap, in four views.
 import { element, fill, number, signed } from "./dom.js";
-import { pin } from "./board.js";
+import { ask, pin } from "./board.js";
 import { chosenSample } from "./samples.js";
 
 const VIEWS = {
@@ -27,7 +27,7 @@ export function drawTokens(board, batch) {
   const fingerprint = JSON.stringify([board.data.run.id, batch.step, chosen, local.view, getComputedStyle(board.root).color]);
   if (made.fingerprint === fingerprint) return;
   made.fingerprint = fingerprint;
-  made.strip.replaceChildren(...strip(batch, sample, view, limit));
+  made.strip.replaceChildren(...strip(board, batch, sample, view, limit));
   heatmap(board, made, batch, view, limit, chosen);
 }
 
@@ -66,7 +66,7 @@ function build(board, section) {
   return { title, buttons, about, strip, canvas, low, high, clips };
 }
 
-function strip(batch, sample, view, limit) {
+function strip(board, batch, sample, view, limit) {
   if (!sample) return [];
   const { tokens } = batch, made = [element("span", "query", sample.query)];
   tokens.sample.forEach((owner, i) => {
@@ -77,15 +77,20 @@ function strip(batch, sample, view, limit) {
     box.classList.toggle("clip", Boolean(view.clip && tokens[view.clip][i]));
     box.tip = () => describe(batch, i);
     box.tabIndex = 0;
+    if (!board.data.run.example) {
+      const open = () => ask(board, { kind: "token", step: batch.step, sample: owner, token: tokens.position[i] });
+      box.addEventListener("click", open);
+      box.addEventListener("keydown", (event) => event.key === "Enter" && open());
+    }
     made.push(box);
   });
   return made;
 }
 
-const visible = (text) => text.replaceAll("\n", "⏎");
+export const visible = (text) => text.replaceAll("\n", "⏎");
 
 // One diverging scale: vermilion below the centre, blue above, the page's background at it; beyond the limit it saturates.
-function colour(x, centre, limit) {
+export function colour(x, centre, limit) {
   if (x === null || !limit) return "transparent";
   const share = Math.max(-1, Math.min(1, (x - centre) / limit));
   return `rgba(${share < 0 ? "213,94,0" : "0,114,178"},${(0.75 * Math.abs(share)).toFixed(3)})`;

@@ -1,0 +1,60 @@
+"""Tokens: why did this token move? A person wants to see what PPO did to one token, in which epoch, and which clip stopped it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import asking, board, state
+from pages.ui.microscope import COLOURS, Look, payload
+from pages.ui.refresh import interval
+from pages.ui.top import top_line
+
+_NAMES = ("step", "sample", "token", "epoch")
+
+
+def draw() -> None:
+    """The microscope; while it follows the newest step it runs again and again."""
+    folder = state.shown_run()
+    info = asking.info(folder)
+    if folder is None or info is None or info.last_step < 1:
+        st.info("There is no token to look at yet. Press Start, and come back when the first step is done.", icon=":material/biotech:")
+        return
+    made = payload(folder, _look())
+    if made is None:
+        st.info("The tokens of this run's steps are no longer on record. Start or open another run.", icon=":material/biotech:")
+        return
+    made["echo"] = _asked().get("click")
+    board.mount({"only": "microscope", "run": {"id": info.id}, "microscope": made}, key="microscope", on_look=_remember)
+
+
+def _look() -> Look:
+    """What the address asks for; what cannot be read there counts as not asked."""
+    asked = {name: int(text) for name in _NAMES if (text := st.query_params.get(name, "")).isdecimal() and len(text) < 10}
+    colour = st.query_params.get("colour", "")
+    return Look(**asked, **({"colour": colour} if colour in COLOURS else {}))
+
+
+def _asked() -> dict[str, Any]:
+    """What this page's component has asked for last."""
+    asked: dict[str, Any] = (st.session_state.get("microscope") or {}).get("look") or {}
+    return asked
+
+
+def _remember() -> None:
+    """The address keeps what is looked at, so that a link reopens it."""
+    look, folder = _asked(), state.shown_run()
+    if folder is None or look.get("run") != state.info_of(folder).id:
+        return
+    for name in (*_NAMES, "colour"):
+        if look.get(name) is None:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = str(look[name])
+    if "step" in st.query_params:
+        st.query_params["run"] = folder.name
+
+
+top_line()
+st.fragment(draw, run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()

@@ -124,7 +124,7 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
     except PPOEngineError as error:
         asking.complain(error)
         return
-    for name in ("run", "step", "sample"):
+    for name in ("run", "step"):  # back to the newest step
         st.query_params.pop(name, None)
     if begun.folder != _newest():
         st.query_params["run"] = begun.folder.name

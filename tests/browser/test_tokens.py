@@ -88,7 +88,7 @@ def test_keys_move_through_samples_tokens_and_steps_and_help_lists_them(page: Pa
     assert look(page)["sample"] == 1, "letters that are typed into a field are no keys"
 
 
-def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: Page) -> None:
+def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: Page, server: Server) -> None:
     page.locator(".ppo-board .find", has_text="Lowest score").click()
     page.get_by_label("What colours the tokens").select_option("ratio")
     wait_for_look(page, colour="ratio")
@@ -100,9 +100,11 @@ def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: P
     assert (look(page)["sample"], look(page)["colour"]) == (before["sample"], "ratio")
     press(page, "Stop")
     wait_for_state(page, "stopped")
+    last = RunReader(list_runs(server.runs)[0]).info().last_step
+    wait_for_look(page, step=last)
     page.locator(".ppo-board .top .name").first.click()
     page.keyboard.press("[")
-    page.wait_for_url("**step=**")
+    wait_for_look(page, step=last - 1)
     kept = look(page)
     page.goto(page.url)
     page.locator(".ppo-board .microscope .token").first.wait_for()

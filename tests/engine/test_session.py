@@ -199,19 +199,17 @@ def test_a_run_waits_for_the_imports_that_are_under_way(
     tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Importing from transformers while another thread imports it fails: a Start right after the first page would fail its run."""
-    go_on = threading.Event()
-    warming = threading.Thread(target=go_on.wait, daemon=True)
-    warming.start()
-    monkeypatch.setattr(session, "_warming", warming)
-    begun = session.start(tiny(), "tiny-reviews", tmp_path)
-    try:
-        assert RunReader(begun.folder).info().state == "loading" and begun.owner.course is None
-        begun.thread.join(0.5)
-        assert begun.alive and begun.owner.course is None, "nothing is loaded before the imports are done"
-    finally:
-        go_on.set()
-        begun.thread.join(PATIENCE_S)
-    assert RunReader(begun.folder).info().state == "finished"
+    order, run = [], session.RunOwner.run
+
+    class Imports(threading.Thread):
+        def join(self, timeout: float | None = None) -> None:
+            order.append("imported")
+
+    monkeypatch.setattr(session, "_warming", Imports())
+    monkeypatch.setattr(session.RunOwner, "run", lambda owner: (order.append("run"), run(owner)))
+    begun = session.start(tiny(steps=1), "tiny-reviews", tmp_path)
+    begun.thread.join(PATIENCE_S)
+    assert order == ["imported", "run"] and RunReader(begun.folder).info().state == "finished"
 
 
 def test_one_run_at_a_time(tiny: Callable[..., Config], tmp_path: Path) -> None:

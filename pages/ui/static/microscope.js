@@ -20,8 +20,13 @@ export function draw(board) {
   drawStory(made.story, data, (epoch) => look(board, { epoch }));
   drawFinds(board, made, data);
   drawSearch(board, made, data);
-  drawScatter(board, made.scatter, data, (sample, token) => look(board, { sample, token }));
   parts.microscope.dataset.shown = JSON.stringify(data.look);
+  // The batch's thousands of points take the longest, so they come once the story is on the screen.
+  clearTimeout(made.later);
+  made.later = setTimeout(() => {
+    drawScatter(board, made.scatter, data, (sample, token) => look(board, { sample, token }));
+    parts.microscope.dataset.points = data.step;
+  });
 }
 
 // What the payload answers, as it would be asked for.

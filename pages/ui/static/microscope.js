@@ -219,7 +219,7 @@ function drawFinds(board, { finds }, data) {
 function search(board) {
   const input = element("input"), hits = element("div", "hits");
   input.type = "search";
-  input.placeholder = "words of a text";
+  input.placeholder = "words, or a sample's number";
   input.setAttribute("aria-label", "Search the texts of this step");
   input.addEventListener("input", () => drawSearch(board, board.local.microscope, board.data.microscope));
   return { input, hits };
@@ -231,7 +231,8 @@ function drawSearch(board, { search: { input, hits } }, data) {
   const wanted = input.value.trim().toLowerCase(), fingerprint = JSON.stringify([data.step, wanted, data.look.sample]);
   if (hits.fingerprint === fingerprint) return;
   hits.fingerprint = fingerprint;
-  const found = data.samples.map(([query, response, score], i) => ({ i, text: query + response, score })).filter(({ text }) => text.toLowerCase().includes(wanted));
+  const found = data.samples.map(([query, response, score], i) => ({ i, text: query + response, score }))
+    .filter(({ i, text }) => (/^\d+$/.test(wanted) && i === Number(wanted)) || text.toLowerCase().includes(wanted));
   if (!found.length) return hits.replaceChildren(element("p", "quiet", "No text of this step has that."));
   hits.replaceChildren(...found.slice(0, MOST_HITS).map(({ i, text, score }) => {
     const made = element("button", i === data.look.sample ? "hit chosen" : "hit");

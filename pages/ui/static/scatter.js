@@ -72,7 +72,7 @@ function figure({ cliprange, scatter }, batch) {
   return {
     height: 420, margin: { l: 50, r: 12, t: 30, b: 44 }, dragmode: "select", hovermode: "closest", uirevision: batch, selectionrevision: batch,
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, font: { size: 11 } },
-    xaxis: { title: { text: "ratio, new over old" }, range: [1 - wide, 1 + wide], zeroline: false }, yaxis: { title: { text: "whitened advantage" }, range: [-tall, tall], zeroline: true },
+    xaxis: { title: { text: "ratio, new over old" }, range: [Math.max(-0.05, 1 - wide), 1 + wide], zeroline: false }, yaxis: { title: { text: "whitened advantage" }, range: [-tall, tall], zeroline: true },
     shapes: [edge(low), edge(high), cut(high, 1 + 20 * wide, 0, 20 * tall), cut(1 - 20 * wide, low, -20 * tall, 0)],
   };
 }

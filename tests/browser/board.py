@@ -18,6 +18,10 @@ LONG = SMALL.replace("steps=400", "steps=100000")
 """The same for a run that does not end by itself."""
 
 
+PLOT = "document.querySelector('[data-chart=score] .js-plotly-plot')"
+"""The score chart, as its page's own scripts find it."""
+
+
 def button(page: Page, name: str) -> Locator:
     """The button of that name; its keyboard shortcut, if it has one, stands behind the name."""
     return page.get_by_role("button", name=re.compile(rf"^{name}( Shortcut [A-Z])?$")).first

@@ -16,10 +16,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs, submit
+from tests.browser.board import LONG, press, state, wait_for_state, wait_for_step
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
@@ -130,35 +131,80 @@ def server(shared_server: Server) -> Iterator[Server]:
                 time.sleep(0.05)
 
 
-@pytest.fixture
-def open_page(tabs: BrowserContext, server: Server) -> Iterator[Callable[..., Page]]:
-    """`open_page(path, width=1440, scheme="light")`. At the end no page may have met an error."""
-    troubles: list[str] = []
+class Tabs:
+    """Opens pages on a server and remembers every error that they meet."""
 
-    def open_one(path: str = "", width: int = 1440, scheme: str = "light") -> Page:
-        page = tabs.new_page()
+    def __init__(self, context: BrowserContext, server: Server) -> None:
+        self._context = context
+        self._server = server
+        self._pages: list[Page] = []
+        self.troubles: list[str] = []
+
+    def open(self, path: str = "", width: int = 1440, scheme: str = "light") -> Page:
+        """A new page at `path`, drawn."""
+        page = self._context.new_page()
+        self._pages.append(page)
         page.set_viewport_size({"width": width, "height": 1000})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         page.set_default_timeout(PATIENCE_S * 1000)
-        page.on("pageerror", lambda error: troubles.append(f"page error: {error}"))
-        page.on(
-            "console",
-            lambda message: (
-                troubles.append(f"console: {message.text}")
-                if message.type == "error" and not STREAMLITS_OWN.search(message.text + str(message.location))
-                else None
-            ),
-        )
-        page.on(
-            "requestfailed",
-            lambda request: troubles.append(f"request failed: {request.url}") if not request.url.startswith(server.url) else None,
-        )
-        page.goto(f"{server.url}/{path}")
+        page.on("pageerror", lambda error: self.troubles.append(f"page error: {error}"))
+        page.on("console", self._hear)
+        page.on("requestfailed", self._miss)
+        page.goto(f"{self._server.url}/{path}")
         page.locator(".ppo-board .top .name").wait_for()
         return page
 
-    yield open_one
-    for page in tabs.pages:
-        troubles.extend(page.locator('[data-testid="stException"]').all_inner_texts())
-        page.close()
-    assert not troubles
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and not STREAMLITS_OWN.search(message.text + str(message.location)):
+            self.troubles.append(f"console: {message.text}")
+
+    def _miss(self, request: Request) -> None:
+        if not request.url.startswith(self._server.url):
+            self.troubles.append(f"request failed: {request.url}")
+
+    def close(self) -> None:
+        """Closes what was opened. No page may have met an error."""
+        for page in self._pages:
+            self.troubles.extend(page.locator('[data-testid="stException"]').all_inner_texts())
+            page.close()
+        assert not self.troubles
+
+
+@pytest.fixture
+def open_page(tabs: BrowserContext, server: Server) -> Iterator[Callable[..., Page]]:
+    """`open_page(path, width=1440, scheme="light")`. At the end no page may have met an error."""
+    opened = Tabs(tabs, server)
+    yield opened.open
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def kept_page(tabs: BrowserContext, shared_server: Server) -> Iterator[Page]:
+    """One page for a file of tests, on which a run that does not end by itself was started. They leave it as they would find it."""
+    opened = Tabs(tabs, shared_server)
+    page = opened.open(f"?{LONG}")
+    press(page, "Start")
+    wait_for_step(page, 2)
+    yield page
+    opened.close()
+
+
+@pytest.fixture
+def running(kept_page: Page) -> Page:
+    """That page with the run going on."""
+    if state(kept_page) != "running":
+        press(kept_page, "Resume")
+        wait_for_state(kept_page, "running")
+    return kept_page
+
+
+@pytest.fixture
+def paused(kept_page: Page) -> Page:
+    """That page with the run paused."""
+    if state(kept_page) == "stopped":
+        press(kept_page, "Resume")
+        wait_for_state(kept_page, "running")
+    if state(kept_page) != "paused":
+        press(kept_page, "Pause")
+        wait_for_state(kept_page, "paused")
+    return kept_page

@@ -1,30 +1,20 @@
-"""Steering in a real browser: edits with markers and undo, notes, keys, branches, the playground and the runs page."""
+"""Steering in a real browser: edits with markers and undo, notes, keys, branches, the playground and the runs page.
+
+All on one page, whose run goes on from test to test.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import describe, list_runs, submit
-from tests.browser.board import SMALL, commands, press, state, step, wait_for_state, wait_for_step
+from tests.browser.board import commands, press, state, step, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 
 HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** :red[c]"
-
-
-@pytest.fixture
-def paused(open_page: Callable[..., Page]) -> Page:
-    """A page with a run that is paused after a few steps."""
-    page = open_page(f"?{SMALL}")
-    press(page, "Start")
-    wait_for_step(page, 2)
-    press(page, "Pause")
-    wait_for_state(page, "paused")
-    return page
 
 
 def markers(page: Page) -> list[str]:
@@ -35,8 +25,8 @@ def markers(page: Page) -> list[str]:
     return found
 
 
-def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, server: Server) -> None:
-    run = list_runs(server.runs)[0]
+def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, shared_server: Server) -> None:
+    run = list_runs(shared_server.runs)[0]
     paused.get_by_text("PPO", exact=True).click()
     lam = paused.get_by_role("spinbutton", name="Lam")
     lam.fill("0.5")
@@ -57,14 +47,15 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, server: Serve
     expect(lam).to_have_value("0.95")
 
 
-def test_an_undo_that_cannot_be_says_why_beside_the_history(paused: Page, server: Server) -> None:
-    run = list_runs(server.runs)[0]
+def test_an_undo_that_cannot_be_says_why_beside_the_history(paused: Page, shared_server: Server) -> None:
+    run = list_runs(shared_server.runs)[0]
+    first = paused.locator(".ppo-board .happening[data-kind=edit]", has_text="100000 → 1000")
     submit(run, "edit", "a test", changes={"steps": 1000})
-    paused.locator(".ppo-board .happening[data-kind=edit]").wait_for()
-    submit(run, "edit", "a test", changes={"steps": 400})
-    expect(paused.locator(".ppo-board .happening[data-kind=edit]")).to_have_count(2)
-    paused.locator(".ppo-board .happening[data-kind=edit]").last.get_by_role("button", name="Undo").click()
-    expect(paused.locator(".ppo-board .refusal")).to_contain_text("steps = 400: is so already")
+    first.wait_for()
+    submit(run, "edit", "a test", changes={"steps": 100_000})
+    paused.locator(".ppo-board .happening[data-kind=edit]", has_text="1000 → 100000").wait_for()
+    first.get_by_role("button", name="Undo").click()
+    expect(paused.locator(".ppo-board .refusal")).to_contain_text("steps = 100000: is so already")
 
 
 def test_a_note_is_plain_text_and_a_marker(paused: Page) -> None:
@@ -87,6 +78,7 @@ def test_keys_play_step_and_stop_but_not_while_typing(paused: Page) -> None:
     paused.keyboard.type("pxn")
     expect(paused.get_by_role("searchbox").first).to_have_value("pxn")
     assert (state(paused), step(paused)) == ("paused", before + 1)
+    paused.get_by_role("searchbox").first.fill("")
     paused.locator(".ppo-board .notice").click()
     paused.keyboard.press("p")
     wait_for_state(paused, "running")
@@ -94,8 +86,9 @@ def test_keys_play_step_and_stop_but_not_while_typing(paused: Page) -> None:
     wait_for_state(paused, "stopped")
 
 
-def test_a_press_that_a_timer_overtakes_counts_once(paused: Page, server: Server) -> None:
+def test_a_press_that_a_timer_overtakes_counts_once(paused: Page, shared_server: Server) -> None:
     """The page is kept busy until its refresh is overdue; Step is pressed before that goes out, and its own message has to wait again."""
+    before = len(commands(list_runs(shared_server.runs)[0]))
     paused.evaluate(
         """() => {
             const pressed = [...document.querySelectorAll("button")].find(button => button.innerText.includes("Step"));
@@ -106,11 +99,11 @@ def test_a_press_that_a_timer_overtakes_counts_once(paused: Page, server: Server
     )
     press(paused, "Stop")  # comes after all that the first press has sent
     wait_for_state(paused, "stopped")
-    assert [kind for kind, _, _ in commands(list_runs(server.runs)[0])] == ["pause", "step", "stop"]
+    assert [kind for kind, _, _ in commands(list_runs(shared_server.runs)[0])[before:]] == ["step", "stop"]
 
 
-def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, server: Server) -> None:
-    parent = RunReader(list_runs(server.runs)[0]).info()
+def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, shared_server: Server) -> None:
+    parent = RunReader(list_runs(shared_server.runs)[0]).info()
     paused.get_by_role("button", name="Branch a new run").click()
     dialog = paused.get_by_role("dialog")
     dialog.get_by_role("combobox", name="Settings to change").click()
@@ -122,7 +115,7 @@ def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, se
     dialog.get_by_role("button", name="Stop it and start the branch").click()
     wait_for_state(paused, "running")
     wait_for_step(paused, parent.last_step + 2)
-    child = RunReader(list_runs(server.runs)[0]).info()
+    child = RunReader(list_runs(shared_server.runs)[0]).info()
     assert (child.parent, child.parent_step, child.config.seed) == (parent.id, parent.last_step, 7)
     ghosts = paused.evaluate("() => document.querySelector('[data-chart=score] .js-plotly-plot').data.map(trace => trace.name)")
     assert any("run before" in name for name in ghosts)
@@ -140,8 +133,8 @@ def test_the_playground_continues_an_opening_while_the_run_is_paused(paused: Pag
     expect(paused.locator(".ppo-board .played .query").first).to_have_text("I saw this film")
 
 
-def test_the_runs_page_shows_hostile_names_as_text_and_opens_a_run(paused: Page, server: Server) -> None:
-    run = list_runs(server.runs)[0]
+def test_the_runs_page_shows_hostile_names_as_text_and_opens_a_run(paused: Page, shared_server: Server) -> None:
+    run = list_runs(shared_server.runs)[0]
     describe(run, name=HOSTILE)
     paused.get_by_role("link", name="Runs").click()
     paused.locator('[data-testid="stDataFrame"] .dvn-scroller').click(position={"x": 18, "y": 52})  # the box before the first row

@@ -41,14 +41,14 @@ def wait_for_state(page: Page, wanted: str) -> None:
 
 def step(page: Page) -> int:
     """The step that the top line shows."""
-    return int(page.locator(".ppo-board .top").inner_text().split("step ")[1].split(" of")[0])
+    return int(page.locator(".ppo-board .top:not([hidden])").inner_text().split("step ")[1].split(" of")[0])
 
 
 def wait_for_step(page: Page, at_least: int) -> int:
     """Waits for a step of a run of one's own: the example's do not count."""
     page.wait_for_function(
         """wanted => {
-            const top = document.querySelector('.ppo-board:not(.example) .top')?.textContent ?? "";
+            const top = document.querySelector('.ppo-board:not(.example) .top:not([hidden])')?.textContent ?? "";
             return Number(top.match(/step (\\d+) of/)?.[1] ?? -1) >= wanted;
         }""",
         arg=at_least,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,27 +10,17 @@ from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs
-from tests.browser.board import SMALL, press, wait_for_state, wait_for_step
+from tests.browser.board import press, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
-
-CLIPPING = SMALL + "&learning_rate=0.003&target_kl=0"
-"""Settings with which the clip binds often."""
 
 
 @pytest.fixture
-def page(open_page: Callable[..., Page], server: Server) -> Page:
-    """The Tokens page of a run of a few steps, which the first test trains; between tests it is stopped."""
-    if not list_runs(server.runs):
-        opened = open_page(f"?{CLIPPING}")
-        press(opened, "Start")
-        wait_for_step(opened, 3)
-        press(opened, "Stop")
-        wait_for_state(opened, "stopped")
-        opened.get_by_role("link", name="Tokens").click()
-    else:
-        opened = open_page("tokens")
-    opened.locator(".ppo-board .microscope .token").first.wait_for()
-    return opened
+def page(paused: Page, shared_server: Server) -> Page:
+    """The Tokens page of a run that is paused after a few steps."""
+    wait_for_step(paused, 2)
+    paused.goto(f"{shared_server.url}/tokens")
+    paused.locator(".ppo-board .microscope .token").first.wait_for()
+    return paused
 
 
 def look(page: Page) -> dict[str, Any]:
@@ -49,10 +38,10 @@ def wait_for_look(page: Page, **wanted: Any) -> None:
     )
 
 
-def test_a_clicked_token_tells_its_story_with_the_records_numbers(page: Page, server: Server) -> None:
+def test_a_clicked_token_tells_its_story_with_the_records_numbers(page: Page, shared_server: Server) -> None:
     page.locator(".ppo-board .microscope .token").nth(1).click()
     wait_for_look(page, sample=0, token=1)
-    tokens = RunReader(list_runs(server.runs)[0]).tokens(look(page)["step"])
+    tokens = RunReader(list_runs(shared_server.runs)[0]).tokens(look(page)["step"])
     assert tokens is not None
     heading, cards = page.locator(".ppo-board .story h2"), page.locator(".ppo-board .story .card")
     expect(heading).to_contain_text(tokens.text[1].strip())
@@ -88,7 +77,7 @@ def test_keys_move_through_samples_tokens_and_steps_and_help_lists_them(page: Pa
     assert look(page)["sample"] == 1, "letters that are typed into a field are no keys"
 
 
-def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: Page, server: Server) -> None:
+def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: Page, shared_server: Server) -> None:
     page.locator(".ppo-board .find", has_text="Lowest score").click()
     page.get_by_label("What colours the tokens").select_option("ratio")
     wait_for_look(page, colour="ratio")
@@ -98,9 +87,9 @@ def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: P
         "step => JSON.parse(document.querySelector('.ppo-board .microscope[data-shown]').dataset.shown).step > step", arg=before["step"]
     )
     assert (look(page)["sample"], look(page)["colour"]) == (before["sample"], "ratio")
-    press(page, "Stop")
-    wait_for_state(page, "stopped")
-    last = RunReader(list_runs(server.runs)[0]).info().last_step
+    press(page, "Pause")
+    wait_for_state(page, "paused")
+    last = RunReader(list_runs(shared_server.runs)[0]).info().last_step
     wait_for_look(page, step=last)
     page.locator(".ppo-board .top .name").first.click()
     page.keyboard.press("[")

@@ -107,7 +107,7 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
         "runners_up": _named(trainer, seen, mask),
         "whitening": {name: _short(float(x)) for name, x in whitening.items()},
-        "update": _told(update, descent, config, mask, _moved(policy, before)),
+        "update": _told(update, descent, config, rollout, whitened, returns) | {"moved": _moved(policy, before)},
         "again": None if update is None else _again(now, rollout, rewards_now, whitened, returns, config),
         "trouble": trouble,
     }
@@ -212,58 +212,65 @@ def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
     }
 
 
-def _told(update: Update | None, descent: _Descent, config: Config, mask: Tensor, moved: dict[str, float]) -> dict[str, Any]:
+def _told(update: Update | None, descent: _Descent, config: Config, rollout: Rollout, whitened: Tensor, returns: Tensor) -> dict[str, Any]:
     """The update as JSON.
 
-    epochs: the numbers of those kept; new_logprob, ratio, new_value, policy_clip, value_clip: for each of them rows of tokens, a row
-    None where the sample did not enter that epoch; losses, grad_norms: of each gradient step; minibatches: gradient steps an epoch
-    has; planned, gradient_steps, means, moved.
+    epochs: the numbers of those kept; new_logprob, ratio, new_value, and of `_clips`: for each of them rows of tokens, a row None
+    where the sample did not enter that epoch; losses, grad_norms: of each gradient step; minibatches: gradient steps an epoch has;
+    planned, gradient_steps; means.
     """
     epochs = list(range(config.ppo_epochs))
     if len(epochs) > EPOCHS_KEPT:
         epochs = epochs[: EPOCHS_KEPT // 2] + epochs[-EPOCHS_KEPT // 2 :]
     kept = [] if update is None else [epoch for epoch in epochs if epoch < int(update.epochs_seen.max())]
-    columns = {"new_logprob": "new_logprobs", "ratio": "ratios", "new_value": "new_values"}
-    columns |= {"policy_clip": "policy_clips", "value_clip": "value_clips"}
-
-    def entries(name: str, epoch: int) -> list[list[Any] | None]:
+    columns: dict[str, list[Any]] = {name: [] for name in ("new_logprob", "ratio", "new_value", *_CLIPS)}
+    for epoch in kept:
         assert update is not None
-        rows = _rows(getattr(update, name)[:, :, epoch], mask)
-        return [row if epoch < seen else None for row, seen in zip(rows, update.epochs_seen.tolist(), strict=True)]
-
+        ratio, new_value = update.ratios[:, :, epoch], update.new_values[:, :, epoch]
+        entries = {"new_logprob": update.new_logprobs[:, :, epoch], "ratio": ratio, "new_value": new_value}
+        entries |= _clips(ratio, new_value, rollout, whitened, returns, config)
+        for name, entry in entries.items():
+            rows = zip(_rows(entry, rollout.mask), update.epochs_seen.tolist(), strict=True)
+            columns[name].append([row if epoch < seen else None for row, seen in rows])
     return {
         "epochs": [epoch + 1 for epoch in kept],
-        **{name: [entries(source, epoch) for epoch in kept] for name, source in columns.items()},
+        **columns,
         "losses": [_short(loss) for loss in descent.losses],
         "grad_norms": [_short(norm) for norm in descent.grad_norms],
-        "minibatches": math.ceil(len(mask) / config.mini_batch_size),
-        "planned": _planned(config, len(mask)),
+        "minibatches": math.ceil(len(rollout.mask) / config.mini_batch_size),
+        "planned": _planned(config, len(rollout.mask)),
         "gradient_steps": 0 if update is None else update.gradient_steps,
         "means": {} if update is None else {name: _short(mean) for name, mean in update.means.items()},
-        "moved": moved,
     }
 
 
 def _again(
     now: _Seen, rollout: Rollout, rewards: ppo.TokenRewards, whitened: Tensor, returns: Tensor, config: Config
 ) -> dict[str, list[list[Any]]]:
-    """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl, kl_penalty, reward, and
-    policy_clip, value_clip: where the clips would bind at the next pass.
+    """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl, kl_penalty, reward, and what
+    `_clips` says of the next pass, if there were one.
     """
-    mask = rollout.mask
-    policy = ppo.policy_loss(now.logprobs, rollout.logprobs, whitened, mask, config.cliprange)
-    value = ppo.value_loss(now.values, rollout.values, returns, mask, config.cliprange_value)
+    ratio = torch.exp(now.logprobs - rollout.logprobs)
     columns = {
         "logprob": now.logprobs,
         "value": now.values,
-        "ratio": policy.ratio,
+        "ratio": ratio,
         "kl": rewards.kl,
         "kl_penalty": rewards.kl_penalty,
         "reward": rewards.rewards,
-        "policy_clip": policy.clipped,
-        "value_clip": value.clipped,
+        **_clips(ratio, now.values, rollout, whitened, returns, config),
     }
-    return {name: _rows(column, mask) for name, column in columns.items()}
+    return {name: _rows(column, rollout.mask) for name, column in columns.items()}
+
+
+_CLIPS = ("policy_term", "policy_clip", "value_term", "value_clip")
+
+
+def _clips(ratio: Tensor, values: Tensor, rollout: Rollout, whitened: Tensor, returns: Tensor, config: Config) -> dict[str, Tensor]:
+    """Each token's term of both losses, and where their clips bind, (batch, response)."""
+    policy_term, policy_clip = ppo.clipped_surrogate(ratio, whitened, rollout.mask, config.cliprange)
+    value_term, value_clip = ppo.clipped_squares(values, rollout.values, returns, rollout.mask, config.cliprange_value)
+    return dict(zip(_CLIPS, (policy_term, policy_clip, value_term, value_clip), strict=True))
 
 
 def _samples(

@@ -16,7 +16,7 @@ from ppo_engine.store import RunInfo
 from . import asking
 from .state import shown_run
 
-_OWN_PARAMETERS = ("run", "step", "sample", "search")
+_OWN_PARAMETERS = ("run", "step", "sample", "search", "job", "stage", "token", "epoch")
 _FIRST = ("seed", "steps")
 
 

@@ -18,8 +18,7 @@ from ppo_engine.store import RunInfo, newest_job, read_job
 
 _WAITING_S = 0.3
 _LAST_STAGE = 11
-_DIGITS = 9
-"""Of a number in an address; more is no number of ours."""
+_DIGITS = 9  # of a number in an address; one with more is none of ours
 
 
 def draw() -> None:

@@ -47,7 +47,7 @@ def walk(trainer: Trainer, folder: Path, step: int, *, batch: int = 4, seed: int
       step, batch, seed, kl_coef, settings (those in force), shape (batch, response), query_shape (batch, query)
       samples: query, response, score, parts, ended, query_tokens, tokens (texts)
       tokens: logprob, ref_logprob, entropy, value, kl, kl_penalty, reward, delta, advantage, whitened, return
-      runners_up: for each token the likeliest (text, probability)
+      runners_up: for each token the likeliest (text, probability, whether it was drawn)
       whitening: mean, var, count;  update: see `_told`;  again: see `_again`, None where the update failed;  trouble: what went wrong
     """
     _check(batch, seed)
@@ -105,7 +105,7 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "query_shape": list(rollout.query_ids.shape),
         "samples": _samples(trainer, rollout, queries, responses, scores.total, scores.parts),
         "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
-        "runners_up": _named(trainer, seen, mask),
+        "runners_up": _named(trainer, seen, rollout),
         "whitening": {name: _short(float(x)) for name, x in whitening.items()},
         "update": _told(update, descent, config, rollout, whitened, returns) | {"moved": _moved(policy, before)},
         "again": None if update is None else _again(now, rollout, rewards_now, whitened, returns, config),
@@ -293,15 +293,18 @@ def _samples(
     ]
 
 
-def _named(trainer: Trainer, seen: _Seen, mask: Tensor) -> list[list[list[list[Any]]]]:
-    """For each counted token the likeliest ones, as (text, probability), the likeliest first."""
-    indices, chances = (column.tolist() for column in (seen.likeliest, seen.chances))
+def _named(trainer: Trainer, seen: _Seen, rollout: Rollout) -> list[list[list[list[Any]]]]:
+    """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is the one that was drawn."""
+    indices, chances, drawn = (column.tolist() for column in (seen.likeliest, seen.chances, rollout.response_ids))
     return [
         [
-            [[trainer.vocabulary[token], _short(chance)] for token, chance in zip(indices[i][t], chances[i][t], strict=True)]
+            [
+                [trainer.vocabulary[token], _short(chance), token == drawn[i][t]]
+                for token, chance in zip(indices[i][t], chances[i][t], strict=True)
+            ]
             for t in range(int(length))
         ]
-        for i, length in enumerate(mask.sum(1))
+        for i, length in enumerate(rollout.mask.sum(1))
     ]
 
 

@@ -11,7 +11,7 @@ export function heatmap(tensor, { samples, token }, choose) {
   const box = element("figure", tensor.beside ? "tensor beside" : named ? "tensor named" : "tensor"), caption = element("figcaption"), grid = element("div", "cells has-tip");
   caption.append(element("b", "", tensor.label), element("span", "quiet", tensor.shape), ...legend(scale));
   grid.style.setProperty("--columns", columns);
-  grid.append(element("span", "corner"), ...range(columns).map((t) => element("span", "column quiet", tensor.columns?.[t] ?? t + 1)));
+  grid.append(element("span", "corner"), ...range(columns).map((t) => element("span", "place quiet", tensor.columns?.[t] ?? t + 1)));
   values.forEach((row, i) => {
     const sample = samples[i], label = element("span", "row quiet", tensor.rows?.[i] ?? `${i}  ${visible(sample?.query ?? "")}`);
     grid.append(label, ...range(columns).map((t) => cell(tensor, sample, i, t, !named && token?.[0] === i && token[1] === t)));
@@ -40,7 +40,8 @@ function cell(tensor, sample, i, t, chosen) {
   const word = tensor.words ? tensor.words[i][t] : tensor.rows || tensor.columns ? null : sample?.tokens[t];
   if (word !== null && word !== undefined) made.append(element("small", "", visible(word)));
   const moved = before !== undefined && number(before) !== number(x) ? (x > before ? "▲" : "▼") : "";
-  made.append(element("b", "number", written(tensor, x) + moved));
+  made.append(element("b", "number", written(tensor, x)));
+  if (moved) made.append(element("i", "", moved));
   made.style.background = shade(x, tensor.scale);
   made.classList.toggle("clip", Boolean(tensor.marks?.[i]?.[t]));
   made.classList.toggle("moved", Boolean(moved));

@@ -110,6 +110,7 @@ function go(view, stage) {
   view.stage = stage;
   view.furthest = Math.max(view.furthest, stage);
   drawStage(view);
+  if (view.stageBox.getBoundingClientRect().top < 0) view.stageBox.scrollIntoView();
   report(view);
 }
 

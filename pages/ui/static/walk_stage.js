@@ -35,11 +35,11 @@ export function stageView(payload, index, actions) {
 function formulas({ formulas, worked }) {
   const box = element("div", "formulas");
   box.append(...formulas.map((text) => element("div", "formula", text)));
-  for (const { of, text } of worked) {
-    const line = element("div", "worked");
-    line.append(element("span", "of quiet", visible(of)), element("span", "formula number", text));
+  worked.forEach(({ of, text }, i) => {
+    const same = worked[i - 1]?.of === of, line = element("div", same ? "worked same" : "worked");
+    line.append(element("span", "of quiet", same ? "" : visible(of)), element("span", "formula number", text));
     box.append(line);
-  }
+  });
   return box;
 }
 
@@ -97,13 +97,13 @@ function card(cards, { query, tokens, chances, runners_up: runnersUp, ended }, r
 }
 
 function candidates(token, chance, likeliest) {
-  const shown = likeliest.some(([text]) => text === token) ? likeliest : [...likeliest, [token, chance]];
-  return shown.map(([text, p]) => {
-    const line = element("div", text === token ? "candidate taken" : "candidate"), bar = element("i");
+  const shown = likeliest.some(([, , taken]) => taken) ? likeliest : [...likeliest, [token, chance, true]];
+  return shown.map(([text, p, taken]) => {
+    const line = element("div", taken ? "candidate taken" : "candidate"), bar = element("i");
     bar.style.width = `${100 * (p ?? 0)}%`;
     const track = element("span", "track");
     track.append(bar);
-    line.append(element("span", "mark", text === token ? "●" : ""), element("span", "word", visible(text)), track, element("span", "number", `${number(100 * p)} %`));
+    line.append(element("span", "mark", taken ? "●" : ""), element("span", "word", visible(text)), track, element("span", "number", `${number(100 * p)} %`));
     return line;
   });
 }

@@ -17,21 +17,12 @@ from ppo_engine.jobs import work
 from ppo_engine.records import first_difference
 from ppo_engine.store import ask_job, newest_job
 from ppo_engine.walk import EPOCHS_KEPT, LARGEST_SEED, walk
-from tests.engine.runs import Run
+from tests.engine.runs import Run, trained
 from tests.engine.test_jobs import answer
 
 Tiny = Callable[..., Config]
 SETTINGS = {"temperature": 0.9, "gamma": 0.97, "ent_coef": 0.01, "cliprange": 0.1, "cliprange_value": 0.03, "learning_rate": 3e-3}
 NOWHERE = Path("nowhere")
-
-
-def trained(config: Config, steps: int = 2) -> Trainer:
-    """A trainer that has taken some steps."""
-    trainer = Trainer(config)
-    for record in trainer:
-        if record.step == steps:
-            return trainer
-    raise AssertionError("too few steps")
 
 
 @pytest.fixture(scope="module")

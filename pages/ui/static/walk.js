@@ -12,8 +12,8 @@ export function draw(board) {
   const { local, data: { walk: payload } } = board, view = (local.walk ??= build(board));
   const place = `${payload.run} ${payload.number}`;
   if (view.place !== place) Object.assign(view, { place, stage: payload.stage, furthest: payload.stage, seen: new Set(), token: null, epoch: null });
-  const kept = payload.state === "waiting" && view.payload?.run === payload.run && view.payload.samples.length;
-  if (!kept) view.payload = payload; // the batch before stays in sight until the new one is there
+  const kept = ["waiting", "error"].includes(payload.state) && view.payload?.run === payload.run && view.payload.samples.length;
+  if (!kept) view.payload = payload; // the batch before stays in sight until there is another
   drawBar(view, payload);
   drawStage(view);
 }
@@ -121,10 +121,10 @@ function report({ board, payload, stage, token, epoch }) {
 
 let asks = 0;
 function ask(view) {
-  const { payload, board } = view, seed = payload.number === null || payload.seed === undefined ? 0 : payload.seed + 1;
+  const { payload, board } = view, shown = board.data.walk;
   if (view.another.disabled) return;
-  const same = view.asked === payload.number && Number(view.count.value) !== payload.batch; // another size of the same batch
-  board.send("ask", { run: payload.run, batch: Number(view.count.value), seed: same ? payload.seed ?? 0 : seed, stage: view.stage, ask: `${Date.now()}-${asks++}` });
+  const seed = Number.isInteger(shown.seed) ? Math.max(0, shown.seed + 1) : 0;
+  board.send("ask", { run: payload.run, batch: Number(view.count.value), seed, stage: view.stage, ask: `${Date.now()}-${asks++}` });
 }
 
 // Tokens one by one, the first time that a stage which has them is entered; at once for those who want no motion.

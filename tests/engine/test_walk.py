@@ -198,14 +198,15 @@ def test_a_finished_run_is_walked_by_a_worker_and_comes_out_the_same(begin: Call
 
 
 def test_an_edit_that_came_first_counts(begin: Callable[..., Run]) -> None:
-    run = begin(steps=9)
+    """Both wait for the same step boundary: the walk is one of the step that the edit leads to."""
+    run = begin(steps=3)
     run.hold_at(1)
-    run.tell("pause")
+    edit = run.tell("edit", changes={"lam": 0.5, "init_kl_coef": 0.7})
+    number = session.ask(run.folder, "walk", {"batch": 2, "seed": 0})
     run.let_go()
-    run.wait_for_state("paused")
-    assert run.wait_for_answer(run.tell("edit", changes={"lam": 0.5, "init_kl_coef": 0.7}))[0] == "applied"
-    job = answer(run.folder, session.ask(run.folder, "walk", {"batch": 2, "seed": 0}))
-    assert job.result is not None and (job.result["settings"]["lam"], job.result["kl_coef"]) == (0.5, 0.7)
+    assert run.wait_for_answer(edit)[0] == "applied"
+    job = answer(run.folder, number)
+    assert job.result is not None and (job.result["step"], job.result["settings"]["lam"], job.result["kl_coef"]) == (1, 0.5, 0.7)
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,15 @@ def test_what_is_shown_of_an_epoch_is_of_that_epoch(walks: dict[str, dict[str, A
         assert loss == pytest.approx(max(-advantage * rho, -advantage * min(max(rho, 0.9), 1.1)), abs=2e-4)
 
 
+@pytest.mark.parametrize("move", [-1.0, -0.01, 0.01, 1.0])
+def test_the_value_clip_holds_a_value_on_either_side(walks: dict[str, dict[str, Any]], move: float) -> None:
+    told = json.loads(json.dumps(walks["ordinary"]))
+    old = told["tokens"]["value"][0][0]
+    told["again"]["value"][0][0] = old + move
+    held = stages(told, (0, 0), AFTER)["stages"][7]["worked"][0]["text"]
+    assert check(held) == pytest.approx(old + min(max(move, -0.03), 0.03), abs=6e-5)
+
+
 def test_the_running_sum_goes_back_from_the_last_token(walks: dict[str, dict[str, Any]]) -> None:
     told = walks["ordinary"]
     lines = stages(told, (2, 0))["stages"][5]["running"]["lines"]

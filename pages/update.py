@@ -44,6 +44,7 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
         if number is None:
             said = "Press the button to take one update apart, on the run's own models and prompts. The run is not disturbed."
             return {**shown, "state": "none", "said": said, **_words()}
+        st.query_params.update({"run": folder.name, "job": str(number), "stage": str(_stage())})  # so that a link reopens this very one
         return {**shown, "number": number, **_of_job(folder, number)}
     except StoreError as error:
         said = f"{error}. The address names an update that this run has not; take a new one apart."
@@ -115,7 +116,15 @@ def _look() -> None:
     if folder is None or looked.get("run") != folder.name:
         return
     wanted = {name: looked.get(name) for name in ("run", "job", "stage", "token", "epoch")}
-    st.query_params.update({name: str(value) for name, value in wanted.items() if value is not None})
+    st.session_state.walk_looked = {name: str(value) for name, value in wanted.items() if value is not None}
+    st.query_params.update(st.session_state.walk_looked)
+
+
+def _reopen() -> None:
+    """Another page's address has no place for what was looked at here: coming back, it is taken up again."""
+    looked, folder = st.session_state.get("walk_looked"), state.shown_run()
+    if looked and folder is not None and looked["run"] == folder.name and "job" not in st.query_params:
+        st.query_params.update(looked)
 
 
 def _ask() -> None:
@@ -139,5 +148,6 @@ def _number_of(stage: Any) -> int:
 
 
 top_line()
+_reopen()
 st.session_state.setdefault("walk_every", None)
 st.fragment(draw, run_every=None if st.session_state.get("hidden") else st.session_state.walk_every)()

@@ -31,7 +31,11 @@ def walked(open_page: Callable[..., Page], server: Server) -> Page:
         press(page, "Pause")
         wait_for_state(page, "paused")
         page.get_by_role("link", name="Update").click()
+        page.locator(".walk .stepper button").nth(5).click()
         page.get_by_role("button", name="Take an update apart").click()
+        expect(page.locator(".walk .running li")).not_to_have_count(0)
+        expect(page.locator(".walk .running li.unseen")).to_have_count(0)  # one by one, to the end
+        page.locator(".walk .stepper button").first.click()
     page.locator(".walk .cell").first.wait_for()
     return page
 
@@ -59,6 +63,10 @@ def flat(rows: list[list[float]]) -> list[float]:
 
 
 def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, open_page: Callable[..., Page], server: Server) -> None:
+    walked.get_by_role("link", name="Live").click()
+    walked.locator(".ppo-board .headline .now").first.wait_for()
+    walked.get_by_role("link", name="Update").click()  # which reopens what was on it
+    walked.wait_for_url("**job=1**")
     walked.locator(".walk .stepper button").nth(8).click()
     walked.wait_for_url("**stage=9**")
     heatmap(walked, "Ratio").locator(".cell[data-row='1'][data-position='1']").click()

@@ -10,10 +10,11 @@ let page = null; // the board whose page is open: there is one
 export function draw(board) {
   page = board;
   const { local, data: { walk: payload } } = board, view = (local.walk ??= build(board));
-  const place = `${payload.run} ${payload.number}`;
-  if (view.place !== place) Object.assign(view, { place, stage: payload.stage, furthest: payload.stage, seen: new Set(), token: null, epoch: null });
   const kept = ["waiting", "error"].includes(payload.state) && view.payload?.run === payload.run && view.payload.samples.length;
   if (!kept) view.payload = payload; // the batch before stays in sight until there is another
+  const { run, number, samples } = view.payload, job = `${run} ${number}`, place = `${job} ${samples.length}`;
+  if (view.job !== job) Object.assign(view, { job, stage: payload.stage, furthest: payload.stage });
+  if (view.place !== place) Object.assign(view, { place, seen: new Set(), token: null, epoch: null });
   drawBar(view, payload);
   drawStage(view);
 }
@@ -37,6 +38,8 @@ function build(board) {
   bar.append(view.back, view.next, view.play, element("span", "grow"), samples, view.another, hint);
   body.append(stepper, stage);
   section.append(bar, view.help, view.said, body);
+  // A button that was clicked would take the space bar for itself; one that was reached by Tab may.
+  section.addEventListener("click", ({ detail, target }) => detail && target.closest("button")?.blur());
   return view;
 }
 
@@ -116,7 +119,8 @@ function go(view, stage) {
 
 // What is looked at goes into the address.
 function report({ board, payload, stage, token, epoch }) {
-  if (payload.run) board.send("look", { run: payload.run, job: payload.number, stage, token, epoch });
+  const { state, number } = board.data.walk, job = state === "waiting" ? number : payload.number;
+  if (payload.run) board.send("look", { run: payload.run, job, stage, token, epoch });
 }
 
 let asks = 0;

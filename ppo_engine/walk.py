@@ -204,7 +204,7 @@ def _planned(config: Config, batch: int) -> int:
 def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
     """How far the weights went: how many there are, the length of the change, and the largest change of one."""
     changes = [(now.detach() - old).float() for now, old in zip(policy.parameters(), before, strict=True)]
-    length = math.sqrt(sum(float((change.double() ** 2).sum()) for change in changes))
+    length = math.hypot(*(float(change.norm()) for change in changes))
     return {
         "weights": sum(change.numel() for change in changes),
         "length": _short(length),

@@ -136,6 +136,6 @@ STAGES = (
         "The same batch after the update",
         ("ρ_t = exp(log π_after − log π_before)",),
         "The same texts are put to the updated copy. Their scores cannot change, but how likely each token is has, and with it KL, "
-        "rewards and values. Arrows show which way a token moved: most should have followed their advantage.",
+        "rewards and values. Arrows show which way a number moved: most log-probabilities should have followed their advantage.",
     ),
 )

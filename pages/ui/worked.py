@@ -256,16 +256,16 @@ def _or_nan(x: float | None) -> float:
 def _value_clip(b: Batch) -> Worked:
     old, new, target, reach = b.at("value"), b.here(b.now("new_value")), b.at("return"), b.settings["cliprange_value"]
     clips, terms = b.now("value_clip"), b.now("value_term")
-    worked, tensors = [], [b.column("Old value", "value", diverging(flat(b.tokens["value"])), "While sampling.")]
+    scale = diverging(flat([*b.tokens["value"], *b.now("new_value")]))
+    worked, tensors = [], [b.column("Old value", "value", scale, "While sampling.")]
     if new is not None and old is not None and target is not None:
         held = min(max(new, old - reach), old + reach)
         edge = f"clip({number(new)}, {number(old)} − {_given(reach)}, {number(old)} + {_given(reach)})"
         squares = f"max(({number(new)} − {inner(target)})², ({number(held)} − {inner(target)})²)"
         worked = [b.line(f"V_clip = {edge} = {number(held)}"), b.line(f"loss{b.t} = {squares} = {number(b.here(terms))}")]
     if b.epochs:
-        scale, told = diverging(flat([*b.tokens["value"], *b.now("new_value")])), f"New value, {_when(b.epoch)}"
         tensors += [
-            tensor(told, b.now("new_value"), b.shape, scale, "Underlined: the clip binds.", marks=clips),
+            tensor(f"New value, {_when(b.epoch)}", b.now("new_value"), b.shape, scale, "Underlined: the clip binds.", marks=clips),
             b.column("Return, the target", "return", diverging(flat(b.tokens["return"])), "What the value head should have said."),
             tensor(
                 "Greater of the two squared errors", terms, b.shape, one_sided("value", flat(terms)), "Its mean is halved.", marks=clips

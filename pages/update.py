@@ -38,13 +38,13 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
     if folder is None or info is None or info.last_step < 0:
         said = "There is no update to take apart before the first step is done. Press Start; until then, read what will happen."
         return {"run": "", "number": None, "state": "empty", "said": said, **_words()}
-    shown: dict[str, Any] = {"run": folder.name, "number": None, "problem": asking.problem_in_words()}
+    shown: dict[str, Any] = {"run": folder.name, "number": None, "problem": st.session_state.get("walk_problem", "")}
     try:
         number = _number("job", newest_job(folder, "walk"))
         if number is None:
             said = "Press the button to take one update apart, on the run's own models and prompts. The run is not disturbed."
             return {**shown, "state": "none", "said": said, **_words()}
-        st.query_params.update({"run": folder.name, "job": str(number), "stage": str(_stage())})  # so that a link reopens this very one
+        _keep({"run": folder.name, "job": str(number), "stage": str(_stage())})  # so that a link reopens this very one
         return {**shown, "number": number, **_of_job(folder, number)}
     except StoreError as error:
         said = f"{error}. The address names an update that this run has not; take a new one apart."
@@ -110,6 +110,12 @@ def _token() -> tuple[int, int] | None:
     return (int(row), int(position)) if fits else None
 
 
+def _keep(wanted: dict[str, str]) -> None:
+    """Puts what is shown into the address, where it is not there yet."""
+    if any(st.query_params.get(name) != value for name, value in wanted.items()):
+        st.query_params.update(wanted)
+
+
 def _look() -> None:
     """The address keeps what is looked at, so that a link reopens it."""
     looked, folder = st.session_state.walk.get("look") or {}, state.shown_run()
@@ -117,7 +123,7 @@ def _look() -> None:
         return
     wanted = {name: looked.get(name) for name in ("run", "job", "stage", "token", "epoch")}
     st.session_state.walk_looked = {name: str(value) for name, value in wanted.items() if value is not None}
-    st.query_params.update(st.session_state.walk_looked)
+    _keep(st.session_state.walk_looked)
 
 
 def _reopen() -> None:
@@ -132,11 +138,11 @@ def _ask() -> None:
     asked, folder = st.session_state.walk.get("ask") or {}, state.shown_run()
     if folder is None or asked.get("run") != folder.name:
         return
-    asking.forget_problem()
+    st.session_state.walk_problem = ""
     try:
         number = session.ask(folder, "walk", {"batch": asked.get("batch"), "seed": asked.get("seed")})
     except PPOEngineError as error:
-        asking.complain(error)
+        st.session_state.walk_problem = str(error)
         return
     for name in ("token", "epoch"):
         st.query_params.pop(name, None)

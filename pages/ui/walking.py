@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .worked import WORK, Batch, Worked
+from .walk_batch import Batch
+from .worked import WORK, Worked
 
 
 @dataclass(frozen=True)

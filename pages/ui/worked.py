@@ -6,118 +6,15 @@ Made of what the job `walk` leaves in the store (`ppo_engine.walk`). The words a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ppo_engine.numbers import MINUS, THIN_SPACE, signed, three_digits
 
 from .heatmaps import Rows, diverging, flat, one_sided, tensor
-
-AFTER = 0
-"""In the place of an epoch's number: after the update."""
-_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+from .walk_batch import Batch, counted, given, inner, mean, number, or_nan, plus, subscript
 
 Worked = dict[str, Any]
-
-
-class Batch:
-    """A walk and the token that its formulas are worked for: row, position (both from 0), and the epoch (from 1, `AFTER` the last)."""
-
-    def __init__(self, walk: dict[str, Any], token: tuple[int, int] | None = None, epoch: int | None = None) -> None:
-        self.walk, self.settings, self.tokens, self.update = walk, walk["settings"], walk["tokens"], walk["update"]
-        self.again: dict[str, Rows] | None = walk["again"]
-        self.samples = walk["samples"]
-        self.row, self.position = token if token and self._has(*token) else self._most_moved()
-        self.epochs: list[int] = [*self.update["epochs"], AFTER] if self.again else []
-        # With a single gradient step, what moved is to be seen only after it.
-        usual = self.epochs[-2] if self.update["gradient_steps"] > 1 and len(self.epochs) > 1 else AFTER
-        self.epoch = epoch if epoch in self.epochs else usual
-
-    def _has(self, row: int, position: int) -> bool:
-        return 0 <= row < len(self.samples) and 0 <= position < len(self.samples[row]["tokens"])
-
-    def _most_moved(self) -> tuple[int, int]:
-        """The token that the update moved most, one that has another after it if there is any."""
-        rows = self.again["ratio"] if self.again else self.tokens["reward"]
-        places = [(i, t) for i, row in enumerate(rows) for t in range(len(row or ()) - 1)] or [(0, 0)]
-        return max(places, key=lambda place: abs(((rows[place[0]] or ())[place[1]] or 1) - 1)) if self.again else places[0]
-
-    def at(self, name: str, later: int = 0) -> float | None:
-        """A column at the chosen token, or so many tokens later; 0 beyond the end."""
-        row = self.tokens[name][self.row]
-        t = self.position + later
-        return row[t] if t < len(row) else 0.0
-
-    def now(self, name: str) -> Rows:
-        """A per-epoch column at the chosen epoch."""
-        if self.again is None:
-            return []
-        if self.epoch == AFTER:
-            return self.again[{"new_value": "value", "new_logprob": "logprob"}.get(name, name)]
-        rows: Rows = self.update[name][self.update["epochs"].index(self.epoch)]
-        return rows
-
-    def here(self, rows: Rows) -> float | None:
-        """A column's entry at the chosen token."""
-        row = rows[self.row] if rows else None
-        return None if row is None else row[self.position]
-
-    @property
-    def shape(self) -> str:
-        count, (rows, columns) = self.walk["whitening"]["count"], self.walk["shape"]
-        return f"({rows}, {columns}): {_counted(rows, 'sample')} × up to {_counted(columns, 'token')}, {count:g} counted"
-
-    @property
-    def t(self) -> str:
-        return _sub(self.position + 1)
-
-    @property
-    def token_name(self) -> str:
-        text = self.samples[self.row]["tokens"][self.position].strip() or "space"
-        return f"token {self.position + 1} of sample {self.row}, “{text}”"
-
-    def column(self, label: str, name: str, scale: dict[str, Any], about: str, **more: Any) -> dict[str, Any]:
-        return tensor(label, self.tokens[name], self.shape, scale, about, **more)
-
-    def line(self, text: str, of: str = "") -> dict[str, str]:
-        return {"of": of or self.token_name, "text": text}
-
-
-def number(x: float | None) -> str:
-    """A number within a formula: four decimals, or four digits where it is smaller, so that the sum beside it can be checked."""
-    if x is None or x == 0:
-        return "–" if x is None else "0"
-    size = math.floor(math.log10(abs(x)))
-    text = f"{x:.3e}".replace("e-0", "e-").replace("e+0", "e") if size < -4 or size > 6 else f"{x:.{max(4, 3 - size)}f}"
-    return text.replace("-", MINUS)
-
-
-def plus(x: float | None) -> str:
-    """The same with its sign."""
-    return ("+" if x and x > 0 else "") + number(x)
-
-
-def inner(x: float | None) -> str:
-    """The same in parentheses where it is negative."""
-    return f"({number(x)})" if x is not None and x < 0 else number(x)
-
-
-def _given(x: float) -> str:
-    """A setting, as it was set."""
-    return f"{x:g}".replace("e-0", "e-").replace("-", MINUS)
-
-
-def _sub(t: int) -> str:
-    return str(t).translate(_SUBSCRIPTS)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("" if count == 1 else "s")
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    finite = [x for x in values if x is not None]
-    return sum(finite) / len(finite) if finite and len(finite) == len(values) else None
 
 
 def _prompts(b: Batch) -> Worked:
@@ -126,7 +23,7 @@ def _prompts(b: Batch) -> Worked:
     total = sum(lengths)
     ids = [[None] * (columns - len(sample["query_ids"])) + sample["query_ids"] for sample in b.samples]
     words = [[""] * (columns - len(sample["query_tokens"])) + sample["query_tokens"] for sample in b.samples]
-    shape = f"({rows}, {columns}): {_counted(rows, 'prompt')} × up to {_counted(columns, 'token')}, {total} real"
+    shape = f"({rows}, {columns}): {counted(rows, 'prompt')} × up to {counted(columns, 'token')}, {total} real"
     low, high = b.settings["input_min_text_length"], b.settings["input_max_text_length"]
     return {
         "worked": [
@@ -158,10 +55,10 @@ def _score(b: Batch) -> Worked:
     terms = " + ".join(map(inner, scores))
     labels = list(b.samples[0]["parts"])
     parts = [[sample["parts"][label] for label in labels] for sample in b.samples]
-    shape = f"({len(scores)}, {len(labels)}): {_counted(len(scores), 'sample')} × {_counted(len(labels), 'label')}"
+    shape = f"({len(scores)}, {len(labels)}): {counted(len(scores), 'sample')} × {counted(len(labels), 'label')}"
     scale = diverging(flat(parts))
     return {
-        "worked": [b.line(f"mean = ({terms}) / {len(scores)} = {plus(_mean(scores))}", "the batch's mean score")],
+        "worked": [b.line(f"mean = ({terms}) / {len(scores)} = {plus(mean(scores))}", "the batch's mean score")],
         "tensors": [tensor("The classifier's logits", parts, shape, scale, "Raw logits; the positive one is the score.", columns=labels)],
     }
 
@@ -183,7 +80,7 @@ def _rewards(b: Batch) -> Worked:
     beta, last = b.walk["kl_coef"], len(b.samples[b.row]["tokens"]) - 1
     kl, reward, score = b.tokens["kl"][b.row], b.tokens["reward"][b.row], b.samples[b.row]["score"]
     end = b.line(
-        f"r{_sub(last + 1)} = {MINUS}{number(beta)} × {inner(kl[last])} + {inner(score)} = {plus(reward[last])}",
+        f"r{subscript(last + 1)} = {MINUS}{number(beta)} × {inner(kl[last])} + {inner(score)} = {plus(reward[last])}",
         f"token {last + 1}, the last of sample {b.row}",
     )
     own = b.line(f"r{b.t} = {MINUS}{number(beta)} × {inner(b.at('kl'))} = {plus(b.at('reward'))}")
@@ -199,8 +96,8 @@ def _rewards(b: Batch) -> Worked:
 def _gae(b: Batch) -> Worked:
     gamma, lam = b.settings["gamma"], b.settings["lam"]
     reward, value, later = b.at("reward"), b.at("value"), b.at("value", 1)
-    t, u = b.t, _sub(b.position + 2)
-    factor = _given(gamma * lam)
+    t, u = b.t, subscript(b.position + 2)
+    factor = given(gamma * lam)
     deltas, sums = b.tokens["delta"][b.row], b.tokens["advantage"][b.row]
     after = [*sums[1:], 0.0]
     running = [
@@ -208,14 +105,14 @@ def _gae(b: Batch) -> Worked:
             "position": i,
             "token": b.samples[b.row]["tokens"][i],
             "sum": sums[i],
-            "text": f"A{_sub(i + 1)} = {number(deltas[i])} + {factor} × {inner(after[i])} = {plus(sums[i])}",
+            "text": f"A{subscript(i + 1)} = {number(deltas[i])} + {factor} × {inner(after[i])} = {plus(sums[i])}",
         }
         for i in reversed(range(len(sums)))
     ]
     scale = diverging(flat([*b.tokens["advantage"], *b.tokens["delta"]]))
     return {
         "worked": [
-            b.line(f"δ{t} = {number(reward)} + {_given(gamma)} × {inner(later)} − {inner(value)} = {plus(b.at('delta'))}"),
+            b.line(f"δ{t} = {number(reward)} + {given(gamma)} × {inner(later)} − {inner(value)} = {plus(b.at('delta'))}"),
             b.line(f"A{t} = {number(b.at('delta'))} + {factor} × {inner(b.at('advantage', 1))} = {plus(b.at('advantage'))}"),
             b.line(f"R{t} = {number(b.at('advantage'))} + {inner(value)} = {plus(b.at('return'))}"),
         ],
@@ -231,14 +128,14 @@ def _gae(b: Batch) -> Worked:
 
 
 def _whitening(b: Batch) -> Worked:
-    mean, var, count = (b.walk["whitening"][name] for name in ("mean", "var", "count"))
+    middle, var, count = (b.walk["whitening"][name] for name in ("mean", "var", "count"))
     advantage = b.at("advantage")
     about = "Mean 0 and variance 1 over all counted tokens of the batch."
     return {
-        "worked": [b.line(f"Â{b.t} = ({number(advantage)} − {inner(mean)}) / √({number(var)} + 1e−8) = {plus(b.at('whitened'))}")],
+        "worked": [b.line(f"Â{b.t} = ({number(advantage)} − {inner(middle)}) / √({number(var)} + 1e−8) = {plus(b.at('whitened'))}")],
         "tensors": [
             b.column(
-                f"Before: mean {signed(_or_nan(mean))}, variance {three_digits(_or_nan(var))}",
+                f"Before: mean {signed(or_nan(middle))}, variance {three_digits(or_nan(var))}",
                 "advantage",
                 diverging(flat(b.tokens["advantage"])),
                 "The advantages as GAE left them.",
@@ -249,10 +146,6 @@ def _whitening(b: Batch) -> Worked:
     }
 
 
-def _or_nan(x: float | None) -> float:
-    return math.nan if x is None else x
-
-
 def _value_clip(b: Batch) -> Worked:
     old, new, target, reach = b.at("value"), b.here(b.now("new_value")), b.at("return"), b.settings["cliprange_value"]
     clips, terms = b.now("value_clip"), b.now("value_term")
@@ -260,7 +153,7 @@ def _value_clip(b: Batch) -> Worked:
     worked, tensors = [], [b.column("Old value", "value", scale, "While sampling.")]
     if new is not None and old is not None and target is not None:
         held = min(max(new, old - reach), old + reach)
-        edge = f"clip({number(new)}, {number(old)} − {_given(reach)}, {number(old)} + {_given(reach)})"
+        edge = f"clip({number(new)}, {number(old)} − {given(reach)}, {number(old)} + {given(reach)})"
         squares = f"max(({number(new)} − {inner(target)})², ({number(held)} − {inner(target)})²)"
         worked = [b.line(f"V_clip = {edge} = {number(held)}"), b.line(f"loss{b.t} = {squares} = {number(b.here(terms))}")]
     if b.epochs:
@@ -279,7 +172,7 @@ def _surrogate(b: Batch) -> Worked:
     ratio, terms, clips = b.here(b.now("ratio")), b.now("policy_term"), b.now("policy_clip")
     worked, tensors = [], [b.column("Whitened advantage Â", "whitened", diverging(flat(b.tokens["whitened"])), "From stage 7.")]
     if new is not None and old is not None and ratio is not None and advantage is not None:
-        low, high = _given(1 - reach), _given(1 + reach)
+        low, high = given(1 - reach), given(1 + reach)
         held = f"clip({number(ratio)}, {low}, {high})"
         minus = number(-advantage)
         worked = [
@@ -310,7 +203,7 @@ def _when(epoch: int) -> str:
 
 def _bind(clips: Rows) -> str:
     count = sum(sum(map(bool, row)) for row in clips if row)
-    return f"Here the clip binds at {_counted(count, 'token')}." if count else "Here the clip binds nowhere."
+    return f"Here the clip binds at {counted(count, 'token')}." if count else "Here the clip binds nowhere."
 
 
 def _trouble(b: Batch) -> str:
@@ -324,15 +217,15 @@ def _descent(b: Batch) -> Worked:
     limit, worked, tensors = settings["max_grad_norm"], [], []
     if means:
         policy, value, entropy, total = (means[f"ppo/{name}"] for name in ("loss/policy", "loss/value", "policy/entropy", "loss/total"))
-        sums = f"{number(policy)} + {_given(settings['vf_coef'])} × {inner(value)} − {_given(settings['ent_coef'])} × {inner(entropy)}"
-        worked.append(b.line(f"L = {sums} = {plus(total)}", f"mean of {_counted(update['gradient_steps'], 'gradient step')}"))
+        sums = f"{number(policy)} + {given(settings['vf_coef'])} × {inner(value)} − {given(settings['ent_coef'])} × {inner(entropy)}"
+        worked.append(b.line(f"L = {sums} = {plus(total)}", f"mean of {counted(update['gradient_steps'], 'gradient step')}"))
     if limit and steps and update["grad_norms"][0]:
         norm = update["grad_norms"][0]
-        worked.append(b.line(f"factor = min(1, {_given(limit)} / {number(norm)}) = {number(min(1, limit / norm))}", "first gradient step"))
+        worked.append(b.line(f"factor = min(1, {given(limit)} / {number(norm)}) = {number(min(1, limit / norm))}", "first gradient step"))
     if steps:
         grids = {name: [update[name][i : i + minibatches] for i in range(0, steps, minibatches)] for name in ("losses", "grad_norms")}
         rows = len(grids["losses"])
-        shape = f"({rows}, {minibatches}): {_counted(rows, 'epoch')} × {_counted(minibatches, 'minibatch')}".replace("hs", "hes")
+        shape = f"({rows}, {minibatches}): {counted(rows, 'epoch')} × {counted(minibatches, 'minibatch')}".replace("hs", "hes")
         names = {"columns": [f"minibatch {i + 1}" for i in range(minibatches)], "rows": [f"epoch {i + 1}" for i in range(rows)]}
         losses, norms = diverging(flat(grids["losses"])), one_sided("policy", flat(grids["grad_norms"]))
         tensors = [
@@ -342,8 +235,8 @@ def _descent(b: Batch) -> Worked:
     moved = update["moved"]
     count = f"{moved['weights']:,}".replace(",", THIN_SPACE)
     told = (
-        f"Adam, with a learning rate of {_given(settings['learning_rate'])}, changed {count} weights: one by at most "
-        f"{three_digits(_or_nan(moved['largest']))}, all of them by a vector of length {three_digits(_or_nan(moved['length']))}."
+        f"Adam, with a learning rate of {given(settings['learning_rate'])}, changed {count} weights: one by at most "
+        f"{three_digits(or_nan(moved['largest']))}, all of them by a vector of length {three_digits(or_nan(moved['length']))}."
     )
     return {"worked": worked, "tensors": tensors, "note": " ".join(filter(None, (b.walk["trouble"], told)))}
 
@@ -391,13 +284,13 @@ def _changes(b: Batch, again: dict[str, Rows]) -> dict[str, Any]:
     """The batch in five numbers, before and after."""
 
     def mean_sum(rows: Rows) -> float:
-        return _or_nan(_mean([None if row is None or None in row else sum(x or 0 for x in row) for row in rows]))
+        return or_nan(mean([None if row is None or None in row else sum(x or 0 for x in row) for row in rows]))
 
     def error(values: Rows) -> float:
         pairs = zip(flat(values), flat(b.tokens["return"]), strict=False)
-        return _or_nan(_mean([(value - target) ** 2 for value, target in pairs]))
+        return or_nan(mean([(value - target) ** 2 for value, target in pairs]))
 
-    score = _or_nan(_mean([sample["score"] for sample in b.samples]))
+    score = or_nan(mean([sample["score"] for sample in b.samples]))
     told = [
         ("Score, mean: the same texts, so the same scores", score, score),
         ("Log-probability of a response, mean", mean_sum(b.tokens["logprob"]), mean_sum(again["logprob"])),

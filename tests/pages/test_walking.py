@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from pages.ui.walk_batch import AFTER, Batch, number
 from pages.ui.walking import STAGES, stages
-from pages.ui.worked import AFTER, Batch, number
 from ppo_engine import Config
 from ppo_engine.walk import walk
 from tests.engine.runs import trained

@@ -20,6 +20,7 @@ from .models import Policy
 from .rollout import sample
 from .store import RunReader, finish_job, requeue_jobs, take_job
 from .trainer import Trainer
+from .walk import walk
 
 POLICY, REFERENCE = "policy", "reference"
 MOST_SAMPLES = 16
@@ -31,6 +32,7 @@ WORKER_WAITS_S = 120.0
 def do_jobs(folder: Path, course: JournaledTrainer) -> int:
     """Answers every job that waits; returns how many. A job that fails leaves its reason as its answer and harms nothing else."""
     count = 0
+    course.follow()  # an edit that came with the question counts
     while (job := take_job(folder)) is not None:
         try:
             result = JOBS[job.kind](course.trainer, folder, course.step, **job.payload)
@@ -161,4 +163,4 @@ def _shown(trainer: Trainer, token: int) -> str:
     return " ∎" if token == trainer.tokenizer.eos_token_id else str(trainer.tokenizer.decode([token]))
 
 
-JOBS: dict[str, Callable[..., dict[str, Any]]] = {"playground": playground}
+JOBS: dict[str, Callable[..., dict[str, Any]]] = {"playground": playground, "walk": walk}

@@ -47,17 +47,17 @@ class JournaledTrainer:
     @property
     def done(self) -> bool:
         """Whether every step has been taken that the newest configuration asks for."""
-        self._follow()
+        self.follow()
         return self.trainer.done
 
     def next(self) -> StepRecord:
         """Takes the next step under the configuration that the journal has for it."""
-        self._follow()
+        self.follow()
         record = self.trainer.evaluate_untrained() if self.step < 0 else self.trainer.step()
         self.step = record.step
         return record
 
-    def _follow(self) -> None:
+    def follow(self) -> None:
         """Brings the configuration to what the journal has after this step."""
         for edit in self.reader.edits()[self.trainer.config_version :]:
             if edit.step > self.step:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
@@ -103,7 +103,7 @@ class Trainer:
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
         self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
         self._controlled_by, self.kl_controller = self.config, _kl_controller(self.config)
-        self._vocabulary = measure.displayed_vocabulary(self.tokenizer, language_model.config.vocab_size)
+        self.vocabulary = measure.displayed_vocabulary(self.tokenizer, language_model.config.vocab_size)
 
     def step(self) -> StepRecord:
         """One PPO step: sample, score, reward, advantage, update, record."""
@@ -129,7 +129,7 @@ class Trainer:
             metrics["objective/kl_coef"] = kl_coef
             samples = measure.make_samples(queries, responses, rollout, scores, rewards.kl.sum(1), self._eos_id)
             tokens = measure.token_table(
-                rollout, update, ref_logprobs, advantages, whitened, scores.total, self._vocabulary, kl_coef, config.gamma
+                rollout, update, ref_logprobs, advantages, whitened, scores.total, self.vocabulary, kl_coef, config.gamma
             )
         self.kl_controller.update(metrics["objective/kl"], config.batch_size)
         self.done_steps += 1
@@ -167,16 +167,20 @@ class Trainer:
 
     def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[str], list[str], Rollout]:
         """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been sampled before."""
-        openings = Openings(
-            self._held_out,
-            self.tokenizer,
-            self.config.input_min_text_length,
-            self.config.input_max_text_length,
-            torch.Generator().manual_seed(HELD_OUT_SEED),
-        )
         generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
-        rollout = self._sample(openings.draw(count), generators)
+        generators["openings"] = torch.Generator().manual_seed(HELD_OUT_SEED)
+        rollout = self._sample(self._draw_from(self._held_out, count, generators), generators)
         return *measure.texts(self.tokenizer, rollout), rollout
+
+    def continue_openings(self, count: int, seed: int) -> Rollout:
+        """Continues `count` openings of the training reviews as a step would, with random numbers of its own."""
+        generators = {name: torch.Generator().manual_seed(seed * 1009 + i) for i, name in enumerate(_GENERATORS)}
+        return self._sample(self._draw_from(self._openings.reviews, count, generators), generators)
+
+    @property
+    def kl_coef(self) -> float:
+        """The KL coefficient of the next step: settings that were changed since the last one count."""
+        return self._kl_controller_in_force().value
 
     def check_fits(self, config: Config) -> None:
         """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded policy takes."""
@@ -190,14 +194,26 @@ class Trainer:
             )
 
     def _follow_kl_settings(self) -> None:
-        """Takes on KL settings that changed during the run. The coefficient goes on from where it is, unless its start changed."""
+        """Takes on KL settings that changed during the run."""
+        controller = self._kl_controller_in_force()
+        if controller is not self.kl_controller:
+            self._controlled_by, self.kl_controller = self.config, controller
+
+    def _kl_controller_in_force(self) -> ppo.AdaptiveKLController | ppo.FixedKLController:
+        """Of the settings as they are now. The coefficient goes on from where it is, unless its start changed."""
         before, now = self._controlled_by, self.config
         if all(getattr(before, name) == getattr(now, name) for name in _KL_SETTINGS):
-            return
+            return self.kl_controller
         controller = _kl_controller(now)
         if now.adap_kl_ctrl and now.init_kl_coef == before.init_kl_coef:
             controller.value = self.kl_controller.value
-        self._controlled_by, self.kl_controller = now, controller
+        return controller
+
+    def _draw_from(self, reviews: Sequence[str], count: int, generators: Mapping[str, torch.Generator]) -> list[list[int]]:
+        """Openings of these reviews, drawn apart from the run's own."""
+        config = self.config
+        bounds = config.input_min_text_length, config.input_max_text_length
+        return Openings(reviews, self.tokenizer, *bounds, generators["openings"]).draw(count)
 
     def _load_openings(self) -> None:
         config = self.config
@@ -224,12 +240,12 @@ class Trainer:
                 temperature=config.temperature,
                 top_k=config.top_k,
                 top_p=config.top_p,
-                between_tokens=self._give_up_if_interrupted,
+                between_tokens=self.give_up_if_interrupted,
             )
 
     def _score(self, queries: list[str], responses: list[str]) -> Scores:
         texts = [query + response for query, response in zip(queries, responses, strict=True)]
-        scores = self.scorer.score(texts, _SCORED_AT_ONCE, self._give_up_if_interrupted)
+        scores = self.scorer.score(texts, _SCORED_AT_ONCE, self.give_up_if_interrupted)
         if not measure.finite(scores.total):
             row = int((~torch.isfinite(scores.total)).nonzero()[0])
             raise NumericalError(f"the classifier's score of sample {row} is not finite: “{queries[row]}{responses[row]}”")
@@ -239,7 +255,7 @@ class Trainer:
     def _reference_logprobs(self, rollout: Rollout) -> Tensor:
         ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
         for rows in torch.arange(len(ids), device=ids.device).split(self.config.mini_batch_size):  # type: ignore[no-untyped-call]
-            self._give_up_if_interrupted()
+            self.give_up_if_interrupted()
             with self.accelerator.autocast():
                 logits, _ = self.reference(ids[rows], attention_mask[rows], rollout.mask.shape[1], self.config.temperature)
             parts.append(ppo.logprobs_from_logits(logits, rollout.response_ids[rows]))
@@ -257,7 +273,7 @@ class Trainer:
             returns,
             self.config,
             self._generators["minibatches"],
-            self._give_up_if_interrupted,
+            self.give_up_if_interrupted,
         )
 
     def _evaluation_is_due(self) -> bool:
@@ -289,10 +305,11 @@ class Trainer:
         return {f"time/{name}": seconds for name, seconds in self._times.items()} | {"time/step": time.perf_counter() - started}
 
     def _stage(self, name: str) -> None:
-        self._give_up_if_interrupted()
+        self.give_up_if_interrupted()
         self._on_stage(name)
 
-    def _give_up_if_interrupted(self) -> None:
+    def give_up_if_interrupted(self) -> None:
+        """Raises `StepAbandoned` where the run has to end now; for between two pieces of work."""
         if self._interrupted():
             raise StepAbandoned("the step was abandoned, unrecorded, because the run had to end")
 

@@ -16,7 +16,7 @@ from ppo_engine.store import RunInfo
 from . import asking
 from .state import shown_run
 
-_OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "epoch", "colour")
+_OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "epoch", "colour", "job", "stage")
 _FIRST = ("seed", "steps")
 
 

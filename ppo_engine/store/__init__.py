@@ -4,7 +4,7 @@ The run's owner writes through `RunStore`; everyone else reads through `RunReade
 asks for something by `submit`, a row in the command table that the owner applies or refuses at the next step boundary.
 """
 
-from .jobs import Job, ask_job, finish_job, read_job, requeue_jobs, take_job
+from .jobs import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
 from .ownership import Owner
 from .reader import Edit, RunInfo, RunReader, StepRow, list_runs
 from .requests import add_note, describe, mark_branch, submit
@@ -30,6 +30,7 @@ __all__ = [
     "finish_job",
     "list_runs",
     "mark_branch",
+    "newest_job",
     "read_job",
     "requeue_jobs",
     "submit",

@@ -63,6 +63,13 @@ def read_job(folder: Path, number: int) -> Job:
     return _job(row)
 
 
+def newest_job(folder: Path, kind: str) -> int | None:
+    """The number of the last job of that kind that was answered; None where there is none."""
+    with reading(folder) as connection:
+        row = connection.execute("select max(id) from jobs where kind = ? and state = 'done'", (kind,)).fetchone()
+    return None if row[0] is None else int(row[0])
+
+
 def _job(row: tuple[Any, ...]) -> Job:
     number, kind, payload, state, result = row
     return Job(number, kind, json.loads(payload), state, None if result is None else json.loads(result))

@@ -7,9 +7,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ppo_engine import RunReader, StepRecord, session
+from ppo_engine import Config, RunReader, StepRecord, Trainer, session
 
 PATIENCE_S = 60.0
+
+
+def trained(config: Config, steps: int = 2) -> Trainer:
+    """A trainer that has taken some steps."""
+    trainer = Trainer(config)
+    for record in trainer:
+        if record.step == steps:
+            return trainer
+    raise AssertionError("too few steps")
 
 
 class Run:

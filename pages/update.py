@@ -1,0 +1,159 @@
+"""Update: one PPO update, stage by stage. A person wants to see what the algorithm does to a handful of texts, number by number."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from pages.ui import asking, board, state
+from pages.ui.refresh import heed, interval
+from pages.ui.top import top_line
+from pages.ui.walking import stages
+from ppo_engine import session
+from ppo_engine.errors import PPOEngineError, StoreError
+from ppo_engine.store import RunInfo, newest_job, read_job
+
+_WAITING_S = 0.3
+_LAST_STAGE = 11
+_DIGITS = 9  # of a number in an address; one with more is none of ours
+
+
+def draw() -> None:
+    """The stages, or what has to happen before there are any."""
+    folder = state.shown_run()
+    info = asking.info(folder)
+    payload = _payload(folder, info)
+    heed(board.mount({"only": "walk", "walk": payload}, key="walk", on_ask=_ask, on_look=_look))
+    every = _WAITING_S if payload["state"] == "waiting" else interval(busy=1.0) if payload["state"] == "empty" else None
+    if every != st.session_state.get("walk_every"):  # how often to look is set where the fragment is made
+        st.session_state.walk_every = every
+        st.rerun(scope="app")
+
+
+def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
+    """What the page shows. state: empty (nothing to ask yet), none (nothing asked yet), waiting, error, done; said: a sentence on it."""
+    if folder is None or info is None or info.last_step < 0:
+        said = "There is no update to take apart before the first step is done. Press Start; until then, read what will happen."
+        return {"run": "", "number": None, "state": "empty", "said": said, **_words()}
+    shown: dict[str, Any] = {"run": folder.name, "number": None, "problem": st.session_state.get("walk_problem", "")}
+    try:
+        number = _number("job", newest_job(folder, "walk"))
+        if number is None:
+            said = "Press the button to take one update apart, on the run's own models and prompts. The run is not disturbed."
+            return {**shown, "state": "none", "said": said, **_words()}
+        _keep({"run": folder.name, "job": str(number), "stage": str(_stage())})  # so that a link reopens this very one
+        return {**shown, "number": number, **_of_job(folder, number)}
+    except StoreError as error:
+        said = f"{error}. The address names an update that this run has not; take a new one apart."
+        return {**shown, "state": "error", "said": said, **_words()}
+
+
+def _of_job(folder: Path, number: int) -> dict[str, Any]:
+    job = read_job(folder, number)
+    if job.kind != "walk":
+        raise StoreError(f"job {number} of this run is no update")
+    asked = {name: job.payload.get(name) for name in ("batch", "seed")}
+    if job.state in ("queued", "working"):
+        session.attend(folder)
+        return {**asked, "state": "waiting", "said": _waiting(folder), **_words()}
+    if job.result is None or "error" in job.result:
+        reason = (job.result or {}).get("error", "there is no answer")
+        said = f"That cannot be: {reason}\nChange what it names, or take another batch."
+        return {**asked, "state": "error", "said": said, **_words()}
+    said = f"An update as the run would take it after step {job.result['step']}, on copies of its models: the run is not disturbed."
+    return {**asked, "state": "done", "said": said, **_told(folder, number, _token(), _number("epoch")), "stage": _stage()}
+
+
+def _waiting(folder: Path) -> str:
+    info = state.info_of(folder)
+    if not info.alive:
+        return "Loading the run's models from its last checkpoint, which takes some seconds."
+    return "The run's models are loading." if info.state == "loading" else "Waiting for the step under way to end."
+
+
+@lru_cache(maxsize=16)
+def _told(folder: Path, number: int, token: tuple[int, int] | None, epoch: int | None) -> dict[str, Any]:
+    """A finished job as stages; it never changes again."""
+    walk = read_job(folder, number).result
+    assert walk is not None
+    samples = [
+        {
+            **{name: sample[name] for name in ("query", "response", "score", "ended", "tokens")},
+            "runners_up": runners_up,
+            "chances": walk["tokens"]["logprob"][row],
+        }
+        for row, (sample, runners_up) in enumerate(zip(walk["samples"], walk["runners_up"], strict=True))
+    ]
+    return {"samples": samples, **stages(walk, token, epoch)}
+
+
+def _words() -> dict[str, Any]:
+    return {"samples": [], **stages(None), "stage": _stage()}
+
+
+def _number(name: str, missing: int | None = None) -> int | None:
+    """A whole number from the address."""
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdecimal() and text.isascii() and len(text) <= _DIGITS else missing
+
+
+def _stage() -> int:
+    return min(max(_number("stage", 1) or 1, 1), _LAST_STAGE)
+
+
+def _token() -> tuple[int, int] | None:
+    row, _, position = st.query_params.get("token", "").partition(".")
+    fits = all(text.isdecimal() and text.isascii() and len(text) <= _DIGITS for text in (row, position))
+    return (int(row), int(position)) if fits else None
+
+
+def _keep(wanted: dict[str, str]) -> None:
+    """Puts what is shown into the address, where it is not there yet."""
+    if any(st.query_params.get(name) != value for name, value in wanted.items()):
+        st.query_params.update(wanted)
+
+
+def _look() -> None:
+    """The address keeps what is looked at, so that a link reopens it."""
+    looked, folder = st.session_state.walk.get("look") or {}, state.shown_run()
+    if folder is None or looked.get("run") != folder.name:
+        return
+    wanted = {name: looked.get(name) for name in ("run", "job", "stage", "token", "epoch")}
+    st.session_state.walk_looked = {name: str(value) for name, value in wanted.items() if value is not None}
+    _keep(st.session_state.walk_looked)
+
+
+def _reopen() -> None:
+    """Another page's address has no place for what was looked at here: coming back, it is taken up again."""
+    looked, folder = st.session_state.get("walk_looked"), state.shown_run()
+    if looked and folder is not None and looked["run"] == folder.name and "job" not in st.query_params:
+        st.query_params.update(looked)
+
+
+def _ask() -> None:
+    """Takes another update apart."""
+    asked, folder = st.session_state.walk.get("ask") or {}, state.shown_run()
+    if folder is None or asked.get("run") != folder.name:
+        return
+    st.session_state.walk_problem = ""
+    try:
+        number = session.ask(folder, "walk", {"batch": asked.get("batch"), "seed": asked.get("seed")})
+    except PPOEngineError as error:
+        st.session_state.walk_problem = str(error)
+        return
+    for name in ("token", "epoch"):
+        st.query_params.pop(name, None)
+    st.query_params.update({"run": folder.name, "job": str(number), "stage": str(_number_of(asked.get("stage")))})
+
+
+def _number_of(stage: Any) -> int:
+    return stage if type(stage) is int and 1 <= stage <= _LAST_STAGE else 1
+
+
+top_line()
+_reopen()
+st.session_state.setdefault("walk_every", None)
+st.fragment(draw, run_every=None if st.session_state.get("hidden") else st.session_state.walk_every)()

@@ -16,7 +16,7 @@ from ppo_engine.store import RunInfo
 from . import asking
 from .state import shown_run
 
-_OWN_PARAMETERS = ("run", "step", "sample", "search")
+_OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "example", "what")
 _FIRST = ("seed", "steps")
 
 

@@ -82,10 +82,10 @@ function strip(batch, sample, view, limit) {
   return made;
 }
 
-const visible = (text) => text.replaceAll("\n", "⏎");
+export const visible = (text) => text.replaceAll("\n", "⏎");
 
 // One diverging scale: vermilion below the centre, blue above, the page's background at it; beyond the limit it saturates.
-function colour(x, centre, limit) {
+export function colour(x, centre, limit) {
   if (x === null || !limit) return "transparent";
   const share = Math.max(-1, Math.min(1, (x - centre) / limit));
   return `rgba(${share < 0 ? "213,94,0" : "0,114,178"},${(0.75 * Math.abs(share)).toFixed(3)})`;

@@ -88,7 +88,6 @@ def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
 def _shown(scene: Scene, look: Look) -> dict[str, Any]:
     knobs = look.knobs(scene.own)
     now, outcome = scene.turned(knobs)
-    was_outcome = scene.turned(scene.own)[1]
     row = min(look.sample, len(scene.mask) - 1)
     length = int(scene.mask[row].sum())
     position = min(look.token, max(0, length - 1))
@@ -100,7 +99,7 @@ def _shown(scene: Scene, look: Look) -> dict[str, Any]:
             _histogram("Advantages", scene, scene.was.advantages, now.advantages),
             _histogram("Returns", scene, scene.was.returns, now.returns),
         ],
-        "sample": _sample(scene, row, position, now, was_outcome, outcome),
+        "sample": _sample(scene, row, position, now, outcome),
         "ladder": lessons.rungs(scene, row, position, knobs) if length else None,
         "sweep": lessons.bias_and_variance(scene, knobs),
         "clip": lessons.clip(scene, knobs, now, outcome, row, position),
@@ -183,7 +182,7 @@ def _round_up(x: float) -> float:
     return next(float(step * size) for step in (1, 2, 5, 10) if step * size >= x)
 
 
-def _sample(scene: Scene, row: int, position: int, now: Estimates, was_outcome: Outcome | None, outcome: Outcome | None) -> dict[str, Any]:
+def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outcome | None) -> dict[str, Any]:
     """The chosen sample's tokens: what each had and what it has, and in how many epochs clips bind."""
     here = scene.mask[row]
     pairs = {
@@ -202,7 +201,7 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, was_outcome: 
         "texts": [f"token {i + 1}" for i in range(int(here.sum()))],
         "digits": 4 if scene.frozen is None else 0,
     }
-    if scene.tokens is None or outcome is None or was_outcome is None or scene.frozen is None:
+    if scene.tokens is None or outcome is None or scene.was_outcome is None or scene.frozen is None:
         return made
     own = scene.tokens.sample == row
     sample = scene.samples[row]
@@ -213,8 +212,8 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, was_outcome: 
         "texts": [text for text, is_own in zip(scene.tokens.text, own, strict=True) if is_own],
         "ratios": _column(scene.tokens.at_last_epoch("ratio", math.nan)[own], scene),
         "epochs": scene.tokens.epochs_seen[own].tolist(),
-        "policy_clips": [one.policy_clips[row][here].sum(-1).tolist() for one in (was_outcome, outcome)],
-        "value_clips": [one.value_clips[row][here].sum(-1).tolist() for one in (was_outcome, outcome)],
+        "policy_clips": [one.policy_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
+        "value_clips": [one.value_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
     }
 
 

@@ -13,7 +13,7 @@ from ppo_engine.whatif import Estimates, Knobs, Outcome, clipped_objective
 
 from .whatif_scene import Scene, ladder, sweep
 
-_MOST_POINTS = 300
+_MOST_POINTS = 150
 """Tokens drawn on each branch of the clip lesson's curve: evenly along the ratio, the outermost always."""
 
 
@@ -61,7 +61,6 @@ def clip(scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, ro
         "sides": [_side(grid, seen & (np.sign(used) == sign), ratio, binds, sign, knobs.cliprange) for sign in (1.0, -1.0)],
         "range": knobs.cliprange,
         "chosen": _chosen(tokens, reached, ratio, used, row, position, knobs.cliprange),
-        "most": _MOST_POINTS,
     }
 
 

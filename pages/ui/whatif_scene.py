@@ -23,12 +23,13 @@ SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """own: the knobs as they were; was: what they gave. The rest is None or empty where the notebook does not print it."""
+    """own: the knobs as they were; was, was_outcome: what they gave. The rest is None or empty where the notebook does not print it."""
 
     values: Tensor
     mask: Tensor
     own: Knobs
     was: Estimates
+    was_outcome: Outcome | None = None
     frozen: Frozen | None = None
     tokens: TokenTable | None = None
     config: Config | None = None
@@ -57,8 +58,9 @@ def step_scene(folder: Path, step: int) -> Scene | None:
         return None
     config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
     own = Knobs.of(config, tokens)
-    was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"]).estimates
-    return Scene(frozen.values, frozen.mask, own, was, frozen, tokens, config, row.metrics, tuple(view.reader.samples(step)))
+    was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])
+    samples = tuple(view.reader.samples(step))
+    return Scene(frozen.values, frozen.mask, own, was.estimates, was, frozen, tokens, config, row.metrics, samples)
 
 
 @lru_cache(maxsize=1)

@@ -4,7 +4,7 @@
 
 Makes a run of 256 samples x 16 tokens x 4 epochs, opens the What-if page on it, and moves lambda: once with nothing else going on and once
 with a second run training in the server. Each time is from the slider's input event to the frame after the charts were redrawn with that
-move's figures. Prints a line of JSON for each, in milliseconds.
+move's figures; charts out of sight are drawn when they come into sight. Prints a line of JSON for each, in milliseconds.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -48,13 +49,14 @@ def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ask.add_argument("--moves", type=int, default=30)
     options = ask.parse_args()
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as ended, sync_playwright() as play:
         runs = Path(folder) / "runs"
         run, owner = session.create(Config.preset("tiny-reviews", steps=1, eval_every=1000, **SHAPE), "tiny-reviews", runs)
         owner.run()
         tokens = RunReader(run).tokens(1)
         assert tokens is not None and RunReader(run).info().state == "finished"
         server = Server(runs)
+        ended.callback(server.stop)
         browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
         for beside in ("nothing", "a run"):
@@ -66,11 +68,14 @@ def main() -> None:
                 wait_for_step(other, 2)
                 other.close()
             page.goto(f"{server.url}/what_if?run={run.name}&step=1")
-            page.locator(".ppo-board .whatif .chart[data-chart=clip] .main-svg").first.wait_for()
-            page.evaluate(MOVE, 0.5)  # the first move finds nothing in memory yet
-            print(json.dumps({"beside": beside, "tokens": len(tokens), "epochs": tokens.ratio.shape[1], **measure(page, options.moves)}))
+            for sight, chart in (("figures and distributions", "advantages"), ("tokens and lessons", "clip")):
+                place = page.locator(f".ppo-board .whatif .chart[data-chart={chart}]")
+                place.scroll_into_view_if_needed()
+                place.locator(".main-svg").first.wait_for()
+                page.evaluate(MOVE, 0.5)  # the first move finds nothing in memory yet
+                shape = {"tokens": len(tokens), "epochs": tokens.ratio.shape[1]}
+                print(json.dumps({"beside": beside, "in_sight": sight, **shape, **measure(page, options.moves)}), flush=True)
         browser.close()
-        server.stop()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ const ABOUT = {
   advantages: "How many of the batch's tokens have which advantage, before whitening: grey as they were, blue with these knobs.",
   returns: "How many of the batch's tokens have which return: grey as they were, green with these knobs.",
   sweep: "Over the whole batch, for every lambda. Variance: how widely the advantages scatter, because they lean on one sampled text. Squared distance from lambda 1: how far they are on average from the advantages that use sampled rewards alone, which stands for the bias that a wrong value head brings. Lambda trades one for the other.",
-  clip: "The clipped objective of a token over its ratio, for an advantage of plus and of minus one: beyond the clip range it is flat on one side, and a token there gets no gradient. Points are this batch's tokens at the ratio of their last epoch; at most 300 of each sign are drawn.",
+  clip: "The clipped objective of a token over its ratio, for an advantage of plus and of minus one: beyond the clip range it is flat on one side, and a token there gets no gradient. Points are this batch's tokens at the ratio of their last epoch; at most 150 of each sign are drawn.",
   ladder: "A(k) counts k rewards as sampled and leaves the rest to the value head. GAE mixes them all, with weights (1 − lambda) lambda^(k − 1); the last takes the rest.",
 };
 const LAYOUT = { margin: { l: 46, r: 10, t: 6, b: 34 }, showlegend: true, legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 }, hovermode: "closest" };
@@ -25,7 +25,9 @@ export function buildLessons(board, page, body, which) {
     grid.append(box);
     const made = { title, plot, box };
     (page.charts ??= {})[key] = made;
-    if (key !== "ladder") board.local.charts.set(key, made);
+    if (key === "ladder") continue;
+    board.local.charts.set(key, made);
+    watchSight(made);
   }
   body.append(grid);
 }
@@ -96,10 +98,24 @@ function drawClip(board, page, clip, example) {
   put(board, made, clip.title, [...curves, points(false), points(true), ...(chosen ? [chosen] : [])], { ...LAYOUT, shapes: [band], xaxis: { title: { text: "ratio", standoff: 4 } }, yaxis: { title: { text: "L_CLIP" } } });
 }
 
+// A chart out of sight is drawn when it comes into sight: plotly takes 10 to 50 ms for each, and a slider must not wait for that.
 function put(board, made, title, data, layout) {
   fill(made.title, title);
-  const fingerprint = JSON.stringify([data, layout, board.local.theme]);
-  if (made.fingerprint === fingerprint) return;
+  made.wanted = { board, data, layout, fingerprint: JSON.stringify([data, layout, board.local.theme]) };
+  if (made.inSight) paint(made);
+}
+
+function paint(made) {
+  const { board, data, layout, fingerprint } = made.wanted ?? {};
+  if (!board || made.fingerprint === fingerprint) return;
   made.fingerprint = fingerprint;
   window.Plotly.react(made.plot, data, { ...layout, height: made.plot.clientHeight, ...themed(board.root, layout) }, CONFIG);
+}
+
+function watchSight(made) {
+  const watching = new IntersectionObserver((entries) => {
+    made.inSight = entries.at(-1).isIntersecting;
+    if (made.inSight) paint(made);
+  }, { rootMargin: "80px" });
+  watching.observe(made.box);
 }

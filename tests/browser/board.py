@@ -37,7 +37,7 @@ def wait_for_state(page: Page, wanted: str) -> None:
 
 def step(page: Page) -> int:
     """The step that the top line shows."""
-    return int(page.locator(".ppo-board .top").inner_text().split("step ")[1].split(" of")[0])
+    return int(page.locator(".ppo-board .top").first.inner_text().split("step ")[1].split(" of")[0])
 
 
 def wait_for_step(page: Page, at_least: int) -> int:

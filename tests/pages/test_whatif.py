@@ -16,6 +16,7 @@ from pages.ui import state, whatif
 from pages.ui.whatif_look import Look, read
 from pages.ui.whatif_scene import Scene, notebook_scene, step_scene
 from ppo_engine import Config, RunReader, session
+from tests.engine.runs import Run
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,6 +120,20 @@ def test_the_notebooks_example_has_no_clips_and_locked_knobs(run: Path) -> None:
     made = payload(run, Look(example=True))
     assert made["clip"] is None and "ratios" not in made["sample"] and len(made["figures"]) == 4
     assert [knob["name"] for knob in made["knobs"] if not knob["locked"]] == ["gamma", "lam"]
+
+
+def test_each_step_is_asked_with_the_settings_that_were_in_force(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    made = Run(lambda seen: session.create(tiny(steps=3), "tiny-reviews", tmp_path, seen))
+    made.hold_at(1)
+    made.tell("edit", changes={"lam": 0.5, "cliprange": 0.05})
+    made.let_go()
+    assert made.join() == "finished"
+    for step, own in ((1, (0.95, 0.2)), (3, (0.5, 0.05))):
+        scene = step_scene(made.folder, step)
+        assert scene is not None and (scene.own.lam, scene.own.cliprange) == own
+        tokens = RunReader(made.folder).tokens(step)
+        assert tokens is not None and scene.frozen is not None
+        np.testing.assert_array_equal(scene.frozen.flat(scene.was.advantages), tokens.advantage)
 
 
 def test_a_look_survives_the_address() -> None:

@@ -162,7 +162,7 @@ function drawFigures(page, figures) {
     fill(first, text(was));
     fill(second, text(now));
     const same = by !== null && Math.abs(by) <= 1e-6 * Math.max(Math.abs(was), 1e-3);
-    fill(third, by === null ? "–" : same ? "same" : kind === "percent" ? `${by > 0 ? "+" : ""}${(100 * by).toFixed(1).replace("-", "−")} points` : signed(by));
+    fill(third, by === null ? "–" : same ? "same" : kind === "percent" ? `${signed(100 * by)} points` : signed(by));
     third.classList.toggle("moved", by !== null && !same);
   }
 }

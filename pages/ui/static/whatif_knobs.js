@@ -13,7 +13,6 @@ export function buildKnobs(board, page, side) {
     aboutButton("whitening", "Scale the batch's advantages to mean 0 and variance 1 before the policy loss. A run always does; here it can be left out."), own);
   const reset = element("button", "", "Reset all"), use = element("button", "use", "Use these in the run"), said = element("p", "said quiet");
   reset.dataset.tip = "Back to what the run used.";
-  use.dataset.tip = "Puts the values into the sidebar. Nothing changes in the run before you press Apply there.";
   said.setAttribute("aria-live", "polite");
   reset.addEventListener("click", () => choose(board, { turned: {} }));
   use.addEventListener("click", () => board.send("ask", { kind: "use", press: `${performance.now()}-${presses++}` }));
@@ -41,7 +40,7 @@ export function drawKnobs(board, page, data) {
   knobs.box.checked = turned.whiten ?? data.whiten.own;
   fill(knobs.own, knobs.box.checked === data.whiten.own ? "" : "the run whitened");
   knobs.reset.disabled = !Object.keys(turned).length;
-  fill(knobs.said, data.said);
+  fill(knobs.said, data.said || "Puts the values into the sidebar. Nothing changes in a run before you press Apply there.");
 }
 
 function build(board, page, { name, label, about, stride }) {

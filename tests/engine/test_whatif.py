@@ -92,12 +92,13 @@ def test_an_update_that_ended_early_counts_only_what_it_reached(tiny: Callable[.
     agrees(step)
 
 
-def test_an_update_without_an_entry_has_no_figures_but_advantages(wide: Recorded) -> None:
-    """As where `target_kl` ended it before its first gradient step: the trainer's means are NaN then."""
-    nothing = replace(wide.frozen, entered=torch.zeros_like(wide.frozen.entered))
-    outcome = what_if(nothing, wide.knobs, wide.config, math.nan)
+def test_an_update_without_an_entry_has_no_figures_but_advantages(tiny: Callable[..., Config]) -> None:
+    """`target_kl` ends it before its first gradient step, at the rounding of a ratio of 1: the trainer's means are NaN then."""
+    step = recorded(tiny(target_kl=1e-30))
+    assert not step.frozen.entered.any() and math.isnan(step.record.metrics["ppo/loss/total"])
+    outcome = step.outcome()
     assert all(math.isnan(getattr(outcome, name)) for name in FIGURES)
-    assert not outcome.policy_clips.any() and torch.equal(outcome.estimates.advantages, wide.frozen.advantages)
+    assert not outcome.policy_clips.any() and torch.equal(outcome.estimates.advantages, step.frozen.advantages)
 
 
 FIGURES = ("policy_clipfrac", "value_clipfrac", "policy_loss", "value_loss", "total_loss")

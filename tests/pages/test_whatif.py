@@ -116,6 +116,14 @@ def test_a_run_without_a_step_says_what_to_do(tiny: Callable[..., Config], tmp_p
     assert payload(folder, Look(example=True))["sample"]["count"] == 4
 
 
+def test_an_update_that_ended_before_it_began_has_no_clips_to_show(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    folder, owner = session.create(tiny(steps=1, target_kl=1e-30), "tiny-reviews", tmp_path)
+    owner.run()
+    made = payload(folder, Look(turned=(("lam", 0.2),)))
+    assert made["clip"] is None and made["sample"]["epochs"] == [0] * len(made["sample"]["texts"])
+    assert figures(made)["Policy loss"] == (None, None) and figures(made)["Advantages, mean"][1] is not None
+
+
 def test_the_notebooks_example_has_no_clips_and_locked_knobs(run: Path) -> None:
     made = payload(run, Look(example=True))
     assert made["clip"] is None and "ratios" not in made["sample"] and len(made["figures"]) == 4

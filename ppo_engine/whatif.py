@@ -103,29 +103,22 @@ def _mean(x: Tensor, entered: Tensor) -> Tensor:
     return ppo.masked_mean(x.double(), entered) if entered.any() else torch.tensor(torch.nan, dtype=torch.float64)
 
 
-@dataclass(frozen=True)
-class Ladder:
-    """A token's k-step estimators A(1), A(2), ... to the end of its response, and their weights in the GAE advantage.
-
-    The weights sum to 1, and the weighted sum of the estimators is the advantage.
-    """
-
-    estimators: tuple[float, ...]
-    weights: tuple[float, ...]
-
-
-def k_step_ladder(rewards: Tensor, values: Tensor, mask: Tensor, row: int, position: int, gamma: float, lam: float) -> Ladder:
-    """The ladder of one token (GAE, eq. 11 to 16). rewards, values, mask: (batch, response), responses without gaps.
-
-    Weights are (1 - lam) lam^(k-1). The last estimator sees the whole rest of the response, as would all longer ones, so it takes
-    their weight too: lam^(n-1).
-    """
+def k_step_estimators(
+    rewards: Tensor, values: Tensor, mask: Tensor, row: int, position: int, gamma: float, steps: Sequence[int]
+) -> tuple[float, ...]:
+    """One token's estimators A(k) for each k of `steps` (GAE, eq. 11 to 14). rewards, values, mask: (batch, response), without gaps."""
     rest = slice(position, position + int(mask[row, position:].sum()))
     parts = rewards[row : row + 1, rest], values[row : row + 1, rest], mask[row : row + 1, rest]
-    count = rest.stop - rest.start
-    estimators = [float(ppo.k_step_advantages(*parts, gamma, k)[0, 0]) for k in range(1, count + 1)]
-    weights = [(1 - lam) * lam ** (k - 1) for k in range(1, count)] + [lam ** (count - 1)] * (count > 0)
-    return Ladder(tuple(estimators), tuple(weights))
+    return tuple(float(ppo.k_step_advantages(*parts, gamma, k)[0, 0]) for k in steps)
+
+
+def gae_weights(count: int, lam: float) -> tuple[float, ...]:
+    """How much A(1) to A(count) of a token weigh in its GAE advantage, `count` tokens before the end (GAE, eq. 16).
+
+    (1 - lam) lam^(k-1). The last estimator sees the whole rest of the response, as would all longer ones, so it takes their
+    weight too: lam^(count-1). So the weights sum to 1, and the estimators so weighted to the advantage.
+    """
+    return (*((1 - lam) * lam ** (k - 1) for k in range(1, count)), *([lam ** (count - 1)] * (count > 0)))
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from ppo_engine.store import RunInfo
 from ppo_engine.whatif import Estimates, Knobs, Outcome
 
 from . import whatif_lessons as lessons
-from .board import scale_limit
 from .state import EXAMPLE, view_of
 from .whatif_look import FIELDS, Look
 from .whatif_scene import Scene, notebook_scene, step_scene
@@ -100,7 +99,7 @@ def _shown(scene: Scene, look: Look) -> dict[str, Any]:
             _histogram("Returns", scene, scene.was.returns, now.returns),
         ],
         "sample": _sample(scene, row, position, now, outcome),
-        "ladder": lessons.rungs(scene, row, position, knobs) if length else None,
+        "ladder": lessons.rungs(scene, row, position, knobs, now) if length else None,
         "sweep": lessons.bias_and_variance(scene, knobs),
         "clip": lessons.clip(scene, knobs, now, outcome, row, position),
     }
@@ -195,7 +194,7 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outc
         "token": position,
         "values": _column(scene.values[row][here].numpy(), scene),
         **pairs,
-        "limit": scale_limit(scene.was.used[scene.mask].double().tolist(), 0.0),
+        "limit": scene.limit,
         "moved": _most_moved(scene, now),
         "query": "",
         "texts": [f"token {i + 1}" for i in range(int(here.sum()))],

@@ -9,19 +9,29 @@ import torch
 
 from ppo_engine.numbers import percent, three_digits
 from ppo_engine.records import Array, TokenTable
-from ppo_engine.whatif import Estimates, Knobs, Outcome, clipped_objective
+from ppo_engine.whatif import Estimates, Knobs, Outcome, clipped_objective, gae_weights
 
-from .whatif_scene import Scene, ladder, sweep
+from .whatif_scene import Scene, estimators, sweep
 
+_MOST_RUNGS = 24
 _MOST_POINTS = 150
 """Tokens drawn on each branch of the clip lesson's curve: evenly along the ratio, the outermost always."""
 
 
-def rungs(scene: Scene, row: int, position: int, knobs: Knobs) -> dict[str, Any]:
-    """The chosen token's k-step estimators, their weights with these knobs and as they were, and the advantage they add up to."""
-    made, own = (ladder(scene, row, position, one) for one in (knobs, scene.own))
-    total = sum(a * weight for a, weight in zip(made.estimators, made.weights, strict=True))
-    return {"estimators": list(made.estimators), "weights": list(made.weights), "own": list(own.weights), "sum": total, "lam": knobs.lam}
+def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -> dict[str, Any]:
+    """The chosen token's k-step estimators, their weights with these knobs and as they were, and the advantage they add up to.
+
+    Of a long rest of a response the first ones and the last: those between are one rung, with their weight and without a value.
+    """
+    count = int(scene.mask[row].sum()) - position
+    steps = tuple(range(1, count + 1)) if count <= _MOST_RUNGS else (*range(1, _MOST_RUNGS), count)
+    weights, own = (gae_weights(count, lam) for lam in (knobs.lam, scene.own.lam))
+    found = estimators(scene, row, position, knobs.kl_coef, knobs.gamma, steps)
+    made = [{"k": k, "value": value, "weight": weights[k - 1], "own": own[k - 1]} for k, value in zip(steps, found, strict=True)]
+    if count > _MOST_RUNGS:
+        between = slice(_MOST_RUNGS - 1, count - 1)
+        made.insert(-1, {"k": None, "value": None, "weight": sum(weights[between]), "own": sum(own[between])})
+    return {"rungs": made, "count": count, "sum": float(now.advantages[row, position])}
 
 
 def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from ppo_engine.config import Config
 from ppo_engine.frozen import Frozen
 from ppo_engine.notebook import notebook_example
 from ppo_engine.records import Sample, TokenTable
-from ppo_engine.whatif import Estimates, Knobs, Ladder, Outcome, Sweep, estimates, k_step_ladder, lambda_sweep, rewards_of, what_if
+from ppo_engine.whatif import Estimates, Knobs, Outcome, Sweep, estimates, k_step_estimators, lambda_sweep, rewards_of, what_if
 
+from .board import scale_limit
 from .state import view_of
 
 SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
@@ -35,6 +36,11 @@ class Scene:
     config: Config | None = None
     metrics: Mapping[str, float] | None = None
     samples: tuple[Sample, ...] = ()
+
+    @cached_property
+    def limit(self) -> float:
+        """Where the scale of the advantages as used saturates: as they were, so that colours keep their meaning while a knob turns."""
+        return scale_limit(self.was.used[self.mask].double().tolist(), 0.0)
 
     def rewards(self, kl_coef: float) -> Tensor:
         """(batch, response) token rewards; the notebook's are given and have no KL part to change."""
@@ -77,6 +83,6 @@ def sweep(scene: Scene, kl_coef: float, gamma: float) -> Sweep:
 
 
 @lru_cache(maxsize=256)
-def ladder(scene: Scene, row: int, position: int, knobs: Knobs) -> Ladder:
-    """A token's k-step estimators and their weights."""
-    return k_step_ladder(scene.rewards(knobs.kl_coef), scene.values, scene.mask, row, position, knobs.gamma, knobs.lam)
+def estimators(scene: Scene, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]) -> tuple[float, ...]:
+    """A token's k-step estimators; lambda weighs them and is no part of them."""
+    return k_step_estimators(scene.rewards(kl_coef), scene.values, scene.mask, row, position, gamma, steps)

@@ -20,7 +20,7 @@ from ppo_engine import Config, StepRecord, Trainer, ppo
 from ppo_engine.frozen import Frozen
 from ppo_engine.notebook import notebook_example
 from ppo_engine.records import TokenTable
-from ppo_engine.whatif import Knobs, clipped_objective, estimates, k_step_ladder, lambda_sweep, rewards_of, what_if
+from ppo_engine.whatif import Knobs, clipped_objective, estimates, gae_weights, k_step_estimators, lambda_sweep, rewards_of, what_if
 from tests.engine.tables import floats, masks
 
 EXACT = 1e-6
@@ -153,28 +153,31 @@ def responses(draw: st.DrawFn) -> tuple[Tensor, Tensor, Tensor]:
 
 
 UNIT = st.floats(0, 1)
+Table = tuple[Tensor, Tensor, Tensor]
 
 
 @given(responses(), UNIT, UNIT, st.data())
-def test_the_ladders_weighted_sum_is_the_gae_advantage(parts: tuple[Tensor, Tensor, Tensor], gamma: float, lam: float, data: Any) -> None:
+def test_the_weighted_estimators_add_up_to_the_advantage(parts: Table, gamma: float, lam: float, data: Any) -> None:
     row = data.draw(st.integers(0, len(parts[2]) - 1))
     position = data.draw(st.integers(0, int(parts[2][row].sum()) - 1))
-    ladder = k_step_ladder(*parts, row, position, gamma, lam)
-    assert len(ladder.estimators) == len(ladder.weights) == int(parts[2][row].sum()) - position
-    assert sum(ladder.weights) == pytest.approx(1, abs=1e-12)
+    count = int(parts[2][row].sum()) - position
+    estimators, weights = k_step_estimators(*parts, row, position, gamma, range(1, count + 1)), gae_weights(count, lam)
+    assert len(estimators) == len(weights) == count
+    assert sum(weights) == pytest.approx(1, abs=1e-12)
     expected = ppo.gae(*parts, gamma, lam)[0][row, position]
-    assert sum(a * w for a, w in zip(ladder.estimators, ladder.weights, strict=True)) == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
+    assert sum(a * w for a, w in zip(estimators, weights, strict=True)) == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
 
 
-def test_a_ladder_by_hand() -> None:
+def test_k_step_estimators_by_hand() -> None:
     """deltas: 1 + 2 - 0.5 = 2.5 and 3 - 2 = 1; A(1) = 2.5, A(2) = 2.5 + 1; with lam 0.25 the weights are 0.75 and 0.25."""
     parts = torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[0.5, 2.0, 9.0]]), torch.tensor([[True, True, False]])
-    ladder = k_step_ladder(*parts, 0, 0, gamma=1.0, lam=0.25)
-    assert (ladder.estimators, ladder.weights) == ((2.5, 3.5), (0.75, 0.25))
+    assert k_step_estimators(*parts, 0, 0, 1.0, (1, 2)) == (2.5, 3.5)
+    assert k_step_estimators(*parts, 0, 1, 1.0, (1,)) == (1.0,)
+    assert (gae_weights(2, 0.25), gae_weights(1, 0.25), gae_weights(0, 0.25)) == ((0.75, 0.25), (1.0,), ())
 
 
 @given(responses(), UNIT)
-def test_the_sweep_ends_without_distance_from_what_is_sampled(parts: tuple[Tensor, Tensor, Tensor], gamma: float) -> None:
+def test_the_sweep_ends_without_distance_from_what_is_sampled(parts: Table, gamma: float) -> None:
     sweep = lambda_sweep(*parts, gamma, (0.0, 0.5, 1.0))
     assert sweep.distance[-1] == 0 and min(sweep.variance) >= 0
     one_step = ppo.td_residuals(*parts, gamma)

@@ -13,6 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import state, whatif
+from pages.ui import whatif_lessons as lessons
 from pages.ui.whatif_look import Look, read
 from pages.ui.whatif_scene import Scene, notebook_scene, step_scene
 from ppo_engine import Config, RunReader, session
@@ -92,7 +93,21 @@ def test_a_look_beyond_the_batch_is_at_its_last(run: Path) -> None:
 
 def test_the_ladder_adds_up_to_the_tokens_advantage(run: Path) -> None:
     made = payload(run, Look(sample=4, turned=(("lam", 0.3),)))
-    assert made["ladder"]["sum"] == pytest.approx(made["sample"]["advantages"][1][0], rel=1e-5)
+    ladder = made["ladder"]
+    assert ladder["sum"] == pytest.approx(made["sample"]["advantages"][1][0], rel=1e-6)
+    assert ladder["count"] == len(ladder["rungs"]) == len(made["sample"]["texts"])
+    assert sum(rung["value"] * rung["weight"] for rung in ladder["rungs"]) == pytest.approx(ladder["sum"], rel=1e-4)
+
+
+def test_of_a_long_response_only_the_first_estimators_and_the_last_are_shown(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lessons, "_MOST_RUNGS", 3)
+    longest = max(RunReader(run).samples(3), key=lambda sample: sample.response_length)
+    count = longest.response_length
+    assert count > 4
+    whole, short = (payload(run, Look(sample=longest.index, token=token))["ladder"] for token in (0, count - 3))
+    assert [rung["k"] for rung in whole["rungs"]] == [1, 2, None, count]
+    assert [rung["k"] for rung in short["rungs"]] == [1, 2, 3]
+    assert sum(rung["weight"] for rung in whole["rungs"]) == pytest.approx(1, abs=1e-9)
 
 
 def test_clip_points_are_on_the_curve_and_few(run: Path) -> None:

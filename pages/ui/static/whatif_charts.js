@@ -49,29 +49,31 @@ export function drawLessons(board, page, data) {
 }
 
 function drawLadder(page, { ladder, sample }) {
-  const made = page.charts.ladder;
-  fill(made.title, ladder ? `Token ${sample.token + 1}: ${ladder.weights.length === 1 ? "one estimator, because it is the last" : `${ladder.weights.length} estimators make the advantage ${signed(ladder.sum)}`}` : "This response has no token");
-  const count = ladder?.weights.length ?? 0;
-  if (made.count !== count) {
-    made.count = count;
-    made.rows = Array.from({ length: count }, (_, k) => {
+  const made = page.charts.ladder, rungs = ladder?.rungs ?? [], last = ladder?.count;
+  fill(made.title, !ladder ? "This response has no token"
+    : `Token ${sample.token + 1}: ${last === 1 ? "one estimator, because it is the last" : `${last} estimators make the advantage ${signed(ladder.sum)}`}`);
+  const shape = rungs.map(({ k }) => k).join();
+  if (made.shape !== shape) {
+    made.shape = shape;
+    made.rows = rungs.map(({ k }) => {
       const row = element("div", "rung"), bar = element("span", "bar"), full = element("i"), own = element("u"), weight = element("span", "number quiet"), value = element("span", "number value");
       bar.append(full, own);
-      row.append(element("span", "k", `A(${k + 1})`), value, bar, weight);
-      row.dataset.tip = "";
+      row.append(element("span", "k", k ? `A(${k})` : "between"), value, bar, weight);
+      row.tabIndex = 0;
       return { row, full, own, weight, value };
     });
     made.plot.replaceChildren(...made.rows.map(({ row }) => row));
   }
-  const limit = Math.max(...(ladder?.estimators ?? []).map(Math.abs), 1e-9);
-  made.rows?.forEach(({ row, full, own, weight, value }, k) => {
-    const share = ladder.weights[k], estimator = ladder.estimators[k];
-    fill(value, signed(estimator));
-    value.style.background = colour(estimator, 0, limit);
-    full.style.width = `${100 * share}%`;
-    own.style.left = `${100 * ladder.own[k]}%`;
-    fill(weight, share < 0.0005 && share > 0 ? "below 0.1 %" : `${(100 * share).toFixed(1)} %`);
-    row.dataset.tip = `A(${k + 1}) = ${signed(estimator)}: ${k + 1 === count ? "every reward to the end of the response as sampled" : `${k + 1} reward${k ? "s" : ""} as sampled, then the value head's forecast`}.\nWeight ${number(share)}, in the run ${number(ladder.own[k])}; adds ${signed(share * estimator)}.`;
+  const limit = Math.max(...rungs.map(({ value }) => Math.abs(value ?? 0)), 1e-9);
+  rungs.forEach(({ k, value, weight, own }, i) => {
+    const parts = made.rows[i];
+    fill(parts.value, value === null ? "" : signed(value));
+    parts.value.style.background = colour(value, 0, limit);
+    parts.full.style.width = `${100 * weight}%`;
+    parts.own.style.left = `${100 * own}%`;
+    fill(parts.weight, weight < 0.0005 && weight > 0 ? "below 0.1 %" : `${(100 * weight).toFixed(1)} %`);
+    const seen = k === last ? "every reward to the end of the response as sampled" : `${k} reward${k > 1 ? "s" : ""} as sampled, then the value head's forecast`;
+    parts.row.dataset.tip = `${k ? `A(${k}) = ${signed(value)}: ${seen}` : "The estimators between, together"}.\nWeight ${number(weight)}, the run's ${number(own)}${k ? `; adds ${signed(weight * value)}` : ""}.`;
   });
 }
 

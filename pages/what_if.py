@@ -18,8 +18,7 @@ def draw() -> None:
         st.rerun(scope="app")  # the sidebar is not this fragment's to draw
     folder = _folder()
     info = asking.info(folder)
-    told = (st.session_state.get("whatif") or {}).get("look") or {}
-    number = told["number"] if isinstance(told.get("number"), int) else 0
+    number = whatif_look.told_by("look").get("number", 0)
     if info is None:
         return  # the run cannot be read, which the sidebar says
     try:
@@ -43,7 +42,7 @@ def _look() -> None:
 
 def _use() -> None:
     """Puts the knobs' values into the sidebar's form. A callback, because a field's value cannot be set once it is drawn."""
-    look = whatif_look.current()
+    look = whatif_look.asked()
     scene = whatif.scene_of(_folder(), look)
     if scene is None:
         return

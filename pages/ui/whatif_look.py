@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import streamlit as st
 
@@ -104,13 +105,26 @@ def take_from_address() -> None:
 
 def heard(run: str | None) -> None:
     """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its way would fill the history."""
-    told = (st.session_state.get("whatif") or {}).get("look") or {}
-    query = told.get("query")
-    if not isinstance(query, dict):
-        return
-    st.session_state[_LOOK], st.session_state[_PROBLEMS] = read({name: str(query[name]) for name in PARAMETERS if name in query})
+    told = told_by("look")
+    st.session_state[_LOOK], st.session_state[_PROBLEMS] = _read_told(told)
     if told.get("settled"):
         _write(run)
+
+
+def told_by(name: str) -> dict[str, Any]:
+    """What the browser last said: `look`, or `ask` for a press of "Use these"."""
+    told = (st.session_state.get("whatif") or {}).get(name)
+    return told if isinstance(told, dict) else {}
+
+
+def asked() -> Look:
+    """The look whose knobs are to be used: as the browser has it, which may be a move ahead of what was drawn."""
+    return _read_told(told_by("ask"))[0]
+
+
+def _read_told(told: dict[str, Any]) -> tuple[Look, list[str]]:
+    query = told.get("query")
+    return read({name: str(query[name]) for name in PARAMETERS if name in query} if isinstance(query, dict) else {})
 
 
 def _write(run: str | None) -> None:

@@ -45,7 +45,7 @@ function flush(board) {
 }
 
 // The look as Python and the address have it, and back.
-function asked({ step, sample, token, example, turned }) {
+export function asked({ step, sample, token, example, turned }) {
   const what = Object.entries(turned).map(([name, x]) => `${name}:${typeof x === "boolean" ? (x ? "on" : "off") : x}`).join(",");
   return { sample: String(sample), token: String(token), ...(step === null ? {} : { step: String(step) }), ...(example ? { example: "notebook" } : {}), ...(what ? { what } : {}) };
 }

@@ -1,7 +1,7 @@
 // The What-if page's knobs: a slider and a number field each, the run's own value as a tick, and ways back to it.
 import { element, fill } from "./dom.js";
 import { aboutButton } from "./board.js";
-import { choose } from "./whatif.js";
+import { asked, choose } from "./whatif.js";
 
 let presses = 0;
 
@@ -15,7 +15,7 @@ export function buildKnobs(board, page, side) {
   reset.dataset.tip = "Back to what the run used.";
   said.setAttribute("aria-live", "polite");
   reset.addEventListener("click", () => choose(board, { turned: {} }));
-  use.addEventListener("click", () => board.send("ask", { kind: "use", press: `${performance.now()}-${presses++}` }));
+  use.addEventListener("click", () => board.send("ask", { press: `${Date.now()}-${presses++}`, query: asked(page.look) }));
   const buttons = element("div", "buttons");
   buttons.append(reset, use);
   side.append(list, whiten, buttons, said);

@@ -18,7 +18,7 @@ FIELDS = {"gamma": "gamma", "lam": "lam", "kl_coef": "init_kl_coef", "cliprange"
 PARAMETERS = ("step", "sample", "token", "example", "what")
 """The address's own: `what` holds the turned knobs, as in what=lam:0.9,whiten:off."""
 
-_LOOK, _WRITTEN, _PROBLEMS = "whatif_look", "whatif_written", "whatif_problems"
+_LOOK, _WRITTEN, _PROBLEMS, _RUN = "whatif_look", "whatif_written", "whatif_problems", "whatif_run"
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ def take_from_address() -> None:
     asked = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
     if asked and asked != st.session_state.get(_WRITTEN):
         st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)
-        st.session_state[_WRITTEN] = asked
+        st.session_state[_WRITTEN], st.session_state[_RUN] = asked, st.query_params.get("run")
     elif not asked and _LOOK in st.session_state:
-        _write(None)
+        _write(st.session_state.get(_RUN))
 
 
 def heard(run: str | None) -> None:
@@ -128,7 +128,7 @@ def _read_told(told: dict[str, Any]) -> tuple[Look, list[str]]:
 
 
 def _write(run: str | None) -> None:
-    query = current().query()
+    query, st.session_state[_RUN] = current().query(), run
     for name in PARAMETERS:
         if name not in query:
             st.query_params.pop(name, None)

@@ -185,14 +185,14 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outc
     """The chosen sample's tokens: what each had and what it has, and in how many epochs clips bind."""
     here = scene.mask[row]
     pairs = {
-        name: [_column(getattr(one, name)[row][here].numpy(), scene) for one in (scene.was, now)]
+        name: [_column(getattr(one, name)[row][here].numpy()) for one in (scene.was, now)]
         for name in ("rewards", "advantages", "used", "returns")
     }
     made: dict[str, Any] = {
         "index": row,
         "count": len(scene.mask),
         "token": position,
-        "values": _column(scene.values[row][here].numpy(), scene),
+        "values": _column(scene.values[row][here].numpy()),
         **pairs,
         "limit": scene.limit,
         "moved": _most_moved(scene, now),
@@ -209,14 +209,14 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outc
         "query": sample.query,
         "score": sample.score,
         "texts": [text for text, is_own in zip(scene.tokens.text, own, strict=True) if is_own],
-        "ratios": _column(scene.tokens.at_last_epoch("ratio", math.nan)[own], scene),
+        "ratios": _column(scene.tokens.at_last_epoch("ratio", math.nan)[own]),
         "epochs": scene.tokens.epochs_seen[own].tolist(),
         "policy_clips": [one.policy_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
         "value_clips": [one.value_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
     }
 
 
-def _column(x: Array, scene: Scene) -> list[float | None]:
+def _column(x: Array) -> list[float | None]:
     """Numbers for JSON: more digits than are shown, None for what is not finite."""
     return [_finite(float(f"{value:.7g}")) for value in x.tolist()]
 

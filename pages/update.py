@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
-from pages.ui.refresh import heed, interval
+from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.walking import stages
 from ppo_engine import session
@@ -26,7 +26,7 @@ def draw() -> None:
     folder = state.shown_run()
     info = asking.info(folder)
     payload = _payload(folder, info)
-    heed(board.mount({"only": "walk", "walk": payload}, key="walk", on_ask=_ask, on_look=_look))
+    board.mount({"only": "walk", "walk": payload}, key="walk", on_ask=_ask, on_look=_look)
     every = _WAITING_S if payload["state"] == "waiting" else interval(busy=1.0) if payload["state"] == "empty" else None
     if every != st.session_state.get("walk_every"):  # how often to look is set where the fragment is made
         st.session_state.walk_every = every

@@ -66,5 +66,5 @@ class Frozen:
 
     def flat(self, padded: Tensor) -> Array:
         """(tokens, ...) entries of a (batch, response, ...) tensor, in the order of the table."""
-        entries: Array = padded[self.sample, self.position].numpy()
+        entries: Array = padded.numpy()[self.sample.numpy(), self.position.numpy()]
         return entries

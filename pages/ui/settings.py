@@ -16,7 +16,7 @@ from ppo_engine.store import RunInfo
 from . import asking
 from .state import shown_run
 
-_OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "epoch", "colour", "job", "stage")
+_OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "epoch", "colour", "job", "stage", "example", "what")
 _FIRST = ("seed", "steps")
 
 

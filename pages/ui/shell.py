@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
         st.Page("../tokens.py", title="Tokens", icon=":material/biotech:"),
         st.Page("../update.py", title="Update", icon=":material/school:"),
+        st.Page("../what_if.py", title="What-if", icon=":material/tune:"),
         st.Page("../playground.py", title="Playground", icon=":material/edit_note:"),
         st.Page("../runs.py", title="Runs", icon=":material/science:"),
         st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),

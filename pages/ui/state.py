@@ -102,4 +102,6 @@ def view_of(folder: Path) -> RunView:
     with _views_lock:
         if folder not in _views and len(_views) >= _MOST_VIEWS:
             _views.pop(next(iter(_views)))
-        return _views.setdefault(folder, RunView(folder))
+        if folder not in _views:
+            _views[folder] = RunView(folder)
+        return _views[folder]

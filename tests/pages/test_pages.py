@@ -61,7 +61,7 @@ def test_the_metrics_page_defines_every_metric() -> None:
     assert all(f"`{name}`" in text for name in METRICS)
 
 
-@pytest.mark.parametrize("page_file", ["live.py", "metrics.py", "playground.py", "runs.py", "update.py"])
+@pytest.mark.parametrize("page_file", ["live.py", "metrics.py", "playground.py", "runs.py", "tokens.py", "update.py", "what_if.py"])
 def test_each_page_runs_alone(page_file: str) -> None:
     assert not AppTest.from_file(str(ROOT / "pages" / page_file), default_timeout=60).run().exception
 

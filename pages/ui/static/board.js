@@ -61,7 +61,9 @@ export function ask(board, request) {
 }
 
 // A hidden tab must cost the server nothing: it says so, and the page stops asking until it is seen again.
+// Of a page's boards one says so, the top line: two messages in one batch would be taken for one fragment's.
 function reportVisibility(board) {
+  if (board.data.only && board.data.only !== "top") return;
   const hidden = document.visibilityState === "hidden";
   if (hidden === Boolean(board.data.hidden) || hidden === board.reported) return;
   board.reported = hidden;

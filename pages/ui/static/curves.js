@@ -3,7 +3,7 @@ import { aboutButton } from "./board.js";
 import { element, fill } from "./dom.js";
 import { promptsHome } from "./prompts.js";
 
-const CONFIG = { displaylogo: false, responsive: true, doubleClick: "autosize",
+export const CONFIG = { displaylogo: false, responsive: true, doubleClick: "autosize",
   modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"] };
 
 const FIRST = 3; // charts that stand above the pairs, on the first screen; the rest come below
@@ -13,7 +13,7 @@ export function drawCharts(board, charts) {
   if (local.run !== board.data.run.id) { local.run = board.data.run.id; local.range = null; }
   const home = (chart, i) => chart.key === "pinned" ? promptsHome(board) : i < FIRST ? parts.charts : parts.more;
   local.charts ??= new Map(charts.map((chart, i) => [chart.key, build(home(chart, i), chart)]));
-  watchTheme(board);
+  watchTheme(board, () => drawCharts(board, board.data.charts));
   for (const chart of charts) {
     const made = local.charts.get(chart.key);
     fill(made.title, chart.title);
@@ -37,7 +37,7 @@ function build(section, chart) {
 }
 
 // plotly.js knows no CSS variables, so the page's colours are read and put in.
-export function themed(root, layout, range) {
+export function themed(root, layout, range = null) {
   const style = getComputedStyle(root);
   const text = style.getPropertyValue("--st-text-color").trim() || style.color;
   const back = style.getPropertyValue("--st-background-color").trim() || "#fff";
@@ -63,12 +63,12 @@ function resolve(root, colour) {
 }
 
 // A change of theme redraws the charts from the last payload.
-function watchTheme(board) {
+export function watchTheme(board, redraw) {
   const read = () => { const style = getComputedStyle(board.root); return style.getPropertyValue("--st-background-color") + style.getPropertyValue("--st-text-color"); };
   board.local.theme = read();
   if (board.local.watching) return;
   board.local.watching = new MutationObserver(() => {
-    if (board.root.isConnected && read() !== board.local.theme) drawCharts(board, board.data.charts);
+    if (board.root.isConnected && read() !== board.local.theme) redraw();
   });
   board.local.watching.observe(document.documentElement, { attributes: true, subtree: true, attributeFilter: ["class", "style"] });
 }

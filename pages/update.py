@@ -63,7 +63,10 @@ def _of_job(folder: Path, number: int) -> dict[str, Any]:
         reason = (job.result or {}).get("error", "there is no answer")
         said = f"That cannot be: {reason}\nChange what it names, or take another batch."
         return {**asked, "state": "error", "said": said, **_words()}
-    said = f"An update as the run would take it after step {job.result['step']}, on copies of its models: the run is not disturbed."
+    said = (
+        f"An update as the run would take it after step {job.result['step']}, on copies of its models: the run is not disturbed. "
+        "Click a token to work the formulas for it."
+    )
     return {**asked, "state": "done", "said": said, **_told(folder, number, _token(), _number("epoch")), "stage": _stage()}
 
 

@@ -1,14 +1,12 @@
 // The Update page: eleven stages of one update as a stepper, gone through by button, by key, or played slowly.
 import { element, fill } from "./dom.js";
+import { shortcuts } from "./keys.js";
 import { longest, stageView } from "./walk_stage.js";
 
 const STAGE_MS = 2500, SLOWEST_TOKEN_MS = 300, REVEAL_MS = 6000;
 const REVEALED = ["sampling", "gae"];
-const KEYS = [["→", "next stage"], ["←", "stage before"], ["space", "play and pause"], ["?", "show or hide this list"]];
 
-let page = null; // the board whose page is open: there is one
 export function draw(board) {
-  page = board;
   const { local, data: { walk: payload } } = board, view = (local.walk ??= build(board));
   const kept = ["waiting", "error"].includes(payload.state) && view.payload?.run === payload.run && view.payload.samples.length;
   if (!kept) view.payload = payload; // the batch before stays in sight until there is another
@@ -21,7 +19,7 @@ export function draw(board) {
 
 function build(board) {
   const section = board.parts.walk, bar = element("header", "bar"), body = element("div", "body"), stepper = element("ol", "stepper"), stage = element("div", "stage");
-  const view = { board, stepper, stageBox: stage, said: element("div", "status"), help: help(), stage: 1, furthest: 1, seen: new Set(), shown: Infinity };
+  const view = { board, stepper, stageBox: stage, said: element("div", "status"), stage: 1, furthest: 1, seen: new Set(), shown: Infinity };
   const button = (text, about, press) => { const made = element("button", "", text); made.dataset.tip = about; made.addEventListener("click", press); return made; };
   view.back = button("Back", "The stage before (←)", () => go(view, view.stage - 1));
   view.next = button("Next", "The next stage (→)", () => go(view, view.stage + 1));
@@ -33,25 +31,18 @@ function build(board) {
   view.count.addEventListener("keydown", (event) => event.key === "Enter" && ask(view));
   const samples = element("label", "quiet", "Samples ");
   samples.append(view.count);
-  const hint = button("?  Keys", "Which keys do what", () => showHelp(view));
-  hint.className = "hint";
+  const hint = shortcuts(board, section, "Keys: ← → stage, space plays, ? help", [
+    [["→"], "Next stage", () => go(view, Math.min(view.stage + 1, view.payload.stages.length))],
+    [["←"], "Previous stage", () => go(view, Math.max(view.stage - 1, 1))],
+    [["Space"], "Play and pause", () => play(view, !view.playing)],
+  ]);
   bar.append(view.back, view.next, view.play, element("span", "grow"), samples, view.another, hint);
   body.append(stepper, stage);
-  section.append(bar, view.help, view.said, body);
+  section.append(bar, view.said, body);
   // A button that was clicked would take the space bar for itself; one that was reached by Tab may.
   section.addEventListener("click", ({ detail, target }) => detail && target.closest("button")?.blur());
   return view;
 }
-
-function help() {
-  const made = element("div", "keys");
-  made.hidden = true;
-  made.append(element("b", "", "Keys"), ...KEYS.map(([key, does]) => { const line = element("span"); line.append(element("kbd", "", key), ` ${does}`); return line; }),
-    element("span", "quiet", "Click a token in any heatmap: the formulas are then worked for it. Keys rest while you type."));
-  return made;
-}
-
-function showHelp(view) { view.help.hidden = !view.help.hidden; }
 
 function drawBar(view, payload) {
   const { state } = payload, said = [payload.said, payload.problem].filter(Boolean).join("\n");
@@ -163,15 +154,3 @@ function play(view, on) {
   };
   look();
 }
-
-document.addEventListener("keydown", (event) => {
-  const view = page?.local.walk, { target } = event;
-  if (!view?.article?.isConnected || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (target.closest?.("input, textarea, select, [contenteditable=true], [role=dialog], [role=combobox], [role=listbox], [role=slider]")) return;
-  const moves = { ArrowRight: 1, ArrowLeft: -1 };
-  if (event.key in moves) go(view, Math.min(Math.max(view.stage + moves[event.key], 1), view.payload.stages.length));
-  else if (event.key === "?") showHelp(view);
-  else if (event.key === " " && !target.closest?.("button, a, summary")) play(view, !view.playing);
-  else return;
-  event.preventDefault();
-});

@@ -2,7 +2,7 @@
 // One question is under way at a time: while it is, only the newest position of the sliders is kept for the next.
 import { element, fill, number, signed } from "./dom.js";
 import { buildKnobs, drawKnobs } from "./whatif_knobs.js";
-import { buildKeys } from "./whatif_keys.js";
+import { shortcuts } from "./keys.js";
 import { buildLessons, drawDistributions, drawLessons } from "./whatif_charts.js";
 import { buildTokens, drawTokens } from "./whatif_tokens.js";
 import { watchTheme } from "./curves.js";
@@ -96,9 +96,9 @@ function buildHead(board, page) {
   page.act = act;
   const made = {
     title,
-    earlier: button("‹ Earlier step", "The step before that has its tokens. Key: comma", act.earlier),
-    later: button("Later step ›", "The next step that has its tokens. Key: full stop", act.later),
-    newest: button("Follow the newest", "Go to the newest step and stay with it as the run goes on; knobs, sample and token stay. Key: E", act.newest),
+    earlier: button("‹ Earlier step", "The step before that has its tokens. Key: [", act.earlier),
+    later: button("Later step ›", "The next step that has its tokens. Key: ]", act.later),
+    newest: button("Follow the newest", "Go to the newest step and stay with it as the run goes on; knobs, sample and token stay. Key: G", act.newest),
     example: button("", "Four responses whose values, advantages and returns the tutorial notebook prints.", () => choose(board, { example: !page.look.example, sample: 0, token: 0, turned: {} })),
     trouble: element("div", "notice bad"),
     missing: element("div", "notice"),
@@ -107,7 +107,16 @@ function buildHead(board, page) {
   made.nearest.addEventListener("click", () => choose(board, { step: page.data.nearest }));
   made.why = element("span");
   made.missing.append(made.why, made.nearest);
-  head.append(header, buildKeys(board, page), made.trouble, made.missing);
+  header.append(shortcuts(board, page.section, "Keys: J K sample, [ ] step, ← → token, G newest, ? help", [
+    [["J"], "Next sample", () => act.sample(1)],
+    [["K"], "Previous sample", () => act.sample(-1)],
+    [["→"], "Next token", () => act.token(1)],
+    [["←"], "Previous token", () => act.token(-1)],
+    [["]"], "Next step", act.later],
+    [["["], "Previous step", act.earlier],
+    [["G"], "Follow the newest step", act.newest],
+  ]));
+  head.append(header, made.trouble, made.missing);
   page.head = made;
   return head;
 }

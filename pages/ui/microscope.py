@@ -62,7 +62,7 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
     missing = "" if look.step in (None, step) else f"Step {look.step} has no tokens on record. The nearest step that has them is {step}."
     batch = _batch(folder, step)
     tokens, samples = batch.tokens, batch.part["samples"]
-    epochs = tokens.ratio.shape[1]
+    epochs = int(tokens.epochs_seen.max(initial=0))  # those that the update came to
     epoch = epochs - 1 if look.epoch is None or not 0 <= look.epoch < epochs else look.epoch
     sample = look.sample if look.sample is not None and 0 <= look.sample < len(samples) else 0
     length = int((tokens.sample == sample).sum())
@@ -74,7 +74,7 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
         "missing": missing,
         "look": {"step": step, "sample": sample, "token": token, "epoch": epoch, "colour": look.colour},
         "epoch_chosen": look.epoch is not None,
-        "sample": _sample(tokens, sample),
+        "sample": _sample(tokens, sample, epochs),
         "story": None if token is None else _story(folder, step, sample, token),
         "scatter": _scatter(folder, step, epoch),
     }
@@ -100,7 +100,7 @@ def _batch(folder: Path, step: int) -> _Batch:
         "finds": [asdict(one) for one in finds(tokens, samples)],
         "limits": limits,
         "colours": {name: {"label": label, "centre": centre, "about": about} for name, (label, _, centre, about) in COLOURS.items()},
-        "epochs": tokens.ratio.shape[1],
+        "epochs": int(tokens.epochs_seen.max(initial=0)),
         "cliprange": config.cliprange,
         "cliprange_value": config.cliprange_value,
         "restricted": bool(config.top_k or config.top_p < 1),
@@ -119,7 +119,7 @@ def _at_last(tokens: TokenTable, column: str) -> Array:
     return tokens.at_last_epoch(column, float("nan")) if column in _PER_EPOCH else tokens.column(column)
 
 
-def _sample(tokens: TokenTable, sample: int) -> dict[str, Any]:
+def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
     """All columns of one sample; per-epoch ones as a list of epochs, each a list of tokens, None where the update never came."""
     rows = np.flatnonzero(tokens.sample == sample)
     seen = tokens.epochs_seen[rows]
@@ -129,7 +129,7 @@ def _sample(tokens: TokenTable, sample: int) -> dict[str, Any]:
         column = getattr(tokens, name)[rows]
         by_epoch[name] = [
             [value if epoch < count else None for value, count in zip(_listed(column[:, epoch]), seen, strict=True)]
-            for epoch in range(column.shape[1])
+            for epoch in range(epochs)
         ]
     return {"text": [tokens.text[row] for row in rows], "id": tokens.token_id[rows].tolist(), **plain, **by_epoch}
 
@@ -156,7 +156,7 @@ def _scatter(folder: Path, step: int, epoch: int) -> dict[str, Any]:
     """Every token that the update came to in that epoch: its ratio, its whitened advantage, its case, and how many are in each case."""
     batch = _batch(folder, step)
     tokens = batch.tokens
-    cases = clip_cases(tokens, batch.part["cliprange"], epoch) if tokens.ratio.shape[1] else np.full(len(tokens), -1)
+    cases = clip_cases(tokens, batch.part["cliprange"], epoch) if epoch >= 0 else np.full(len(tokens), -1)
     there = cases >= 0
     names, counts = ppo.CLIP_CASES, np.bincount(cases[there], minlength=len(ppo.CLIP_CASES))
     return {

@@ -112,9 +112,9 @@ class Server:
             raise
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for a file of tests."""
+    """One server for all tests that do not end it."""
     made = Server(tmp_path_factory.mktemp("server") / "runs")
     yield made
     made.stop()
@@ -122,9 +122,13 @@ def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def server(shared_server: Server) -> Iterator[Server]:
-    """The file's server; the run that a test leaves behind is ended."""
+    """The shared server; the run that a test leaves behind is ended."""
     yield shared_server
-    for run in list_runs(shared_server.runs):
+    end_runs(shared_server)
+
+
+def end_runs(server: Server) -> None:
+    for run in list_runs(server.runs):
         if RunReader(run).info().alive:
             submit(run, "stop", "the end of a test")
             while RunReader(run).info().alive:
@@ -165,8 +169,9 @@ class Tabs:
     def close(self) -> None:
         """Closes what was opened. No page may have met an error."""
         for page in self._pages:
-            self.troubles.extend(page.locator('[data-testid="stException"]').all_inner_texts())
-            page.close()
+            if not page.is_closed():
+                self.troubles.extend(page.locator('[data-testid="stException"]').all_inner_texts())
+                page.close()
         assert not self.troubles
 
 
@@ -184,9 +189,11 @@ def kept_page(tabs: BrowserContext, shared_server: Server) -> Iterator[Page]:
     opened = Tabs(tabs, shared_server)
     page = opened.open(f"?{LONG}")
     press(page, "Start")
+    wait_for_state(page, "running")
     wait_for_step(page, 2)
     yield page
     opened.close()
+    end_runs(shared_server)
 
 
 @pytest.fixture

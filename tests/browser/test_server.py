@@ -46,15 +46,15 @@ def test_ctrl_c_ends_server_and_run_within_5_s(browser: object, server: Server, 
     assert "Traceback" not in server.log.read_text()
 
 
-def test_a_port_in_use_says_so(server: Server) -> None:
+def test_a_port_in_use_says_so(shared_server: Server) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(server.port), "--server.headless", "true"],
+        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(shared_server.port), "--server.headless", "true"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=60,
     )
-    assert done.returncode != 0 and f"Port {server.port} is" in done.stdout + done.stderr
+    assert done.returncode != 0 and f"Port {shared_server.port} is" in done.stdout + done.stderr
 
 
 def test_a_runs_folder_that_cannot_be_written_is_said_on_the_page(browser: object, tmp_path: Path) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from ppo_engine.store import list_runs, read_job
-from tests.browser.board import SMALL, press, wait_for_state, wait_for_step
+from ppo_engine.store import list_runs, newest_job, read_job
 from tests.browser.conftest import Server
 
 STAGES = [
@@ -20,16 +17,12 @@ STAGES = [
 
 
 @pytest.fixture
-def walked(open_page: Callable[..., Page], server: Server) -> Page:
-    """The Update page of a run whose first update was taken apart while it was paused. Later tests reopen it, the run then being over."""
-    if runs := list_runs(server.runs):
-        page = open_page(f"update?run={runs[0].name}&job=1&stage=1")
+def walked(paused: Page, shared_server: Server) -> Page:
+    """The Update page of a run whose first update was taken apart while it was paused. Later tests reopen it."""
+    page, run = paused, list_runs(shared_server.runs)[0]
+    if newest_job(run, "walk") is not None:
+        page.goto(f"{shared_server.url}/update?run={run.name}&job=1&stage=1")
     else:
-        page = open_page(f"?{SMALL}")
-        press(page, "Start")
-        wait_for_step(page, 2)
-        press(page, "Pause")
-        wait_for_state(page, "paused")
         page.get_by_role("link", name="Update").click()
         page.locator(".walk .stepper button").nth(5).click()
         page.get_by_role("button", name="Take an update apart").click()
@@ -44,8 +37,8 @@ def stage(page: Page) -> str:
     return page.locator(".walk .stepper [aria-current] span:not(.mark)").inner_text()
 
 
-def stored(server: Server, number: int) -> dict[str, Any]:
-    result = read_job(list_runs(server.runs)[0], number).result
+def stored(shared_server: Server, number: int) -> dict[str, Any]:
+    result = read_job(list_runs(shared_server.runs)[0], number).result
     assert result is not None and "error" not in result, result
     return result
 
@@ -62,7 +55,7 @@ def flat(rows: list[list[float]]) -> list[float]:
     return [x for row in rows for x in row]
 
 
-def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, open_page: Callable[..., Page], server: Server) -> None:
+def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, tabs: BrowserContext, shared_server: Server) -> None:
     walked.get_by_role("link", name="Live").click()
     walked.locator(".ppo-board .headline .now").first.wait_for()
     walked.get_by_role("link", name="Update").click()  # which reopens what was on it
@@ -72,10 +65,12 @@ def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, 
     heatmap(walked, "Ratio").locator(".cell[data-row='1'][data-position='1']").click()
     walked.wait_for_url("**token=1.1**")
     expect(walked.locator(".walk .worked .of").first).to_contain_text("token 2 of sample 1")
-    again = open_page("update?" + urlparse(walked.url).query, scheme="dark")
+    again = tabs.new_page()
+    again.goto(walked.url)
     expect(again.locator(".walk .worked .of").first).to_contain_text("token 2 of sample 1")
     assert stage(again) == STAGES[8]
     assert again.locator(".walk .formulas").inner_text() == walked.locator(".walk .formulas").inner_text()
+    again.close()
 
     field = walked.get_by_role("spinbutton", name="Samples in the batch")
     field.fill("2")
@@ -93,15 +88,15 @@ def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, 
     walked.get_by_role("button", name="Another batch").click()
     walked.wait_for_url("**job=2**")
     expect(walked.locator(".walk .status.done")).to_contain_text("Batch 2.")
-    told = stored(server, 2)
-    assert (told["batch"], told["seed"]) == (2, 1) and told["samples"][0] != stored(server, 1)["samples"][0]
+    told = stored(shared_server, 2)
+    assert (told["batch"], told["seed"]) == (2, 1) and told["samples"][0] != stored(shared_server, 1)["samples"][0]
     field.fill("99")
     field.press("Enter")
     expect(walked.locator(".walk .status.error")).to_contain_text("batch = 99: must be a whole number from 1 to 16")
 
 
-def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, server: Server) -> None:
-    told = stored(server, 1)
+def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, shared_server: Server) -> None:
+    told = stored(shared_server, 1)
     assert (told["batch"], told["seed"]) == (4, 0)
     for name in STAGES:  # by key, to the end
         assert stage(walked) == name
@@ -132,8 +127,8 @@ def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, se
     expect(walked.locator(".ppo-board .tip:visible")).to_contain_text("token 1 of sample 2")
 
 
-def test_tokens_appear_one_by_one_with_those_that_might_have_been(walked: Page, server: Server) -> None:
-    told = stored(server, 1)
+def test_tokens_appear_one_by_one_with_those_that_might_have_been(walked: Page, shared_server: Server) -> None:
+    told = stored(shared_server, 1)
     walked.evaluate("""() => {
         window.seen = [];
         const look = () => {

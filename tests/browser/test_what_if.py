@@ -17,7 +17,7 @@ from ppo_engine.frozen import Frozen
 from ppo_engine.numbers import signed, three_digits
 from ppo_engine.store import DATABASE, list_runs
 from ppo_engine.whatif import Knobs, what_if
-from tests.browser.board import LONG, press, wait_for_state, wait_for_step
+from tests.browser.board import press, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 
 PRINTED = json.loads((Path(__file__).parents[1] / "golden" / "notebook_tables.json").read_text())
@@ -121,9 +121,8 @@ def test_keys_go_through_samples_and_steps_and_a_trimmed_step_offers_its_neighbo
     expect(heading(page, "Sample 63 of")).to_be_visible()
 
 
-def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(open_page: Callable[..., Page], server: Server) -> None:
-    page = open_page(f"?{LONG}")
-    press(page, "Start")
+def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(running: Page, shared_server: Server) -> None:
+    page = running
     at = wait_for_step(page, 1)
     page.get_by_role("link", name="What-if").click()
     board(page).get_by_role("slider", name="Lambda").fill("0.4")
@@ -142,4 +141,4 @@ def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(open_pag
     expect(page.get_by_text("lam: 0.95 → 0.4")).to_be_visible()
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Pending", exact=True)).to_have_count(0)
-    assert RunReader(list_runs(server.runs)[0]).info().config.lam == 0.4
+    assert RunReader(list_runs(shared_server.runs)[0]).info().config.lam == 0.4

@@ -104,9 +104,10 @@ def test_a_run_without_any_tokens_left_says_so(run: Path) -> None:
 
 
 def test_an_update_that_ended_at_once_has_no_epochs_and_says_how_many_it_missed(tiny: Callable[..., Config], runs: Path) -> None:
-    """With a KL limit of almost nothing the second minibatch already stops the update."""
+    """With a KL limit of almost nothing the second minibatch already stops the update: only a part of the first epoch is entered."""
     _, owner = session.create(tiny(steps=1, learning_rate=1e-2, target_kl=1e-9), "tiny-reviews", runs)
     owner.run()
     data = shown(tokens_page(epoch="1"))
-    assert data["scatter"]["unreached"] > 0
+    assert (data["epochs"], data["look"]["epoch"]) == (1, 0), "the last epoch is the last that the update came to"
+    assert data["scatter"]["unreached"] > 0 and data["scatter"]["ratio"]
     assert sum(one["count"] for one in data["scatter"]["cases"]) == len(data["scatter"]["ratio"])

@@ -83,6 +83,7 @@ def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: P
     wait_for_look(page, colour="ratio")
     before = look(page)
     press(page, "Resume")
+    wait_for_state(page, "running")
     page.wait_for_function(
         "step => JSON.parse(document.querySelector('.ppo-board .microscope[data-shown]').dataset.shown).step > step", arg=before["step"]
     )

@@ -10,6 +10,7 @@ from pages.ui import asking, board, state
 from pages.ui.microscope import COLOURS, Look, payload
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
+from ppo_engine.errors import PPOEngineError
 
 _NAMES = ("step", "sample", "token", "epoch")
 
@@ -18,10 +19,19 @@ def draw() -> None:
     """The microscope; while it follows the newest step it runs again and again."""
     folder = state.shown_run()
     info = asking.info(folder)
-    if folder is None or info is None or info.last_step < 1:
+    if folder is None:
         st.info("There is no token to look at yet. Press Start, and come back when the first step is done.", icon=":material/biotech:")
         return
-    made = payload(folder, _look())
+    if info is None:
+        return  # the run cannot be read, which the sidebar says
+    if info.last_step < 1:
+        st.info("There is no token to look at before this run's first step is done.", icon=":material/biotech:")
+        return
+    try:
+        made = payload(folder, _look())
+    except PPOEngineError as error:
+        st.error(asking.inert(str(error)))
+        return
     if made is None:
         st.info("The tokens of this run's steps are no longer on record. Start or open another run.", icon=":material/biotech:")
         return

@@ -47,7 +47,7 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
         _keep({"run": folder.name, "job": str(number), "stage": str(_stage())})  # so that a link reopens this very one
         return {**shown, "number": number, **_of_job(folder, number)}
     except StoreError as error:
-        said = f"{error}. The address names an update that this run has not; take a new one apart."
+        said = f"The address names an update that this run has not ({error}). Take a new one apart."
         return {**shown, "state": "error", "said": said, **_words()}
 
 
@@ -124,8 +124,12 @@ def _look() -> None:
     looked, folder = st.session_state.walk.get("look") or {}, state.shown_run()
     if folder is None or looked.get("run") != folder.name:
         return
+    if str(looked.get("job")) != st.query_params.get("job", str(looked.get("job"))):
+        return  # it was on its way while another update was asked for
     wanted = {name: looked.get(name) for name in ("run", "job", "stage", "token", "epoch")}
-    st.session_state.walk_looked = {name: str(value) for name, value in wanted.items() if value is not None}
+    before = st.session_state.get("walk_looked", {})
+    kept = before if before.get("job") == str(looked.get("job")) else {}
+    st.session_state.walk_looked = {**kept, **{name: str(value) for name, value in wanted.items() if value is not None}}
     _keep(st.session_state.walk_looked)
 
 

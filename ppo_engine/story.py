@@ -154,45 +154,45 @@ def clip_cases(tokens: TokenTable, cliprange: float, epoch: int) -> Array:
 
 @dataclass(frozen=True)
 class Find:
-    """A token that stands out. name: what for; about: what is compared; number: its figure."""
+    """A token that stands out. name: what for; about: what is compared; number: its figure, always finite; unit: a word before it."""
 
     name: str
     about: str
     sample: int
     position: int
     number: float
+    unit: str = ""
 
 
 def finds(tokens: TokenTable, samples: Sequence[Sample]) -> list[Find]:
-    """Where to look first: extreme scores, KL, advantages, clips and value errors. Empty for a batch without a token."""
+    """Where to look first: extreme scores, KL, advantages, ratios and value errors. What the update never came to is left out."""
     if not len(tokens):
         return []
     last_of = dict(zip(tokens.sample[tokens.is_last].tolist(), tokens.position[tokens.is_last].tolist(), strict=True))
     ranked = sorted((one for one in samples if one.index in last_of), key=lambda one: one.score)
-    error = np.abs(tokens.at_last_epoch("new_value", float("nan")) - tokens.column("return"))
-    clips = tokens.clip_epochs("policy_clip") + np.minimum(np.abs(tokens.at_last_epoch("ratio", 1.0) - 1), 0.999)
-    by_token = [
-        ("Largest KL", "The token whose log-probability is farthest from the reference's.", np.abs(tokens.column("kl")), "kl"),
-        ("Largest advantage", "The token that did best or worst against what the values expected.", np.abs(tokens.advantage), "advantage"),
-        (
-            "Most clipped",
-            "The token that the policy clip held in most epochs; of those, the one whose ratio went farthest.",
-            clips,
-            "ratio",
-        ),
-        ("Worst value", "The token whose value is farthest from its return after the update.", error, "error"),
-    ]
-    columns = {
-        "kl": tokens.column("kl"),
-        "advantage": tokens.advantage,
-        "ratio": tokens.at_last_epoch("ratio", float("nan")),
-        "error": error,
-    }
     found = [
         Find(name, "The classifier's score of the whole text.", one.index, last_of[one.index], one.score)
         for name, one in (("Highest score", ranked[-1]), ("Lowest score", ranked[0]))
     ]
-    for name, about, size, column in by_token:
+    kl, gain = tokens.column("kl"), tokens.advantage
+    error = np.abs(tokens.at_last_epoch("new_value", float("nan")) - tokens.column("return"))
+    for name, about, size, figure, unit in (
+        ("Largest KL", "The token whose log-probability is farthest from the reference's.", np.abs(kl), kl, ""),
+        ("Largest advantage", "The token that did best or worst against what the values expected.", np.abs(gain), gain, ""),
+        _most_clipped(tokens),
+        ("Worst value", "The token whose value is farthest from its return after the update.", error, error, ""),
+    ):
         row = int(np.nan_to_num(size, nan=-1.0).argmax())
-        found.append(Find(name, about, int(tokens.sample[row]), int(tokens.position[row]), float(columns[column][row])))
+        if np.isfinite(figure[row]):
+            found.append(Find(name, about, int(tokens.sample[row]), int(tokens.position[row]), float(figure[row]), unit))
     return found
+
+
+def _most_clipped(tokens: TokenTable) -> tuple[str, str, Array, Array, str]:
+    """Name, meaning, size, figure and unit of the token that the policy clip held most; where it held none, of the farthest ratio."""
+    ratio, clips = tokens.at_last_epoch("ratio", float("nan")), tokens.clip_epochs("policy_clip")
+    far = np.abs(ratio - 1)
+    if not clips.any():
+        return "Farthest ratio", "No policy clip binds in this batch. The token whose ratio went farthest from 1.", far, ratio, "ratio"
+    about = "The token that the policy clip held in most epochs; of those, the one whose ratio went farthest."
+    return "Most clipped", about, clips + np.minimum(far, 0.999), ratio, "ratio"

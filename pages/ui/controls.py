@@ -124,7 +124,7 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
     except PPOEngineError as error:
         asking.complain(error)
         return
-    for name in ("run", "step"):  # back to the newest step
+    for name in ("run", "step", "job"):  # back to the newest step, and to what this run was asked
         st.query_params.pop(name, None)
     if begun.folder != _newest():
         st.query_params["run"] = begun.folder.name

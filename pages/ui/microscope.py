@@ -11,6 +11,7 @@ import numpy as np
 
 from ppo_engine import ppo
 from ppo_engine.charts import shortened
+from ppo_engine.config import Config
 from ppo_engine.records import Array, TokenTable
 from ppo_engine.store import RunReader
 from ppo_engine.story import clip_cases, finds, story
@@ -83,6 +84,7 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
 @dataclass(frozen=True)
 class _Batch:
     tokens: TokenTable
+    config: Config
     part: dict[str, Any]
 
 
@@ -105,10 +107,10 @@ def _batch(folder: Path, step: int) -> _Batch:
         "cliprange_value": config.cliprange_value,
         "restricted": bool(config.top_k or config.top_p < 1),
     }
-    return _Batch(tokens, part)
+    return _Batch(tokens, config, part)
 
 
-def _config(folder: Path, step: int) -> Any:
+def _config(folder: Path, step: int) -> Config:
     """The configuration in force at that step."""
     reader = RunReader(folder)
     row = next(iter(reader.steps(after=step - 1)))
@@ -145,7 +147,7 @@ def _short(column: Array) -> list[float | None]:
 
 @lru_cache(maxsize=256)
 def _story(folder: Path, step: int, sample: int, token: int) -> dict[str, Any]:
-    told = asdict(story(_batch(folder, step).tokens, _config(folder, step), sample, token))
+    told = asdict(story(_batch(folder, step).tokens, _batch(folder, step).config, sample, token))
     for epoch in told["epochs"]:
         epoch["case"] = ppo.CLIP_CASES[epoch["case"]]
     return told

@@ -80,7 +80,13 @@ def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
         return "This run has no step yet. The first one appears here, or load the notebook's example meanwhile."
     if step is None:
         return "No step of this run has its tokens kept. Load the notebook's example instead, or open another run on the Runs page."
-    why = "has not been taken" if step > info.last_step else "keeps no tokens: old steps are thinned to save space"
+    why = "has no tokens on record"
+    if step > info.last_step:
+        why = "has not been taken"
+    elif step == 0:
+        why = "is the untrained policy, before any update"
+    elif info.parent_step is not None and step <= info.parent_step:
+        why = "was taken by the run that this one branched from"
     return f"Step {step} of this run {why}." + (f" The nearest step that has them is {nearest}." if nearest is not None else "")
 
 

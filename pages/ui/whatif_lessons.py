@@ -9,7 +9,7 @@ import torch
 
 from ppo_engine.numbers import percent, three_digits
 from ppo_engine.records import Array, TokenTable
-from ppo_engine.whatif import Estimates, Knobs, Outcome, clipped_objective, gae_weights
+from ppo_engine.whatif import Estimates, Knobs, Outcome, clipped_objective, gae_weights, lambda_sweep
 
 from .whatif_scene import Scene, estimators, sweep
 
@@ -37,7 +37,8 @@ def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -
 def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
     """Along lambda over the whole batch, with gamma and the KL coefficient as they are turned."""
     made = sweep(scene, knobs.kl_coef, knobs.gamma)
-    variance, distance = (three_digits(float(np.interp(knobs.lam, made.lams, y))) for y in (made.variance, made.distance))
+    here = lambda_sweep(scene.rewards(knobs.kl_coef), scene.values, scene.mask, knobs.gamma, (knobs.lam,))
+    variance, distance = three_digits(here.variance[0]), three_digits(here.distance[0])
     return {
         "key": "sweep",
         "title": f"At lambda {knobs.lam:g} the variance is {variance}, the squared distance from lambda 1 is {distance}",

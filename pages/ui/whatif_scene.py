@@ -54,14 +54,21 @@ class Scene:
         return outcome.estimates, outcome
 
 
-@lru_cache(maxsize=8)
 def step_scene(folder: Path, step: int) -> Scene | None:
     """A recorded step; None where its tokens are not kept, or there are none."""
+    try:
+        return _recorded(folder, step)
+    except LookupError:  # which is not remembered: the step may come yet
+        return None
+
+
+@lru_cache(maxsize=8)
+def _recorded(folder: Path, step: int) -> Scene:
     view = view_of(folder)
     tokens = view.reader.tokens(step)
     row = next((row for row in view.refresh()[0] if row.step == step), None)
     if tokens is None or row is None or not len(tokens):
-        return None
+        raise LookupError(f"step {step} has no tokens")
     config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
     own = Knobs.of(config, tokens)
     was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])

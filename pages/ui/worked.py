@@ -225,7 +225,7 @@ def _descent(b: Batch) -> Worked:
     if steps:
         grids = {name: [update[name][i : i + minibatches] for i in range(0, steps, minibatches)] for name in ("losses", "grad_norms")}
         rows = len(grids["losses"])
-        shape = f"({rows}, {minibatches}): {counted(rows, 'epoch')} × {counted(minibatches, 'minibatch')}".replace("hs", "hes")
+        shape = f"({rows}, {minibatches}): {counted(rows, 'epoch')} × {minibatches} {'minibatch' if minibatches == 1 else 'minibatches'}"
         names = {"columns": [f"minibatch {i + 1}" for i in range(minibatches)], "rows": [f"epoch {i + 1}" for i in range(rows)]}
         losses, norms = diverging(flat(grids["losses"])), one_sided("policy", flat(grids["grad_norms"]))
         tensors = [

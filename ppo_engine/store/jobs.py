@@ -59,7 +59,7 @@ def read_job(folder: Path, number: int) -> Job:
     with reading(folder) as connection:
         row = connection.execute("select id, kind, payload, state, result from jobs where id = ?", (number,)).fetchone()
     if row is None:
-        raise StoreError(f"{folder}: there is no job {number}")
+        raise StoreError(f"{folder.name}: there is no job {number}")
     return _job(row)
 
 

@@ -9,6 +9,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from ..config import Config
 from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
@@ -155,10 +157,13 @@ class RunReader:
         return [row[0] for row in rows]
 
     def tokens(self, step: int) -> TokenTable | None:
-        """The step's tokens, or None where none are kept."""
+        """The step's tokens, or None where none are kept. Raises `StoreError` for damaged ones."""
         with reading(self.folder) as connection:
             row = connection.execute("select block from token_blocks where step = ?", (step,)).fetchone()
-        return None if row is None else unpack(row[0])
+        try:
+            return None if row is None else unpack(row[0])
+        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+            raise StoreError(f"step {step} of {self.folder.name}: its tokens are damaged ({error}); look at another step") from error
 
     def steps_with_tokens(self) -> list[int]:
         """The steps whose tokens are kept, in order."""

@@ -52,7 +52,7 @@ def settle(page: Page, frames: list[int]) -> None:
     """Lets the answers to the last request come in."""
     while True:
         before = len(frames)
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(800)
         if len(frames) == before:
             return
 

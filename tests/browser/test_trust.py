@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -21,12 +22,13 @@ def test_a_killed_server_loses_nothing_and_its_run_resumes_with_one_click(browse
 
 
 def test_two_tabs_pressing_against_each_other_leave_a_legal_run(browser: Browser, server: Server) -> None:
-    report = press_from_two_tabs(browser, server, presses=8, rng=random.Random(0))
-    assert report.presses >= 8 and report.broken == []
+    report = press_from_two_tabs(browser, server, presses=5, rng=random.Random(0))
+    assert report.presses >= 5 and report.broken == []
 
 
 def test_a_second_server_watches_and_takes_over_only_from_the_dead(browser: Browser, tmp_path: Path) -> None:
-    first, second = Server(tmp_path / "runs"), Server(tmp_path / "runs")
+    with ThreadPoolExecutor() as both:
+        first, second = both.map(Server, [tmp_path / "runs"] * 2)
     owner, guest = open_on(browser, first, f"?{LONG}"), open_on(browser, second)
     try:
         press(owner, "Start")

@@ -101,4 +101,12 @@ def test_an_update_that_never_came_by_leaves_no_epochs(step: tuple[Config, StepR
     config, record, tokens = step
     unseen = replace(tokens, epochs_seen=np.zeros(len(tokens), np.int16))
     assert story(unseen, config, 0, 0).epochs == ()
-    assert len(finds(unseen, record.samples)) == 6
+    assert [one.name for one in finds(unseen, record.samples)] == ["Highest score", "Lowest score", "Largest KL", "Largest advantage"]
+
+
+def test_where_no_clip_binds_the_farthest_ratio_is_named_as_that(step: tuple[Config, StepRecord, TokenTable]) -> None:
+    _, record, tokens = step
+    found = {one.name: one for one in finds(replace(tokens, policy_clip=np.zeros_like(tokens.policy_clip)), record.samples)}
+    assert "Most clipped" not in found
+    ratio = tokens.at_last_epoch("ratio", 1.0)
+    assert found["Farthest ratio"].number == ratio[np.abs(ratio - 1).argmax()]

@@ -103,6 +103,23 @@ def test_a_run_without_any_tokens_left_says_so(run: Path) -> None:
     assert not page.exception and "no longer on record" in page.info[0].value
 
 
+def test_an_update_that_never_began_still_makes_a_page_that_json_can_say(tiny: Callable[..., Config], runs: Path) -> None:
+    folder, owner = session.create(tiny(steps=2, learning_rate=1e-2, target_kl=1e-30), "tiny-reviews", runs)
+    owner.run()
+    made = microscope.payload(folder, Look())
+    assert made is not None and made["epochs"] == 0 and made["scatter"]["ratio"] == []
+    json.dumps(made, allow_nan=False)
+    assert not tokens_page().exception
+
+
+def test_damaged_tokens_are_said_not_raised(run: Path) -> None:
+    with closing(connect(run, read_only=False)) as connection:
+        connection.execute("update token_blocks set block = substr(block, 1, 100)")
+        connection.commit()
+    page = tokens_page()
+    assert not page.exception and "its tokens are damaged" in page.error[0].value.replace("\\", "")
+
+
 def test_an_update_that_ended_at_once_has_no_epochs_and_says_how_many_it_missed(tiny: Callable[..., Config], runs: Path) -> None:
     """With a KL limit of almost nothing the second minibatch already stops the update: only a part of the first epoch is entered."""
     _, owner = session.create(tiny(steps=1, learning_rate=1e-2, target_kl=1e-9), "tiny-reviews", runs)

@@ -1,4 +1,5 @@
 // The Tokens page: one step of a run, one sample of it as a strip, one token's story, and the batch around them.
+import { watchTheme } from "./curves.js";
 import { element, fill, number, signed } from "./dom.js";
 import { shortcuts } from "./keys.js";
 import { drawScatter } from "./scatter.js";
@@ -12,18 +13,20 @@ export function draw(board) {
   const data = board.data.microscope, { local, parts } = board;
   local.microscope ??= build(board, parts.microscope);
   const made = local.microscope;
+  watchTheme(board, () => draw(board));
   // What was asked for last stands until Python has drawn it, so that keys pressed quickly add up.
   if (!made.wanted || made.wanted.click === data.echo || made.run !== board.data.run.id) made.wanted = { ...asked(data), click: data.echo };
   made.run = board.data.run.id;
   drawSteps(made, data);
   drawSample(board, made, data);
-  drawStory(made.story, data, (epoch) => look(board, { epoch }));
+  drawStory(made.story, board.data.run.id, data, (epoch) => look(board, { epoch }));
   drawFinds(board, made, data);
   drawSearch(board, made, data);
   parts.microscope.dataset.shown = JSON.stringify(data.look);
   // The batch's thousands of points take the longest, so they come once the story is on the screen.
   clearTimeout(made.later);
   made.later = setTimeout(() => {
+    if (!board.root.isConnected) return;
     drawScatter(board, made.scatter, data, (sample, token) => look(board, { sample, token }));
     parts.microscope.dataset.points = data.step;
   });
@@ -204,13 +207,13 @@ function cell(ratio, policy, value, cliprange, chosen) {
 }
 
 function drawFinds(board, { finds }, data) {
-  const fingerprint = JSON.stringify([data.step, data.finds, data.look.sample, data.look.token]);
+  const fingerprint = JSON.stringify([board.data.run.id, data.step, data.finds, data.look.sample, data.look.token]);
   if (finds.fingerprint === fingerprint) return;
   finds.fingerprint = fingerprint;
-  finds.replaceChildren(...data.finds.map(({ name, about, sample, position, number: x }) => {
+  finds.replaceChildren(...data.finds.map(({ name, about, sample, position, number: x, unit }) => {
     const made = element("button", sample === data.look.sample && position === data.look.token ? "find chosen" : "find");
     made.dataset.tip = about;
-    made.append(element("span", "", name), element("span", "number", name === "Most clipped" ? `ratio ${number(x)}` : signed(x)), element("small", "quiet", `sample ${sample}, token ${position + 1}`));
+    made.append(element("span", "", name), element("span", "number", unit ? `${unit} ${number(x)}` : signed(x)), element("small", "quiet", `sample ${sample}, token ${position + 1}`));
     made.addEventListener("click", () => look(board, { sample, token: position }));
     return made;
   }));
@@ -228,7 +231,7 @@ function search(board) {
 const MOST_HITS = 40;
 
 function drawSearch(board, { search: { input, hits } }, data) {
-  const wanted = input.value.trim().toLowerCase(), fingerprint = JSON.stringify([data.step, wanted, data.look.sample]);
+  const wanted = input.value.trim().toLowerCase(), fingerprint = JSON.stringify([board.data.run.id, data.step, wanted, data.look.sample]);
   if (hits.fingerprint === fingerprint) return;
   hits.fingerprint = fingerprint;
   const found = data.samples.map(([query, response, score], i) => ({ i, text: query + response, score }))

@@ -10,7 +10,10 @@ const CONFIG = { displaylogo: false, responsive: true, modeBarButtonsToRemove: [
 const MOST_CHOSEN = 60;
 
 export function drawScatter(board, made, data, choose) {
-  if (!made.plot) Object.assign(made, build(made.root));
+  if (!made.plot) {
+    Object.assign(made, build(made.root));
+    (board.local.charts ??= new Map()).set("scatter", { plot: made.plot }); // where a board that is left finds what to clear away
+  }
   made.choose = choose;
   const { scatter, look } = data;
   fill(made.title, data.epochs ? `The whole batch in epoch ${look.epoch + 1}: ${scatter.ratio.length} tokens, a point each` : "The whole batch");

@@ -4,8 +4,8 @@ import { visible } from "./tokens.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
-export function drawStory(made, data, chooseEpoch) {
-  const { story } = data, fingerprint = JSON.stringify([data.step, data.look]);
+export function drawStory(made, run, data, chooseEpoch) {
+  const { story } = data, fingerprint = JSON.stringify([run, data.step, data.look]);
   if (made.fingerprint === fingerprint) return;
   made.fingerprint = fingerprint;
   if (!story) return made.root.replaceChildren(element("p", "quiet", "Choose a token to read its story."));
@@ -56,9 +56,14 @@ function advantage(s) {
   }));
   const box = element("div", "scroll");
   box.append(table);
-  const more = s.terms.length > MOST_TERMS ? [element("p", "quiet", `and ${s.terms.length - MOST_TERMS} more, whose weights are smaller still`)] : [];
+  const rest = s.terms.slice(MOST_TERMS);
+  if (rest.length) {
+    const row = element("tr"), part = rest.reduce((total, term) => total + term.part, 0);
+    row.append(element("td", "", `the other ${rest.length} together`), ...["", "", signed(part), signed(sum + part)].map((text) => element("td", "number", text)));
+    table.append(row);
+  }
   return card("How that became its advantage", "GAE: this token's δ and those after it, each weighted by (γλ) to the power of its distance.",
-    element("p", "formula", `A = Σ (γλ)ᵏ δ, with γλ = ${number(s.gamma)} × ${number(s.lam)} = ${number(s.gamma * s.lam)}`), box, ...more,
+    element("p", "formula", `A = Σ (γλ)ᵏ δ, with γλ = ${number(s.gamma)} × ${number(s.lam)} = ${number(s.gamma * s.lam)}`), box,
     line("whitened", "(A − mean) / standard deviation", `(${signed(s.advantage)} − ${bracket(s.mean)}) / ${number(s.spread)}`, signed(s.whitened)),
     element("p", "quiet", s.whitened > 0 ? "Positive: the update makes the token likelier." : s.whitened < 0 ? "Negative: the update makes the token less likely." : "Zero: the update leaves the token alone."));
 }

@@ -17,6 +17,7 @@ from pages.ui import whatif_lessons as lessons
 from pages.ui.whatif_look import Look, read
 from pages.ui.whatif_scene import Scene, notebook_scene, step_scene
 from ppo_engine import Config, RunReader, session
+from ppo_engine.numbers import three_digits
 from tests.engine.runs import Run
 
 ROOT = Path(__file__).parents[2]
@@ -223,3 +224,19 @@ def test_before_the_first_run_the_page_has_the_recorded_example(runs: Path) -> N
     assert made["run"] == "a recorded example" and made["figures"]
     assert made["problems"] == ["gamma = 7: must be a number from 0 to 1"] and made["query"]["what"] == "lam:0.5"
     assert state.EXAMPLE.is_dir()
+
+
+def test_a_step_that_was_looked_for_too_early_is_there_once_it_is_taken(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    going = Run(lambda on_record: session.create(tiny(steps=2), "tiny-reviews", tmp_path, on_record))
+    going.hold_at(1)
+    assert "has not been taken" in payload(going.folder, Look(step=2))["missing"]
+    going.let_go()
+    going.thread.join(60)
+    assert payload(going.folder, Look(step=2))["step"] == 2 and "missing" not in payload(going.folder, Look(step=2))
+
+
+@pytest.mark.parametrize("lam", [0.97, 0.99])
+def test_the_lessons_title_states_what_the_table_does(lam: float) -> None:
+    made = whatif.payload(state.EXAMPLE, RunReader(state.EXAMPLE).info(), Look(turned=(("lam", lam),)), [], "", 0)
+    deviation = next(row["now"] for row in made["figures"] if row["label"] == "Advantages, standard deviation")
+    assert f"the variance is {three_digits(deviation**2)}," in made["sweep"]["title"]

@@ -28,7 +28,7 @@ def draw() -> None:
         st.info("There is no token to look at before this run's first step is done.", icon=":material/biotech:")
         return
     try:
-        made = payload(folder, _look())
+        made = payload(folder, _look(info.id))
     except PPOEngineError as error:
         st.error(asking.inert(str(error)))
         return
@@ -39,11 +39,16 @@ def draw() -> None:
     board.mount({"only": "microscope", "run": {"id": info.id}, "microscope": made}, key="microscope", on_look=_remember)
 
 
-def _look() -> Look:
-    """What the address asks for; what cannot be read there counts as not asked."""
-    asked = {name: int(text) for name in _NAMES if (text := st.query_params.get(name, "")).isdecimal() and len(text) < 10}
-    colour = st.query_params.get("colour", "")
-    return Look(**asked, **({"colour": colour} if colour in COLOURS else {}))
+def _look(run: str) -> Look:
+    """What this page was asked for last, else what the address asks for; what cannot be read counts as not asked.
+
+    Not the address alone: a refresh that is on its way still brings the one before.
+    """
+    asked = _asked()
+    source = {name: str(x) for name, x in asked.items() if x is not None} if asked.get("run") == run else st.query_params
+    numbers = {name: int(text) for name in _NAMES if (text := source.get(name, "")).isdecimal() and text.isascii() and len(text) < 10}
+    colour = source.get("colour", "")
+    return Look(**numbers, **({"colour": colour} if colour in COLOURS else {}))
 
 
 def _asked() -> dict[str, Any]:

@@ -62,13 +62,13 @@ def _remember() -> None:
     look, folder = _asked(), state.shown_run()
     if folder is None or look.get("run") != state.info_of(folder).id:
         return
-    for name in (*_NAMES, "colour"):
-        if look.get(name) is None:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = str(look[name])
-    if "step" in st.query_params:
-        st.query_params["run"] = folder.name
+    before = st.query_params.to_dict()
+    after = {name: text for name, text in before.items() if name not in (*_NAMES, "colour")}
+    after |= {name: str(look[name]) for name in (*_NAMES, "colour") if look.get(name) is not None}
+    if "step" in after:
+        after["run"] = folder.name
+    if after != before:
+        st.query_params.from_dict(after)  # at once: each change by itself would be a message to the browser
 
 
 top_line()

@@ -102,6 +102,7 @@ def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: P
 
 
 def test_points_that_are_selected_are_listed_and_lead_to_their_tokens(page: Page) -> None:
+    page.locator(".ppo-board .microscope[data-points]").wait_for()  # the plot is drawn after the story
     plot = page.locator(".ppo-board .microscope .batch .nsewdrag").first
     plot.scroll_into_view_if_needed()
     box = plot.bounding_box()
@@ -130,7 +131,6 @@ def test_a_search_lists_the_texts_that_have_it(page: Page) -> None:
 def test_a_token_on_the_live_page_leads_here(page: Page) -> None:
     page.get_by_role("link", name="Live").click()
     token = page.locator(".ppo-board .tokens .token, .ppo-board section .strip .token").nth(1)
-    token.scroll_into_view_if_needed()
     token.click()
     page.wait_for_url("**/tokens?**token=1**")
     page.locator(".ppo-board .microscope .token.chosen").wait_for()

@@ -66,10 +66,13 @@ def forget_problem() -> None:
     st.session_state.problem = None
 
 
-def show_problem() -> None:
-    """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person sees the press was heard."""
+def show_problem(place: str = "") -> None:
+    """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person sees the press was heard.
+
+    place: where on the page beside the sidebar, which shows it too.
+    """
     if error := st.session_state.get("problem"):
-        with st.container(key=f"problem-{st.session_state.problems}"):
+        with st.container(key=f"{place}problem-{st.session_state.problems}"):
             st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
 
 
@@ -94,7 +97,8 @@ def info(folder: Path | None) -> RunInfo | None:
     try:
         return info_of(folder) if folder else None
     except PPOEngineError as error:
-        complain(error)
+        if problem_in_words() != str(error):  # nobody asked for anything: said once, however often it is looked at
+            complain(error)
         return None
 
 

@@ -39,7 +39,7 @@ def draw(one: Summary, branches: list[str]) -> None:
         _export(one)
     with deleting:
         _delete(one, branches)
-    asking.show_problem()
+    asking.show_problem("run-")
 
 
 def _open(one: Summary) -> None:

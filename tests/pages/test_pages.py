@@ -239,6 +239,18 @@ def test_a_deleted_run_warns_of_its_branches_and_can_be_taken_back(tiny: Callabl
     assert list_runs(runs) == [branch, parent] and not page.exception
 
 
+def test_what_is_refused_on_the_runs_page_is_said_there(tiny: Callable[..., Config], runs: Path) -> None:
+    folder, owner = session.create(tiny(), "tiny-reviews", runs)
+    owner.run()
+    page = app()
+    page.session_state["chosen_runs"] = [folder.name]
+    page.switch_page("../runs.py").run()
+    next(field for field in page.text_input if field.label.startswith("Tags")).set_value("x" * 500)
+    press(page, "Save")
+    assert not page.exception
+    assert [error.value.count("tag = ") for error in page.error] == [1, 1], "in the sidebar and beside the run"
+
+
 def test_an_ended_runs_settings_can_be_taken_over(tiny: Callable[..., Config], runs: Path) -> None:
     _, owner = session.create(tiny(lam=0.5), "tiny-reviews", runs)
     owner.run()
@@ -304,6 +316,9 @@ def test_a_run_that_cannot_be_read_is_said_not_raised(runs: Path) -> None:
     page = app()
     assert not page.exception
     assert any("cannot be read" in error.value for error in page.error)
+    said = page.session_state["problems"]
+    page.run()
+    assert page.session_state["problems"] == said, "what stands is not said anew at every look"
 
 
 DANGEROUS = re.compile(r"unsafe_allow_html|st\.html|components\.v1|\.innerHTML|insertAdjacentHTML|document\.write|\beval\(")

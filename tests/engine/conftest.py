@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from ppo_engine import Config, session
 from ppo_engine.models import Policy
 from tests.engine.checkpoints import make_policy, make_tokenizer, with_value_head
+from tests.engine.runs import Run
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -25,3 +29,18 @@ def tokenizer() -> Any:
 def policy(tokenizer: Any) -> Policy:
     """A fresh tiny policy, with a value head that is not 0."""
     return with_value_head(make_policy(tokenizer))
+
+
+@pytest.fixture
+def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """`begin(**changes)`: a run of that configuration on a thread of its own, not yet started; ended with the test."""
+    begun: list[Run] = []
+
+    def start(made: tuple[Path, session.RunOwner] | None = None, **changes: object) -> Run:
+        """A new run, or one that `session.reopen` or `session.fork` makes: `made` takes the callback for records."""
+        begun.append(Run(made or (lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen))))
+        return begun[-1]
+
+    yield start
+    for run in begun:
+        run.end()

@@ -6,13 +6,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ppo_engine import Config, checkpoints, session
+from ppo_engine import checkpoints, session
 from ppo_engine.errors import CheckpointError
 from ppo_engine.jobs import work
 from ppo_engine.records import first_difference
@@ -27,19 +27,6 @@ QUESTION: dict[str, Any] = {
     "temperature": 1.0,
     "seed": 5,
 }
-
-
-@pytest.fixture
-def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    begun: list[Run] = []
-
-    def start(**changes: object) -> Run:
-        begun.append(Run(lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen)))
-        return begun[-1]
-
-    yield start
-    for run in begun:
-        run.end()
 
 
 def answer(folder: Path, number: int) -> Job:

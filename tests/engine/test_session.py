@@ -6,7 +6,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,19 +15,6 @@ from ppo_engine import Config, RunReader, session
 from ppo_engine.errors import RunBusyError, StoreError
 from ppo_engine.store import DATABASE
 from tests.engine.runs import PATIENCE_S, Run
-
-
-@pytest.fixture
-def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    begun: list[Run] = []
-
-    def start(**changes: object) -> Run:
-        begun.append(Run(lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen)))
-        return begun[-1]
-
-    yield start
-    for run in begun:
-        run.end()
 
 
 def test_a_run_goes_from_loading_to_finished(begin: Callable[..., Run]) -> None:

@@ -7,7 +7,7 @@ import math
 import random
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -22,20 +22,6 @@ from ppo_engine.records import first_difference
 from ppo_engine.store import DATABASE
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 from tests.engine.runs import Run
-
-
-@pytest.fixture
-def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    begun: list[Run] = []
-
-    def start(made: tuple[Path, session.RunOwner] | None = None, **changes: object) -> Run:
-        """A new run, or one that `session.reopen` or `session.fork` makes: `made` takes the callback for records."""
-        begun.append(Run(made or (lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen))))
-        return begun[-1]
-
-    yield start
-    for run in begun:
-        run.end()
 
 
 def metrics_of(folder: Path) -> dict[int, dict[str, float]]:

@@ -156,19 +156,6 @@ def test_it_leaves_the_trainer_exactly_as_it_was(trainer: Trainer) -> None:
         assert after[name] == value, name
 
 
-@pytest.fixture
-def begin(tiny: Tiny, tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    begun: list[Run] = []
-
-    def start(**changes: object) -> Run:
-        begun.append(Run(lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen)))
-        return begun[-1]
-
-    yield start
-    for run in begun:
-        run.end()
-
-
 def test_a_run_with_a_walk_in_the_middle_is_the_run_without(begin: Callable[..., Run]) -> None:
     quiet, asked = begin(steps=4), begin(steps=4)
     quiet.thread.start()

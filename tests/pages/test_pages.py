@@ -18,16 +18,9 @@ from pages.ui import asking
 from ppo_engine import METRICS, Config, RunReader, checkpoints, session
 from ppo_engine.config import KNOBS
 from ppo_engine.store import add_note, describe, list_runs
+from tests.pages.components import ROOT, SHELL, payloads
 
-ROOT = Path(__file__).parents[2]
-SHELL = str(ROOT / "pages" / "ui" / "shell.py")
-
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("PPO_LIVE_RUNS", str(tmp_path / "runs"))
-    yield tmp_path / "runs"
-    session.shutdown()
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 def app(**query: str) -> AppTest:
@@ -39,11 +32,8 @@ def app(**query: str) -> AppTest:
 
 def board(page: AppTest) -> dict[str, object]:
     """The payload of the page's live board."""
-    import json
-
-    (element,) = [e for e in page.main if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"]
-    loaded: dict[str, object] = json.loads(element.proto.json)
-    return loaded
+    (payload,) = payloads(page)
+    return payload
 
 
 def test_the_live_page_opens_without_a_run() -> None:

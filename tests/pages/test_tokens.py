@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,9 @@ from pages.ui import microscope
 from pages.ui.microscope import Look
 from ppo_engine import Config, RunReader, ppo, session
 from ppo_engine.store.schema import connect
+from tests.pages.components import SHELL, payloads
 
-SHELL = str(Path(__file__).parents[2] / "pages" / "ui" / "shell.py")
-
-
-@pytest.fixture(autouse=True)
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("PPO_LIVE_RUNS", str(tmp_path / "runs"))
-    yield tmp_path / "runs"
-    session.shutdown()
+pytestmark = pytest.mark.usefixtures("runs")
 
 
 @pytest.fixture
@@ -43,7 +37,7 @@ def tokens_page(**query: str) -> AppTest:
 
 def shown(page: AppTest) -> dict[str, Any]:
     assert not page.exception
-    boards = [json.loads(e.proto.json) for e in page.main if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"]
+    boards = payloads(page)
     (found,) = [board["microscope"] for board in boards if board.get("only") == "microscope"]
     return dict(found)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,7 @@ from streamlit.testing.v1 import AppTest
 from ppo_engine import Config, session
 from ppo_engine.jobs import work
 from ppo_engine.store import ask_job, read_job
-from tests.pages.test_pages import SHELL
-
-
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("PPO_LIVE_RUNS", str(tmp_path / "runs"))
-    yield tmp_path / "runs"
-    session.shutdown()
+from tests.pages.components import SHELL, payloads
 
 
 @pytest.fixture
@@ -57,7 +49,7 @@ def update(**query: str) -> AppTest:
 
 def shown(page: AppTest) -> dict[str, Any]:
     assert not page.exception
-    loaded = [json.loads(e.proto.json) for e in page.main if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"]
+    loaded = payloads(page)
     (payload,) = [one["walk"] for one in loaded if one.get("only") == "walk"]
     return dict(payload)
 

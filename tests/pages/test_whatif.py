@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,7 @@ from pages.ui.whatif_scene import Scene, notebook_scene, step_scene
 from ppo_engine import Config, RunReader, session
 from ppo_engine.numbers import three_digits
 from tests.engine.runs import Run
-
-ROOT = Path(__file__).parents[2]
+from tests.pages.components import ROOT, payloads
 
 
 @pytest.fixture(scope="module")
@@ -203,19 +202,12 @@ def test_what_differs_from_the_sidebar_is_staged(scene: Scene) -> None:
     assert whatif.use_in_run(FORM, Look(turned=(("gamma", 0.9),)), notebook_scene())[0] == {"gamma": 0.9}
 
 
-@pytest.fixture
-def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("PPO_LIVE_RUNS", str(tmp_path / "runs"))
-    yield tmp_path / "runs"
-    session.shutdown()
-
-
 def opened(**query: str) -> dict[str, Any]:
     page = AppTest.from_file(str(ROOT / "pages" / "what_if.py"), default_timeout=60)
     page.query_params.update(query)
     page.run()
     assert not page.exception
-    drawn = [json.loads(e.proto.json) for e in page.main if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"]
+    drawn = payloads(page)
     return next(made["whatif"] for made in drawn if made["only"] == "whatif")  # type: ignore[no-any-return]
 
 

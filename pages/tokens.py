@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
+from pages.ui.address import whole
 from pages.ui.microscope import COLOURS, Look, payload
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
@@ -46,7 +47,7 @@ def _look(run: str) -> Look:
     """
     asked = _asked()
     source = {name: str(x) for name, x in asked.items() if x is not None} if asked.get("run") == run else st.query_params
-    numbers = {name: int(text) for name in _NAMES if (text := source.get(name, "")).isdecimal() and text.isascii() and len(text) < 10}
+    numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
     colour = source.get("colour", "")
     return Look(**numbers, **({"colour": colour} if colour in COLOURS else {}))
 

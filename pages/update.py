@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
+from pages.ui.address import whole
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.walking import stages
@@ -18,7 +19,6 @@ from ppo_engine.store import RunInfo, newest_job, read_job
 
 _WAITING_S = 0.3
 _LAST_STAGE = 11
-_DIGITS = 9  # of a number in an address; one with more is none of ours
 
 
 def draw() -> None:
@@ -99,8 +99,8 @@ def _words() -> dict[str, Any]:
 
 def _number(name: str, missing: int | None = None) -> int | None:
     """A whole number from the address."""
-    text = st.query_params.get(name, "")
-    return int(text) if text.isdecimal() and text.isascii() and len(text) <= _DIGITS else missing
+    number = whole(st.query_params.get(name, ""))
+    return missing if number is None else number
 
 
 def _stage() -> int:
@@ -109,8 +109,8 @@ def _stage() -> int:
 
 def _token() -> tuple[int, int] | None:
     row, _, position = st.query_params.get("token", "").partition(".")
-    fits = all(text.isdecimal() and text.isascii() and len(text) <= _DIGITS for text in (row, position))
-    return (int(row), int(position)) if fits else None
+    place = whole(row), whole(position)
+    return None if place[0] is None or place[1] is None else (place[0], place[1])
 
 
 def _keep(wanted: dict[str, str]) -> None:

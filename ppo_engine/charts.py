@@ -165,6 +165,11 @@ def shortened(values: Array, digits: int = 5) -> list[float]:
     return rounded
 
 
+def shortened_or_none(values: Array, digits: int = 5) -> list[float | None]:
+    """The same with None, which JSON can say, for NaN."""
+    return [None if x != x else x for x in shortened(values.astype(float), digits)]
+
+
 def present(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
     """(steps, values) of a metric where it has a finite value."""
     values = frame[name].to_numpy(dtype=float)

@@ -24,7 +24,10 @@ CLIP_CASES = (
     "ratio inside, advantage negative",
     "ratio above, advantage negative",
 )
-"""Names of what `clip_case` returns. The clip binds in cases 3 and 4 alone."""
+"""Names of what `clip_case` returns."""
+
+BINDING_CASES = (3, 4)
+"""The cases in which the clip binds."""
 
 
 class TokenRewards(NamedTuple):

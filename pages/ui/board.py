@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from ppo_engine.charts import live_charts, present, shortened
+from ppo_engine.charts import live_charts, present, shortened_or_none
 from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.history import Happening
 from ppo_engine.metrics import METRICS
@@ -357,14 +357,9 @@ def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
     return {
         "text": tokens.text,
         **{name: column.tolist() for name, column in whole.items()},
-        **{name: _short(tokens.column(name)) for name in plain},
-        **{name: _short(column) for name, column in last.items()},
+        **{name: shortened_or_none(tokens.column(name), digits=4) for name in plain},
+        **{name: shortened_or_none(column, digits=4) for name, column in last.items()},
     }
-
-
-def _short(column: Any) -> list[float | None]:
-    """Four significant digits; None, which JSON can say, for NaN."""
-    return [None if x != x else x for x in shortened(column.astype(float), digits=4)]
 
 
 def scale_limit(values: list[float | None], centre: float) -> float:

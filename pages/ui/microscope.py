@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ppo_engine import ppo
-from ppo_engine.charts import shortened
+from ppo_engine.charts import shortened_or_none
 from ppo_engine.config import Config
 from ppo_engine.records import Array, TokenTable
 from ppo_engine.store import RunReader
@@ -63,7 +63,7 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
     missing = "" if look.step in (None, step) else f"Step {look.step} has no tokens on record. The nearest step that has them is {step}."
     batch = _batch(folder, step)
     tokens, samples = batch.tokens, batch.part["samples"]
-    epochs = int(tokens.epochs_seen.max(initial=0))  # those that the update came to
+    epochs = batch.part["epochs"]
     epoch = epochs - 1 if look.epoch is None or not 0 <= look.epoch < epochs else look.epoch
     sample = look.sample if look.sample is not None and 0 <= look.sample < len(samples) else 0
     length = int((tokens.sample == sample).sum())
@@ -95,14 +95,14 @@ def _batch(folder: Path, step: int) -> _Batch:
     tokens = reader.tokens(step)
     assert tokens is not None
     samples, config = reader.samples(step), _config(folder, step)
-    limits = {name: scale_limit(_short(_at_last(tokens, column)), centre) for name, (_, column, centre, _) in COLOURS.items()}
+    limits = {name: scale_limit(shortened_or_none(_at_last(tokens, column)), centre) for name, (_, column, centre, _) in COLOURS.items()}
     part = {
         "step": step,
         "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],
         "finds": [asdict(one) for one in finds(tokens, samples)],
         "limits": limits,
         "colours": {name: {"label": label, "centre": centre, "about": about} for name, (label, _, centre, about) in COLOURS.items()},
-        "epochs": int(tokens.epochs_seen.max(initial=0)),
+        "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update came to
         "cliprange": config.cliprange,
         "cliprange_value": config.cliprange_value,
         "restricted": bool(config.top_k or config.top_p < 1),
@@ -125,7 +125,7 @@ def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
     """All columns of one sample; per-epoch ones as a list of epochs, each a list of tokens, None where the update never came."""
     rows = np.flatnonzero(tokens.sample == sample)
     seen = tokens.epochs_seen[rows]
-    plain = {name: _short(tokens.column(name)[rows]) for name in _PLAIN}
+    plain = {name: shortened_or_none(tokens.column(name)[rows]) for name in _PLAIN}
     by_epoch: dict[str, list[list[Any]]] = {}
     for name in (*_PER_EPOCH, *_CLIPS):
         column = getattr(tokens, name)[rows]
@@ -137,12 +137,7 @@ def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
 
 
 def _listed(column: Array) -> list[Any]:
-    return column.tolist() if column.dtype == bool else _short(column)
-
-
-def _short(column: Array) -> list[float | None]:
-    """Five significant digits; None, which JSON can say, for NaN."""
-    return [None if x != x else x for x in shortened(column.astype(float))]
+    return column.tolist() if column.dtype == bool else shortened_or_none(column)
 
 
 @lru_cache(maxsize=256)
@@ -162,14 +157,14 @@ def _scatter(folder: Path, step: int, epoch: int) -> dict[str, Any]:
     there = cases >= 0
     names, counts = ppo.CLIP_CASES, np.bincount(cases[there], minlength=len(ppo.CLIP_CASES))
     return {
-        "ratio": _short(tokens.ratio[there, epoch]) if there.any() else [],
-        "advantage": _short(tokens.whitened[there]),
+        "ratio": shortened_or_none(tokens.ratio[there, epoch]) if there.any() else [],
+        "advantage": shortened_or_none(tokens.whitened[there]),
         "case": cases[there].tolist(),
         "sample": tokens.sample[there].tolist(),
         "position": tokens.position[there].tolist(),
         "text": [text for text, is_there in zip(tokens.text, there, strict=True) if is_there],
         "cases": [
-            {"name": name, "count": int(count), "cut": place in (3, 4)}
+            {"name": name, "count": int(count), "cut": place in ppo.BINDING_CASES}
             for place, (name, count) in enumerate(zip(names, counts, strict=True))
         ],
         "unreached": int((~there).sum()),

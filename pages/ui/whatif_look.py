@@ -12,6 +12,8 @@ from ppo_engine.config import Config
 from ppo_engine.errors import ConfigError
 from ppo_engine.whatif import Knobs
 
+from .address import whole
+
 FIELDS = {"gamma": "gamma", "lam": "lam", "kl_coef": "init_kl_coef", "cliprange": "cliprange", "cliprange_value": "cliprange_value"}
 """The knobs that are numbers, and the setting that has each one's range and help."""
 
@@ -45,13 +47,12 @@ class Look:
 def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
     """The look that an address or the browser asks for, and what of it cannot be, which is left out."""
     problems: list[str] = []
-    whole: dict[str, int | None] = {}
+    numbers: dict[str, int | None] = {}
     for name in ("step", "sample", "token"):
         text = query.get(name, "")
-        if text and not (text.isascii() and text.isdecimal() and len(text) < 10):
+        numbers[name] = whole(text)
+        if text and numbers[name] is None:
             problems.append(f"{name} = {text[:60]}: must be a whole number from 0")
-            text = ""
-        whole[name] = int(text) if text else None
     example = query.get("example", "")
     if example not in ("", "notebook"):
         problems.append(f"example = {example[:60]}: must be notebook")
@@ -62,7 +63,7 @@ def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
             turned[name] = _value(name, text)
         except ConfigError as error:
             problems += error.problems
-    return Look(whole["step"], whole["sample"] or 0, whole["token"] or 0, example == "notebook", tuple(turned.items())), problems
+    return Look(numbers["step"], numbers["sample"] or 0, numbers["token"] or 0, example == "notebook", tuple(turned.items())), problems
 
 
 def _word(value: float | bool) -> str:

@@ -18,11 +18,10 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from ppo_engine import Config, RunReader, session
+from ppo_engine import RunReader
+from tests.benchmarks.recorded import record
 from tests.browser.board import press, wait_for_state, wait_for_step
 from tests.browser.conftest import FLAGS, Server, chromium
-
-SHAPE = {"batch_size": 256, "mini_batch_size": 64, "ppo_epochs": 4, "target_kl": 0.0, "output_min_length": 16, "output_max_length": 16}
 
 MOVE = """(value) => new Promise((done) => {
     const page = document.querySelector('.ppo-board .whatif[data-told]'), slider = page.querySelector('[data-knob=lam] input[type=range]');
@@ -51,8 +50,7 @@ def main() -> None:
     options = ask.parse_args()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as ended, sync_playwright() as play:
         runs = Path(folder) / "runs"
-        run, owner = session.create(Config.preset("tiny-reviews", steps=1, eval_every=1000, **SHAPE), "tiny-reviews", runs)
-        owner.run()
+        run = record(runs, steps=1)
         tokens = RunReader(run).tokens(1)
         assert tokens is not None and RunReader(run).info().state == "finished"
         server = Server(runs)

@@ -38,8 +38,8 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        """Whether the run is still on."""
-        return self.thread.is_alive()
+        """Whether the run is still on. One that has ended may yet be clearing its models away."""
+        return self.thread.is_alive() and self.owner.state not in ENDED
 
     def _run(self) -> None:
         # transformers puts another module in its own place when its import ends: a thread that imports from it meanwhile finds nothing.
@@ -86,6 +86,8 @@ def _begin(make: Callable[[], tuple[Path, RunOwner]]) -> Session:
     with _lock:
         if busy := running():
             raise RunBusyError(f"the run {RunReader(busy.folder).info().name} is on: stop it first")
+        if _current is not None:
+            _current.thread.join()  # has ended, and clears its models away before the next are loaded
         _current = Session(*make())
         _current.thread.start()
         return _current
@@ -143,9 +145,9 @@ def attend(folder: Path) -> None:
 def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
     """Ends this process's run, cleanly if it can within the time, and its workers; for the end of the server."""
     with _lock:
-        if on := running():
-            on.owner.quit()
-            on.thread.join(timeout_s)
+        if _current is not None:
+            _current.owner.quit()
+            _current.thread.join(timeout_s)
         for worker in _workers.values():
             worker.terminate()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import threading
 import time
@@ -211,6 +212,28 @@ def test_one_run_at_a_time(tiny: Callable[..., Config], tmp_path: Path) -> None:
     second = session.start(tiny(steps=1), "tiny-reviews", tmp_path)
     second.thread.join(PATIENCE_S)
     assert RunReader(second.folder).info().state == "finished"
+
+
+def test_a_run_that_still_clears_its_models_away_is_not_on_and_can_be_resumed(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    first = session.start(tiny(steps=1_000_000), "tiny-reviews", tmp_path)
+    clearing, go_on = threading.Event(), threading.Event()
+
+    def hold(phase: str, _: dict[str, int]) -> None:
+        if phase == "start" and threading.current_thread() is first.thread and RunReader(first.folder).info().state == "stopped":
+            clearing.set()
+            go_on.wait(PATIENCE_S)
+
+    gc.callbacks.append(hold)
+    try:
+        session.command(first.folder, "stop")
+        assert clearing.wait(PATIENCE_S) and first.thread.is_alive()
+        assert session.running() is None
+        threading.Timer(0.1, go_on.set).start()
+        assert session.resume(first.folder).alive and not first.thread.is_alive()
+    finally:
+        gc.callbacks.remove(hold)
+        session.shutdown()
+    assert RunReader(first.folder).info().state == "stopped"
 
 
 def test_a_second_run_with_another_precision_works_in_the_same_process(tiny: Callable[..., Config], tmp_path: Path) -> None:

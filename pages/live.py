@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
+from pages.ui.address import whole
 from pages.ui.refresh import heed, interval
 from ppo_engine.errors import StoreError
 
@@ -60,8 +61,8 @@ def _ask() -> None:
 
 
 def _pinned(folder: Path) -> tuple[int, int] | None:
-    step, sample = st.query_params.get("step", ""), st.query_params.get("sample", "")
-    return (int(step), int(sample)) if step.isdecimal() and sample.isdecimal() and len(step + sample) < 16 else None
+    step, sample = whole(st.query_params.get("step", "")), whole(st.query_params.get("sample", ""))
+    return None if step is None or sample is None else (step, sample)
 
 
 st.fragment(draw, run_every=interval(busy=0.5))()

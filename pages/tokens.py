@@ -49,7 +49,7 @@ def _look(run: str) -> Look:
     source = {name: str(x) for name, x in asked.items() if x is not None} if asked.get("run") == run else st.query_params
     numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
     colour = source.get("colour", "")
-    return Look(**numbers, **({"colour": colour} if colour in COLOURS else {}))
+    return Look(**numbers, has=str(asked.get("has") or ""), **({"colour": colour} if colour in COLOURS else {}))
 
 
 def _asked() -> dict[str, Any]:

@@ -44,17 +44,21 @@ _CLIPS = ("policy_clip", "value_clip")
 
 @dataclass(frozen=True)
 class Look:
-    """What a person looks at. step: None to follow the newest; sample, token: None for the first; epoch: None for the last."""
+    """What a person looks at. step: None to follow the newest; sample, token: None for the first; epoch: None for the last.
+
+    has: the batch that the browser holds already, by the `batch_key` it came with.
+    """
 
     step: int | None = None
     sample: int | None = None
     token: int | None = None
     epoch: int | None = None
     colour: str = "whitened"
+    has: str = ""
 
 
 def payload(folder: Path, look: Look) -> dict[str, Any] | None:
-    """Everything the page draws; None where no step of the run has tokens."""
+    """Everything the page draws, the batch only where the browser has it not; None where no step of the run has tokens."""
     reader = RunReader(folder)
     kept = reader.steps_with_tokens()
     if not kept:
@@ -62,14 +66,17 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
     step = kept[-1] if look.step is None else min(kept, key=lambda other: abs(other - (look.step or 0)))
     missing = "" if look.step in (None, step) else f"Step {look.step} has no tokens on record. The nearest step that has them is {step}."
     batch = _batch(folder, step)
-    tokens, samples = batch.tokens, batch.part["samples"]
+    tokens, samples = batch.tokens, batch.whole["samples"]
     epochs = batch.part["epochs"]
     epoch = epochs - 1 if look.epoch is None or not 0 <= look.epoch < epochs else look.epoch
     sample = look.sample if look.sample is not None and 0 <= look.sample < len(samples) else 0
     length = int((tokens.sample == sample).sum())
     token = min(max(look.token or 0, 0), length - 1) if length else None
+    key = f"{folder.name}/{step}/{epoch}"
     return {
         **batch.part,
+        "batch_key": key,
+        "batch": None if look.has == key else {**batch.whole, "scatter": _scatter(folder, step, epoch)},
         "steps": kept,
         "following": look.step is None,
         "missing": missing,
@@ -77,7 +84,6 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
         "epoch_chosen": look.epoch is not None,
         "sample": _sample(tokens, sample, epochs),
         "story": None if token is None else _story(folder, step, sample, token),
-        "scatter": _scatter(folder, step, epoch),
     }
 
 
@@ -86,6 +92,7 @@ class _Batch:
     tokens: TokenTable
     config: Config
     part: dict[str, Any]
+    whole: dict[str, Any]
 
 
 @lru_cache(maxsize=16)
@@ -96,10 +103,12 @@ def _batch(folder: Path, step: int) -> _Batch:
     assert tokens is not None
     samples, config = reader.samples(step), _config(folder, step)
     limits = {name: scale_limit(shortened_or_none(_at_last(tokens, column)), centre) for name, (_, column, centre, _) in COLOURS.items()}
-    part = {
-        "step": step,
+    whole = {
         "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],
         "finds": [asdict(one) for one in finds(tokens, samples)],
+    }
+    part = {
+        "step": step,
         "limits": limits,
         "colours": {name: {"label": label, "centre": centre, "about": about} for name, (label, _, centre, about) in COLOURS.items()},
         "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update came to
@@ -107,7 +116,7 @@ def _batch(folder: Path, step: int) -> _Batch:
         "cliprange_value": config.cliprange_value,
         "restricted": bool(config.top_k or config.top_p < 1),
     }
-    return _Batch(tokens, config, part)
+    return _Batch(tokens, config, part, whole)
 
 
 def _config(folder: Path, step: int) -> Config:

@@ -119,6 +119,19 @@ def test_points_that_are_selected_are_listed_and_lead_to_their_tokens(page: Page
     wait_for_look(page, sample=sample)
 
 
+def test_the_batch_is_drawn_again_after_another_page_was_looked_at(page: Page) -> None:
+    for token in (1, 0, 1):  # the batch came with the page, and is left out of what these bring
+        page.locator(".ppo-board .microscope .token").nth(token).click()
+        wait_for_look(page, token=token)
+    samples = page.locator(".ppo-board aside .hit").count()
+    page.get_by_role("link", name="Metrics").click()
+    page.locator(".ppo-board .microscope").wait_for(state="hidden")
+    page.get_by_role("link", name="Tokens").click()
+    page.locator(".ppo-board .microscope[data-points]").wait_for()
+    expect(page.locator(".ppo-board aside .hit")).to_have_count(samples)
+    assert page.locator(".ppo-board .microscope .batch .scatterlayer .point").count() > 10
+
+
 def test_a_search_lists_the_texts_that_have_it(page: Page) -> None:
     word = page.locator(".ppo-board .microscope .strip .query").inner_text().split()[0]
     page.get_by_role("searchbox", name="Search the texts of this step").fill(word)

@@ -63,6 +63,16 @@ def test_an_address_reopens_the_view(run: Path) -> None:
     assert data["look"] == {"step": 2, "sample": 1, "token": 0, "epoch": 1, "colour": "ratio"} and not data["following"]
 
 
+def test_the_batch_is_left_out_where_the_browser_has_it(run: Path) -> None:
+    whole = microscope.payload(run, Look(step=2))
+    assert whole is not None and len(whole["batch"]["samples"]) == len(RunReader(run).samples(2))
+    lean = microscope.payload(run, Look(step=2, token=1, has=whole["batch_key"]))
+    assert lean is not None and lean["batch"] is None and lean["look"]["token"] == 1
+    for other in (Look(step=3, has=whole["batch_key"]), Look(step=2, epoch=0, has=whole["batch_key"])):
+        made = microscope.payload(run, other)
+        assert made is not None and made["batch"] is not None
+
+
 @pytest.mark.parametrize(
     "query", [{"step": "x"}, {"sample": "999"}, {"token": "999"}, {"epoch": "77"}, {"colour": "<b>"}, {"step": "9" * 40}]
 )
@@ -74,9 +84,9 @@ def test_an_address_that_cannot_be_read_opens_the_page_all_the_same(query: dict[
 def test_every_token_is_in_one_case_and_those_in_two_are_cut(run: Path) -> None:
     data, tokens = shown(tokens_page(epoch="2")), RunReader(run).tokens(3)
     assert tokens is not None
-    cases = data["scatter"]["cases"]
+    cases = data["batch"]["scatter"]["cases"]
     assert [one["name"] for one in cases] == list(ppo.CLIP_CASES)
-    assert sum(one["count"] for one in cases) == len(tokens) == len(data["scatter"]["ratio"])
+    assert sum(one["count"] for one in cases) == len(tokens) == len(data["batch"]["scatter"]["ratio"])
     assert sum(one["count"] for one in cases if one["cut"]) == tokens.policy_clip[:, 2].sum() > 0
 
 
@@ -101,7 +111,7 @@ def test_an_update_that_never_began_still_makes_a_page_that_json_can_say(tiny: C
     folder, owner = session.create(tiny(steps=2, learning_rate=1e-2, target_kl=1e-30), "tiny-reviews", runs)
     owner.run()
     made = microscope.payload(folder, Look())
-    assert made is not None and made["epochs"] == 0 and made["scatter"]["ratio"] == []
+    assert made is not None and made["epochs"] == 0 and made["batch"]["scatter"]["ratio"] == []
     json.dumps(made, allow_nan=False)
     assert not tokens_page().exception
 
@@ -120,5 +130,5 @@ def test_an_update_that_ended_at_once_has_no_epochs_and_says_how_many_it_missed(
     owner.run()
     data = shown(tokens_page(epoch="1"))
     assert (data["epochs"], data["look"]["epoch"]) == (1, 0), "the last epoch is the last that the update came to"
-    assert data["scatter"]["unreached"] > 0 and data["scatter"]["ratio"]
-    assert sum(one["count"] for one in data["scatter"]["cases"]) == len(data["scatter"]["ratio"])
+    assert data["batch"]["scatter"]["unreached"] > 0 and data["batch"]["scatter"]["ratio"]
+    assert sum(one["count"] for one in data["batch"]["scatter"]["cases"]) == len(data["batch"]["scatter"]["ratio"])

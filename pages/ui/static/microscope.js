@@ -13,6 +13,7 @@ export function draw(board) {
   const data = board.data.microscope, { local, parts } = board;
   local.microscope ??= build(board, parts.microscope);
   const made = local.microscope;
+  if (!withBatch(board, made, data)) return;
   watchTheme(board, () => draw(board));
   // What was asked for last stands until Python has drawn it, so that keys pressed quickly add up.
   if (!made.wanted || made.wanted.click === data.echo || made.run !== board.data.run.id) made.wanted = { ...asked(data), click: data.echo };
@@ -23,13 +24,24 @@ export function draw(board) {
   drawFinds(board, made, data);
   drawSearch(board, made, data);
   parts.microscope.dataset.shown = JSON.stringify(data.look);
-  // The batch's thousands of points take the longest, so they come once the story is on the screen.
-  clearTimeout(made.later);
-  made.later = setTimeout(() => {
-    if (!board.root.isConnected) return;
+  // The batch's thousands of points take the longest, so they come in the frame after the one that has the story.
+  const turn = (made.turn = {});
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    if (made.turn !== turn || !board.root.isConnected) return;
     drawScatter(board, made.scatter, data, (sample, token) => look(board, { sample, token }));
     parts.microscope.dataset.points = data.step;
-  });
+  }));
+}
+
+// The batch's texts and points come once; while what is looked at is in the same batch, Python leaves them out.
+function withBatch(board, made, data) {
+  if (data.batch) made.batch = { key: data.batch_key, ...data.batch };
+  const { key, ...batch } = made.batch ?? {};
+  if (key === data.batch_key) return Object.assign(data, batch);
+  made.batch = null;
+  made.wanted = { ...asked(data), click: data.echo };
+  look(board, {});
+  return null;
 }
 
 // What the payload answers, as it would be asked for.
@@ -38,7 +50,7 @@ const asked = ({ look, following, epoch_chosen }) => ({ ...look, step: following
 let clicks = 0;
 function look(board, change) {
   const made = board.local.microscope;
-  made.wanted = { ...made.wanted, ...change, run: board.data.run.id, click: `${Date.now()}-${clicks++}` };
+  made.wanted = { ...made.wanted, ...change, run: board.data.run.id, has: made.batch?.key ?? "", click: `${Date.now()}-${clicks++}` };
   board.send("look", made.wanted);
 }
 

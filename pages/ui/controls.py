@@ -40,8 +40,8 @@ def buttons() -> None:
     about = "Pause after the step under way."
     _button(left, "Pause", "pause", about, asking.tell, folder, "pause", disabled=not mine or state == "paused", shortcut="P")
     about = "Go on: with a paused run, or with one that ended before its last step, from its last checkpoint."
-    resume = (when_free, session.resume, folder) if goes_on else (asking.tell, folder, "resume")
-    _button(right, "Resume", "resume", about, *resume, disabled=not (goes_on or (mine and state == "paused")), shortcut="P")
+    able = goes_on or (mine and state == "paused")
+    _button(right, "Resume", "resume", about, _resume, folder, goes_on, disabled=not able, shortcut="P")
     _button(left, "Step", "skip_next", "Take one PPO step, then pause.", asking.tell, folder, "step", disabled=not mine, shortcut="N")
     about = "Keep the models as they are after the step under way, to branch or resume from."
     _button(right, "Checkpoint", "bookmark_add", about, asking.tell, folder, "checkpoint", disabled=not mine)
@@ -135,6 +135,15 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
 
 def _newest() -> Path | None:
     return next(iter(list_runs(runs_folder())), None)
+
+
+def _resume(folder: Path, ended: bool) -> None:
+    """Takes up a run that has ended, or lets a paused one go on, unless that has ended since the button was drawn."""
+    info = asking.info(folder)
+    if ended or info is None or not info.alive:
+        when_free(session.resume, folder)
+    else:
+        asking.tell(folder, "resume")
 
 
 def _start() -> session.Session:

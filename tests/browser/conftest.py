@@ -59,23 +59,21 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tabs(browser: Browser) -> Iterator[BrowserContext]:
-    """What the tabs of a file of tests share: what was downloaded once is not downloaded for each."""
+    """What the tabs of all tests share: what was downloaded once is not downloaded for each."""
     context = browser.new_context()
     yield context
     context.close()
 
 
 class Server:
-    """`streamlit run app.py` on a free port, with a runs folder of its own."""
+    """`streamlit run app.py` with a runs folder of its own, on a free port unless one is given."""
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, port: int = 0) -> None:
         self.runs = runs
         runs.parent.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = port or _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = runs.parent / f"server-{self.port}.log"
         self.process = subprocess.Popen(
@@ -110,6 +108,13 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    return port
 
 
 @pytest.fixture(scope="session")

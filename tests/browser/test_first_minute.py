@@ -14,18 +14,8 @@ from tests.browser.conftest import Server
 CHARTS = ("score", "kl", "clips", "losses", "entropy", "explained", "values", "move", "times")
 
 
-def test_before_the_first_run_an_example_is_shown_as_one(open_page: Callable[..., Page]) -> None:
-    page = open_page()
-    assert state(page) == "example"
-    expect(page.locator(".ppo-board .notice")).to_contain_text("Press Start")
-    assert points(page, "score") > 30
-    assert page.locator(".ppo-board .sample .response").count() > 20
-    for name in ("Pause", "Step", "Stop"):
-        expect(button(page, name)).to_be_disabled()
-
-
 def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> None:
-    page = open_page()
+    page = open_page("?eval_every=4")
     press(page, "Start")
     wait_for_state(page, "running")
     wait_for_step(page, 3)

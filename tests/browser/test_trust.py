@@ -7,7 +7,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import BrowserContext, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs
@@ -16,20 +16,20 @@ from tests.browser.conftest import Server
 from tests.browser.trust import kill_again_and_again, open_on, press_from_two_tabs
 
 
-def test_a_killed_server_loses_nothing_and_its_run_resumes_with_one_click(browser: Browser, tmp_path: Path) -> None:
-    report = kill_again_and_again(browser, tmp_path, kills=1, rng=random.Random(0))
+def test_a_killed_server_loses_nothing_and_its_run_resumes_with_one_click(tabs: BrowserContext, tmp_path: Path) -> None:
+    report = kill_again_and_again(tabs, tmp_path, kills=1, rng=random.Random(0))
     assert report.kills == 1 and report.broken == []
 
 
-def test_two_tabs_pressing_against_each_other_leave_a_legal_run(browser: Browser, server: Server) -> None:
-    report = press_from_two_tabs(browser, server, presses=5, rng=random.Random(0))
+def test_two_tabs_pressing_against_each_other_leave_a_legal_run(tabs: BrowserContext, server: Server) -> None:
+    report = press_from_two_tabs(tabs, server, presses=5, rng=random.Random(0))
     assert report.presses >= 5 and report.broken == []
 
 
-def test_a_second_server_watches_and_takes_over_only_from_the_dead(browser: Browser, tmp_path: Path) -> None:
+def test_a_second_server_watches_and_takes_over_only_from_the_dead(tabs: BrowserContext, tmp_path: Path) -> None:
     with ThreadPoolExecutor() as both:
         first, second = both.map(Server, [tmp_path / "runs"] * 2)
-    owner, guest = open_on(browser, first, f"?{LONG}"), open_on(browser, second)
+    owner, guest = open_on(tabs, first, f"?{LONG}"), open_on(tabs, second)
     try:
         press(owner, "Start")
         wait_for_state(guest, "running")
@@ -45,8 +45,8 @@ def test_a_second_server_watches_and_takes_over_only_from_the_dead(browser: Brow
         assert RunReader(list_runs(second.runs)[0]).info().owner.pid == second.process.pid
         wait_for_step(guest, 4)
     finally:
-        owner.context.close()
-        guest.context.close()
+        owner.close()
+        guest.close()
         for server in (first, second):
             if server.process.poll() is None:
                 server.stop()

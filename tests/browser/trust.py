@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, TimeoutError, sync_playwright
+from playwright.sync_api import BrowserContext, Page, TimeoutError, sync_playwright
 
 from ppo_engine import RunReader
 from ppo_engine.checkpoints import list_checkpoints
@@ -59,30 +59,31 @@ class Report:
     answered: dict[str, int] = field(default_factory=dict)
 
 
-def open_on(browser: Browser, server: Server, query: str = "") -> Page:
-    page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
+def open_on(tabs: BrowserContext, server: Server, query: str = "") -> Page:
+    page = tabs.new_page()
+    page.set_viewport_size({"width": 1280, "height": 900})
     page.set_default_timeout(PATIENCE_S * 1000)
     page.goto(f"{server.url}/{query}")
     page.locator(".ppo-board .top .name").wait_for()
     return page
 
 
-def kill_again_and_again(browser: Browser, home: Path, kills: int, rng: random.Random) -> Report:
+def kill_again_and_again(tabs: BrowserContext, home: Path, kills: int, rng: random.Random) -> Report:
     """Starts a run in a browser; kills its server with SIGKILL at a random moment; looks at what is left; resumes with one click."""
     report = Report()
     server = Server(home / "runs")
-    page = open_on(browser, server, f"?{BUSY}")
+    page = open_on(tabs, server, f"?{BUSY}")
     press(page, "Start")
     for _ in range(kills):
         _wait_until_running(page, server)
         shown = _watch(page, rng.uniform(0.05, 3.0))
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        page.context.close()
+        page.close()
         report.kills += 1
         _inspect(list_runs(server.runs)[0], shown, report)
-        server = Server(home / "runs")
-        page = open_on(browser, server)
+        server = Server(home / "runs", server.port)
+        page = open_on(tabs, server)
         if state(page) != "interrupted":
             report.broken.append(f"after kill {report.kills} the page says {state(page)}, not interrupted")
         press(page, "Resume")
@@ -93,7 +94,7 @@ def kill_again_and_again(browser: Browser, home: Path, kills: int, rng: random.R
     )
     differences = [event for event in RunReader(list_runs(server.runs)[0]).events() if event["kind"] == "difference"]
     report.broken += [f"a step taken again differed: {event['payload']}" for event in differences]
-    page.context.close()
+    page.close()
     server.stop()
     return report
 
@@ -137,10 +138,10 @@ def _inspect(run: Path, shown: int, report: Report) -> None:
     report.half_written += any((run / "checkpoints").glob(".making-*"))
 
 
-def press_from_two_tabs(browser: Browser, server: Server, presses: int, rng: random.Random) -> Report:
+def press_from_two_tabs(context: BrowserContext, server: Server, presses: int, rng: random.Random) -> Report:
     """Two tabs press Pause or Resume, Step and Stop (and Resume again) against each other, and wait for their answers after every round."""
     report = Report()
-    tabs = [open_on(browser, server, f"?{LONG}"), open_on(browser, server)]
+    tabs = [open_on(context, server, f"?{LONG}"), open_on(context, server)]
     press(tabs[0], "Start")
     for tab in tabs:
         wait_for_state(tab, "running")
@@ -167,7 +168,7 @@ def press_from_two_tabs(browser: Browser, server: Server, presses: int, rng: ran
     report.broken += [f"from {a} to {b}" for a, b in pairwise(states) if b not in LEGAL[a]]
     for tab in tabs:
         report.broken += tab.locator('[data-testid="stException"]').all_inner_texts()
-        tab.context.close()
+        tab.close()
     return report
 
 
@@ -202,11 +203,11 @@ def main() -> int:
     options = parser.parse_args()
     rng, broken = random.Random(options.seed), []
     with tempfile.TemporaryDirectory() as home, sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
-        killed = kill_again_and_again(browser, Path(home) / "kills", options.kills, rng)
+        tabs = play.chromium.launch(executable_path=chromium(), args=FLAGS).new_context()
+        killed = kill_again_and_again(tabs, Path(home) / "kills", options.kills, rng)
         print(f"kills: {killed.kills}, with a checkpoint half written: {killed.half_written}, steps lost: {killed.steps_lost}")
         server = Server(Path(home) / "presses" / "runs")
-        pressed = press_from_two_tabs(browser, server, options.presses, rng)
+        pressed = press_from_two_tabs(tabs, server, options.presses, rng)
         server.stop()
         print(f"presses: {pressed.presses}, answers: {pressed.answered}")
         broken = killed.broken + pressed.broken

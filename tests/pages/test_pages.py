@@ -154,6 +154,15 @@ def test_a_stopped_run_resumes_with_one_press(running: session.Session) -> None:
     wait_until(lambda: RunReader(running.folder).info().state == "running")
 
 
+def test_a_resume_that_was_drawn_for_a_paused_run_takes_up_the_one_that_has_stopped(running: session.Session) -> None:
+    page = app()
+    session.command(running.folder, "stop")
+    running.thread.join(30)
+    press(page, "Resume")
+    assert not page.error
+    wait_until(lambda: RunReader(running.folder).info().state == "running")
+
+
 def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running: session.Session) -> None:
     page = app()
     press(page, "Stop")

@@ -98,8 +98,6 @@ class RunOwner:
         _collect()
         found = checkpoints.newest_sound(self.store.folder)
         self.course = JournaledTrainer(self.store.folder, found, self._on_stage, self._must_give_up)
-        # The models live as long as the run: no collection need look at them again until it ends.
-        gc.freeze()
         different = self._take_again(self.course)
         because = pause_because or different
         if not self._must_end:
@@ -330,9 +328,13 @@ class RunOwner:
 
 
 def _collect() -> None:
-    """Gives back the memory of models that nobody holds any more: frozen garbage would never be found."""
-    gc.unfreeze()
+    """Gives back the memory of models that nobody holds any more.
+
+    Half a million objects of the imported libraries live as long as the process: after the first time no collection looks at them again.
+    """
     gc.collect()
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def edited_config(now: Config, changes: dict[str, Any], step: int = -1) -> Config:

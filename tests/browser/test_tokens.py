@@ -125,7 +125,7 @@ def test_the_batch_is_drawn_again_after_another_page_was_looked_at(page: Page) -
         wait_for_look(page, token=token)
     samples = page.locator(".ppo-board aside .hit").count()
     page.get_by_role("link", name="Metrics").click()
-    page.locator(".ppo-board .microscope").wait_for(state="hidden")
+    page.locator(".ppo-board .microscope[data-shown]").wait_for(state="detached")
     page.get_by_role("link", name="Tokens").click()
     page.locator(".ppo-board .microscope[data-points]").wait_for()
     expect(page.locator(".ppo-board aside .hit")).to_have_count(samples)

@@ -176,7 +176,7 @@ def _press_something(tab: Page, name: str) -> None:
     chosen = button(tab, name)
     if chosen.count() and chosen.is_enabled():
         try:
-            chosen.click(timeout=2000)
+            chosen.click(timeout=500)
         except TimeoutError:  # the button was disabled while the mouse was on its way: the page had moved on
             return
 

@@ -36,10 +36,8 @@ def shown_run() -> Path | None:
 
 def info_of(run: Path) -> RunInfo:
     """The run's row; of a run whose folder could not even take its last words, what its owner here knows."""
-    here = session.current()
-    lost = here is not None and here.folder == run and not here.thread.is_alive()  # before the row is read, which it may be writing
-    info = RunReader(run).info()
-    if lost and here is not None and info.alive:
+    info, here = RunReader(run).info(), session.current()
+    if info.alive and here is not None and here.folder == run and here.owner.unheard:
         return replace(info, state="failed", error=here.owner.trouble)
     return info
 

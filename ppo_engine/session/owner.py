@@ -43,6 +43,7 @@ class RunOwner:
         self._recorded = self.reader.info().last_step
         self.state = "loading"
         self.trouble = ""
+        self.unheard = False  # whether the store could not even take the trouble down
         self.failure: type[Exception] | None = None
         self._on_record = on_record
         self._attended = attended  # whether somebody may resume a run that paused by itself
@@ -324,7 +325,7 @@ class RunOwner:
             self.store.event(self._step, "error", {"message": message})
             self._change_state("failed", stage="", error=message, traceback="".join(traceback.format_exception(error)))
         except StoreError:
-            self.state = "failed"  # the folder is gone or full beyond the reserve: `trouble` alone can say so
+            self.state, self.unheard = "failed", True  # the folder is gone, or full beyond the reserve
 
 
 def _collect() -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import sqlite3
 import time
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit import config as streamlit_config
@@ -17,7 +20,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import asking
 from ppo_engine import METRICS, Config, RunReader, checkpoints, session
 from ppo_engine.config import KNOBS
-from ppo_engine.store import add_note, describe, list_runs
+from ppo_engine.store import DATABASE, add_note, describe, list_runs
 from tests.pages.components import ROOT, SHELL, payloads
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -30,7 +33,7 @@ def app(**query: str) -> AppTest:
     return page.run()
 
 
-def board(page: AppTest) -> dict[str, object]:
+def board(page: AppTest) -> dict[str, Any]:
     """The payload of the page's live board."""
     (payload,) = payloads(page)
     return payload
@@ -40,7 +43,7 @@ def test_the_live_page_opens_without_a_run() -> None:
     page = app()
     assert not page.exception
     payload = board(page)
-    assert payload["run"]["state"] == "example" and len(payload["charts"]) == 10  # type: ignore[index, arg-type]
+    assert payload["run"]["state"] == "example" and len(payload["charts"]) == 10
 
 
 def test_the_metrics_page_defines_every_metric() -> None:
@@ -172,7 +175,17 @@ def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running:
     press(page, "Resume")
     assert not page.exception
     assert "another tab has taken it up" in page.error[0].value.replace("\\", "")
-    assert "another tab has taken it up" in board(page)["history"]["problem"]  # type: ignore[index]
+    assert "another tab has taken it up" in board(page)["history"]["problem"]
+
+
+def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(running: session.Session) -> None:
+    with closing(sqlite3.connect(running.folder / DATABASE)) as connection, connection:
+        connection.execute("create trigger full before update on run begin select raise(fail, 'the disk is full'); end")
+    session.command(running.folder, "stop")
+    running.thread.join(30)
+    assert RunReader(running.folder).info().alive, "as far as its folder can tell"
+    shown = board(app())
+    assert shown["run"]["state"] == "failed" and "the disk is full" in shown["notice"]["text"]
 
 
 def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: session.Session) -> None:
@@ -187,7 +200,7 @@ def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: ses
 
 def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) -> None:
     def kept() -> list[str]:
-        return [item["text"] for item in board(app())["history"]["items"] if item["kind"] == "checkpoint"]  # type: ignore[index]
+        return [item["text"] for item in board(app())["history"]["items"] if item["kind"] == "checkpoint"]
 
     before = kept()
     assert all(text.endswith("MB.") for text in before)
@@ -200,7 +213,7 @@ def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) 
 def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:
     session.command(running.folder, "edit", changes={"lam": 0.5})
     wait_until(lambda: RunReader(running.folder).info().config_version == 1)
-    items = board(app())["history"]["items"]  # type: ignore[index]
+    items = board(app())["history"]["items"]
     assert items[0]["text"] == "lam: 0.95 → 0.5" and items[0]["undo"]
 
 
@@ -294,9 +307,9 @@ def test_a_link_opens_the_run_the_step_and_the_sample_it_names(tiny: Callable[..
         owner.run()
         folders.append(folder)
     newest, linked = board(app()), board(app(run=folders[0].name, step="1", sample="3"))
-    assert newest["run"]["name"] == RunReader(folders[1]).info().name  # type: ignore[index]
-    assert linked["run"]["name"] == RunReader(folders[0]).info().name  # type: ignore[index]
-    assert (linked["batch"]["step"], linked["batch"]["pinned"]["sample"]) == (1, 3)  # type: ignore[index]
+    assert newest["run"]["name"] == RunReader(folders[1]).info().name
+    assert linked["run"]["name"] == RunReader(folders[0]).info().name
+    assert (linked["batch"]["step"], linked["batch"]["pinned"]["sample"]) == (1, 3)
 
 
 @pytest.mark.parametrize(

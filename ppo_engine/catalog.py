@@ -13,6 +13,7 @@ import pandas as pd
 
 from .config import Config
 from .errors import StoreError
+from .history import shown
 from .records import EVAL
 from .store import RunReader, list_runs
 from .store.reader import metrics_of
@@ -99,10 +100,19 @@ def _size(folder: Path) -> int:
     return total
 
 
-def differences(configs: Sequence[Config]) -> dict[str, list[object]]:
-    """The settings in which the configurations are not all equal, with the value in each."""
-    names = [name for name in Config.model_fields if len({getattr(config, name) for config in configs}) > 1]
-    return {name: [getattr(config, name) for config in configs] for name in names}
+def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
+    """The settings that were not the same in all the runs from beginning to end, in words: "0.95, after step 30: 0.5"."""
+    courses = [_courses(RunReader(folder)) for folder in folders]
+    return {name: found for name in Config.model_fields if len(set(found := [course[name] for course in courses])) > 1}
+
+
+def _courses(reader: RunReader) -> dict[str, str]:
+    """Each setting's value at a run's beginning, and what it was changed to after which step."""
+    words = {name: shown(value) for name, value in reader.info().start_config}
+    for edit in reader.edits():
+        for name, (_, new) in edit.changes.items():
+            words[name] += f", after step {max(0, edit.step)}: {shown(new)}"
+    return words
 
 
 def same_prompts(folders: Sequence[Path]) -> pd.DataFrame:

@@ -233,7 +233,8 @@ def _figure(label: str, frame: pd.DataFrame, metric: str, text: Callable[[float]
     change = ""
     if len(values) > 1:
         by = float(values[-1] - values[-2])
-        change = f"{'up' if by > 0 else 'down'} {text(abs(by)).lstrip('+')} since the last step" if by else "the same as at the last step"
+        size = text(abs(by)).lstrip("+").replace("%", "points")
+        change = f"{'up' if by > 0 else 'down'} {size} since the last step" if by else "the same as at the last step"
     return {"label": label, "now": now, "change": change, "about": METRICS[metric].tooltip}
 
 

@@ -52,7 +52,8 @@ def _dialog(parent: Path) -> None:
     if not points:
         st.info("This run has no checkpoint yet. One is kept every few steps, at each pause, edit and stop, and when you press Checkpoint.")
         return
-    step = st.selectbox("From the checkpoint after step", list(points), help="The new run takes its next step from there.")
+    first = next((place for place, step in enumerate(points) if step < info.config.steps), 0)  # the newest with steps left to take
+    step = st.selectbox("From the checkpoint after step", list(points), index=first, help="The new run takes its next step from there.")
     try:
         config = points[step].config
     except PPOEngineError as error:

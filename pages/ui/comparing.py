@@ -9,7 +9,6 @@ import streamlit as st
 from ppo_engine.catalog import Summary, differences, same_prompts
 from ppo_engine.charts import present
 from ppo_engine.config import KNOBS
-from ppo_engine.history import shown
 from ppo_engine.metrics import METRICS
 from ppo_engine.records import EVAL
 from ppo_engine.store import RunReader
@@ -59,13 +58,12 @@ def _overlay(chosen: list[Summary], metric: str) -> go.Figure:
 
 
 def _settings(chosen: list[Summary]) -> None:
-    found = differences([RunReader(one.folder).info().config for one in chosen])
+    found = differences([one.folder for one in chosen])
     if not found:
         st.caption("None: the runs have the same settings, the seed included.")
         return
     rows = [
-        {"setting": KNOBS[name].label, **{f"run {place}": shown(value) for place, value in enumerate(values)}}
-        for name, values in found.items()
+        {"setting": KNOBS[name].label, **{f"run {place}": value for place, value in enumerate(values)}} for name, values in found.items()
     ]
     # Names are labels only: two runs may bear the same, or a column's.
     titles = {f"run {place}": one.name for place, one in enumerate(chosen)}

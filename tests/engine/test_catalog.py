@@ -21,6 +21,7 @@ from ppo_engine.export import table_bytes
 from ppo_engine.policy_export import export_policy
 from ppo_engine.report import html_report
 from ppo_engine.store import add_note, describe, list_runs
+from tests.engine.runs import Run
 
 HOSTILE = "<script>alert(1)</script> $x$ **b** :red[c]"
 
@@ -59,10 +60,21 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path, tmp_path
 
 def test_comparing_lists_what_differs_and_only_that(runs: Path) -> None:
     folders = [one.folder for one in summaries(runs)]
-    assert differences([RunReader(folder).info().config for folder in folders]) == {"seed": [2, 1], "lam": [0.5, 0.95]}
+    assert differences(folders) == {"seed": ["2", "1"], "lam": ["0.5", "0.95"]}
     table = same_prompts(folders)
     assert len(table) > 0 and list(table.columns) == ["query", "response 0", "score 0", "response 1", "score 1"]
     assert not (table["response 0"] == table["response 1"]).all()
+
+
+def test_comparing_says_after_which_step_a_setting_was_changed(begin: Callable[..., Run]) -> None:
+    plain, edited = begin(steps=3), begin(steps=3)
+    plain.thread.start()
+    plain.join()
+    edited.hold_at(2)
+    edited.tell("edit", changes={"lam": 0.5})
+    edited.let_go()
+    edited.join()
+    assert differences([plain.folder, edited.folder]) == {"lam": ["0.95", "0.95, after step 2: 0.5"]}
 
 
 def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_path: Path) -> None:

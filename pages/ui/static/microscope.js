@@ -205,7 +205,8 @@ function grid(board, data) {
     made.append(label, ...row.map((ratio, i) => cell(ratio, sample.policy_clip[epoch][i], sample.value_clip[epoch][i], cliprange, i === chosen)));
     return made;
   }));
-  const key = element("p", "quiet", `▲ above ${number(1 + cliprange)}, ▼ below ${number(1 - cliprange)}; P: the policy clip binds, so the token gives that epoch's policy loss no gradient; V: the value clip binds.`);
+  const missed = sample.ratio.some((row) => row.includes(null)) ? " –: the update ended before it came to that token in that epoch, because its KL had reached the limit (target_kl)." : "";
+  const key = element("p", "quiet", `▲ above ${number(1 + cliprange)}, ▼ below ${number(1 - cliprange)}; P: the policy clip binds, so the token gives that epoch's policy loss no gradient; V: the value clip binds.${missed}`);
   return [table, key];
 }
 

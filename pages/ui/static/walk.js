@@ -11,6 +11,7 @@ export function draw(board) {
   const kept = ["waiting", "error"].includes(payload.state) && view.payload?.run === payload.run && view.payload.samples.length;
   if (!kept) view.payload = payload; // the batch before stays in sight until there is another
   const { run, number, samples } = view.payload, job = `${run} ${number}`, place = `${job} ${samples.length}`;
+  view.computed = payload.state === "done";
   if (view.job !== job) Object.assign(view, { job, stage: payload.stage, furthest: payload.stage });
   if (view.place !== place) Object.assign(view, { place, seen: new Set(), token: null, epoch: null });
   drawBar(view, payload);
@@ -86,7 +87,7 @@ function drawStepper(view, stages) {
     });
   }
   view.steps.forEach(({ button, mark }, i) => {
-    const now = i + 1 === view.stage, done = i + 1 < view.furthest && !now;
+    const now = i + 1 === view.stage, done = view.computed && i + 1 < view.furthest && !now;
     fill(mark, done ? "✓" : i + 1);
     button.classList.toggle("done", done);
     if (now) button.setAttribute("aria-current", "step"); else button.removeAttribute("aria-current");

@@ -134,7 +134,7 @@ function drawHead(page, data) {
   head.missing.hidden = !data.missing;
   fill(head.why, data.missing ? `${data.missing} ` : "");
   head.nearest.hidden = !data.missing || data.nearest === null;
-  fill(head.nearest, `Show step ${data.nearest}`);
+  fill(head.nearest, head.nearest.hidden ? "" : `Show step ${data.nearest}`);
 }
 
 const percent = (x) => `${(100 * x).toFixed(Math.abs(x) < 0.0995 ? 1 : 0).replace("-", "−")} %`;

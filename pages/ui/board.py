@@ -234,7 +234,7 @@ def _figure(label: str, frame: pd.DataFrame, metric: str, text: Callable[[float]
     if len(values) > 1:
         by = float(values[-1] - values[-2])
         size = text(abs(by)).lstrip("+").replace("%", "points")
-        change = f"{'up' if by > 0 else 'down'} {size} since the last step" if by else "the same as at the last step"
+        change = f"{'up' if by > 0 else 'down'} {size} this step" if by else "no change this step"
     return {"label": label, "now": now, "change": change, "about": METRICS[metric].tooltip}
 
 

@@ -188,6 +188,14 @@ def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(running: s
     assert shown["run"]["state"] == "failed" and "the disk is full" in shown["notice"]["text"]
 
 
+def test_a_branch_of_a_finished_run_is_offered_from_a_step_that_leaves_some(tiny: Callable[..., Config], runs: Path) -> None:
+    _, owner = session.create(tiny(steps=3, checkpoint_every=1), "tiny-reviews", runs)
+    owner.run()
+    page = press(app(), "Branch a new run")
+    step = next(box for box in page.selectbox if box.label == "From the checkpoint after step")
+    assert (step.value, step.options[0]) == (2, "3") and not page.error
+
+
 def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: session.Session) -> None:
     page = app()
     page.button(key="press-Pause").proto.disabled = False  # as in a browser that has not drawn it greyed yet

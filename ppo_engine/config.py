@@ -261,7 +261,8 @@ class Config(BaseModel):
         le=1024,
     )
 
-    def __init__(self, **values: Any) -> None:
+    # Names come from links and command lines, so all that is not a setting's name is positional: `self=1` is one more unknown setting.
+    def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -291,7 +292,7 @@ class Config(BaseModel):
         return self
 
     @classmethod
-    def preset(cls, name: str, **changes: Any) -> Config:
+    def preset(cls, name: str, /, **changes: Any) -> Config:
         """The preset's configuration with `changes` on top."""
         return cls(**{**find_preset(name).values, **changes})
 
@@ -305,7 +306,7 @@ class Config(BaseModel):
         base = Config.preset(preset)
         return {name: str(getattr(self, name)) for name in Config.model_fields if getattr(self, name) != getattr(base, name)}
 
-    def changed(self, **changes: Any) -> Config:
+    def changed(self, /, **changes: Any) -> Config:
         """A copy with `changes`, validated as a whole."""
         return Config(**{**self.model_dump(), **changes})
 

@@ -54,6 +54,16 @@ BAD = [
 ]
 
 
+@pytest.mark.parametrize("name", ["self", "cls", "name", "preset", "changes", "values", "model_config", "__init__", "a = b", "x:y", ""])
+def test_no_name_is_taken_for_an_argument(name: str) -> None:
+    """Links and command lines bring in any name: each that is no setting's is refused as one."""
+    for make in (Config, Config.preset("tiny-reviews").changed, lambda **values: Config.from_strings("tiny-reviews", values)):
+        with pytest.raises(ConfigError, match="there is no such setting"):
+            make(**{name: "1"})
+    with pytest.raises(ConfigError, match="there is no such setting"):
+        Config.preset("tiny-reviews", **{name: "1"})
+
+
 @pytest.mark.parametrize(("name", "value", "allowed"), BAD, ids=[f"{name}={value}" for name, value, _ in BAD])
 def test_a_bad_value_is_refused_by_field_value_and_what_is_allowed(name: str, value: Any, allowed: str) -> None:
     assert problems(**{name: value}) == [f"{name} = {value}: must be {allowed}"]

@@ -7,6 +7,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from pages.ui.assets import ROUTES
+from pages.ui.origin import OwnPagesOnly
 from pages.ui.presses import PressesOnce
 from ppo_engine import session
 
@@ -18,4 +19,4 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     session.shutdown()
 
 
-app = st.App("pages/ui/shell.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(PressesOnce)])
+app = st.App("pages/ui/shell.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(OwnPagesOnly), Middleware(PressesOnce)])

@@ -6,7 +6,6 @@ The paths carry a hash or a version, so that a browser may keep the files for go
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from pathlib import Path
 
 import plotly
@@ -27,7 +26,10 @@ def _version() -> str:
 
 
 VERSION = _version()
-PREFIX = f"/ppo-live/{VERSION}"
+PREFIX = f"ppo-live/{VERSION}"
+"""Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where a proxy puts it."""
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}  # a machine's own table may have others
 
 
 async def _serve(request: Request) -> Response:
@@ -35,7 +37,7 @@ async def _serve(request: Request) -> Response:
     if path is None or request.path_params["version"] != VERSION:
         return Response("not found", status_code=404)
     headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return FileResponse(path, media_type=mimetypes.guess_type(path.name)[0], headers=headers)
+    return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
 
 
-ROUTES = [Route("/ppo-live/{version}/{name}", _serve)]
+ROUTES = [Route(f"{base}/ppo-live/{{version}}/{{name}}", _serve) for base in ("", "/{base:path}")]

@@ -27,8 +27,11 @@ from .state import RunView, ancestry, view_of
 
 _LOADER = """
 const modules = {};
+// Streamlit's own scripts say where this server's files begin, whatever path stands in front of them.
+const theirs = () => [...document.scripts].map(({ src }) => src).find((src) => src.includes("/static/js/"));
+const root = () => theirs()?.split("/static/js/")[0] ?? window.location.origin;
 const load = (prefix) => modules[prefix] ??= (async () => {
-  const home = new URL(prefix + "/", window.location.origin).href;
+  const home = `${root()}/${prefix}/`;
   await Promise.all([script(home + "plotly.js"), style(home + "board.css")]);
   return import(home + "board.js");
 })();
@@ -71,8 +74,7 @@ def mount(
     """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was chosen, `ask`, a request,
     `prompt`, a pinned prompt, and `look`, what else a page lets a person choose to look at.
     """
-    prefix = st.get_option("server.baseUrlPath").strip("/")
-    data = {**payload, "prefix": (f"/{prefix}" if prefix else "") + PREFIX, "hidden": st.session_state.get("hidden", False)}
+    data = {**payload, "prefix": PREFIX, "hidden": st.session_state.get("hidden", False)}
     return _board(
         data=data,
         key=key,

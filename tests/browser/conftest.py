@@ -70,14 +70,17 @@ def tabs(browser: Browser) -> Iterator[BrowserContext]:
 class Server:
     """`streamlit run app.py` with a runs folder of its own, on a free port unless one is given."""
 
-    def __init__(self, runs: Path, port: int = 0) -> None:
+    def __init__(self, runs: Path, port: int = 0, base: str = "") -> None:
         self.runs = runs
         runs.parent.mkdir(parents=True, exist_ok=True)
         self.port = port or _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://127.0.0.1:{self.port}" + (f"/{base}" if base else "")
         self.log = runs.parent / f"server-{self.port}.log"
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port), "--server.headless", "true"],
+            [
+                *(sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)),
+                *("--server.headless", "true", "--server.baseUrlPath", base),
+            ],
             cwd=ROOT,
             stdout=self.log.open("wb"),
             stderr=subprocess.STDOUT,

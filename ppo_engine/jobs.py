@@ -78,9 +78,9 @@ def playground(
     Result: opening; sources: for each its name and samples (text, score, tokens with their probabilities under the source).
     """
     _check(opening, sources, count, length, temperature)
-    ids = trainer.tokenizer(opening, add_special_tokens=False, verbose=False)["input_ids"] or [trainer.tokenizer.eos_token_id]
-    room = getattr(trainer.accelerator.unwrap_model(trainer.policy).language_model.config, "max_position_embeddings", len(ids) + length)
-    if len(ids) + length > room:
+    ids = [*trainer.special_tokens.begin, *trainer.tokenizer(opening, add_special_tokens=False, verbose=False)["input_ids"]]
+    ids, room = ids or [trainer.special_tokens.end[0]], trainer.room
+    if room is not None and len(ids) + length > room:
         raise ConfigError([f"opening = {len(ids)} tokens: must be at most {room - length}, because the policy takes {room} tokens in all"])
     uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return {
@@ -88,7 +88,7 @@ def playground(
         "sources": [
             {
                 "name": _name(source, step),
-                "samples": _continuations(trainer, _model(trainer, folder, source), ids, opening, uniforms, temperature),
+                "samples": _continuations(trainer, _model(trainer, folder, source), ids, uniforms, temperature),
             }
             for source in sources
         ],
@@ -135,9 +135,7 @@ def _model(trainer: Trainer, folder: Path, source: str | int) -> Policy:
     return model
 
 
-def _continuations(
-    trainer: Trainer, model: Policy, ids: list[int], opening: str, uniforms: torch.Tensor, temperature: float
-) -> list[dict[str, Any]]:
+def _continuations(trainer: Trainer, model: Policy, ids: list[int], uniforms: torch.Tensor, temperature: float) -> list[dict[str, Any]]:
     count, length = uniforms.shape
     with trainer.accelerator.autocast():
         rollout = sample(
@@ -145,22 +143,23 @@ def _continuations(
             [ids] * count,
             torch.full((count,), length),
             uniforms,
-            eos_id=int(trainer.tokenizer.eos_token_id),
-            pad_id=int(trainer.tokenizer.pad_token_id),
+            end_ids=trainer.special_tokens.end,
+            pad_id=trainer.special_tokens.pad,
             temperature=temperature,
         )
     rows = [row[mask].tolist() for row, mask in zip(rollout.response_ids, rollout.mask, strict=True)]
-    texts = measure.texts(trainer.tokenizer, rollout)[1]
-    scores = trainer.scorer.score([opening + text for text in texts]).total.tolist()
+    texts = measure.decoded(trainer.decoder, rollout)
+    scores = trainer.scorer.score([text.query + text.response for text in texts]).total.tolist()
     chances = [row[mask].exp().tolist() for row, mask in zip(rollout.logprobs, rollout.mask, strict=True)]
     return [
-        {"text": text, "score": score, "tokens": [[_shown(trainer, i), round(p, 4)] for i, p in zip(row, chance, strict=True)]}
+        {"text": text.response, "score": score, "tokens": _tokens(trainer, row, text.pieces, chance)}
         for text, score, row, chance in zip(texts, scores, rows, chances, strict=True)
     ]
 
 
-def _shown(trainer: Trainer, token: int) -> str:
-    return " ∎" if token == trainer.tokenizer.eos_token_id else str(trainer.tokenizer.decode([token]))
+def _tokens(trainer: Trainer, ids: list[int], pieces: list[str], chances: list[float]) -> list[list[Any]]:
+    ends = trainer.special_tokens.end
+    return [[" ∎" if i in ends else piece, round(chance, 4)] for i, piece, chance in zip(ids, pieces, chances, strict=True)]
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {"playground": playground, "walk": walk}

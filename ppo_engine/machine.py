@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +12,7 @@ import psutil
 import torch
 
 from .config import Config
-from .errors import DeviceError, OutOfMemoryError
+from .errors import ConfigError, DeviceError, OutOfMemoryError
 
 
 def pick_device(wanted: str) -> str:
@@ -23,6 +24,13 @@ def pick_device(wanted: str) -> str:
         allowed = ", ".join(["auto", *(device for device, there in present.items() if there)])
         raise DeviceError(f"device = {wanted}: this machine has none; allowed here: {allowed}")
     return wanted
+
+
+def check_threads(config: Config) -> None:
+    """Raises `ConfigError` for more threads than this machine has cores: they would wait for each other."""
+    cores = os.cpu_count() or 1
+    if config.threads > cores:
+        raise ConfigError([f"threads = {config.threads}: must be a whole number from 0 to {cores}, the cores of this machine"])
 
 
 def make_accelerator(config: Config) -> Any:

@@ -26,6 +26,9 @@ CLIP_CASES = (
 )
 """Names of what `clip_case` returns."""
 
+LARGEST_LOG_RATIO = 20.0
+"""Log-ratios are cut to this before they are exponentiated: e^20 is far outside of every clip, and e^89 is no float32."""
+
 BINDING_CASES = (3, 4)
 """The cases in which the clip binds."""
 
@@ -76,6 +79,16 @@ def masked_var(x: Tensor, mask: Tensor, unbiased: bool = True) -> Tensor:
     centred = _zeroed(x - masked_mean(x, mask), mask)
     divisor = count - 1 if unbiased else count
     return torch.where(count > 1, (centred**2).sum() / divisor.clamp(min=1), torch.zeros_like(centred.sum()))
+
+
+def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """1 - Var(returns - values) / Var(returns) over the mask: 1 foretells all, 0 no more than a constant. NaN for constant returns.
+
+    values: (batch, time), of before the update, so that what the critic learned from these returns does not count (as OpenAI baselines).
+    """
+    variance = masked_var(returns, mask)
+    explained = 1 - masked_var(_zeroed(returns, mask) - _zeroed(values, mask), mask) / variance
+    return torch.where(variance > 0, explained, torch.full_like(variance, torch.nan))
 
 
 def masked_whiten(x: Tensor, mask: Tensor, shift_mean: bool = True) -> Tensor:
@@ -164,7 +177,7 @@ def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask
     `approxkl` is half the mean squared difference of the log-probabilities.
     """
     log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
-    ratio = torch.exp(log_ratio)
+    ratio = torch.exp(log_ratio.clamp(max=LARGEST_LOG_RATIO))
     surrogate, clipped = clipped_surrogate(ratio, advantages, mask, cliprange)
     return PolicyLoss(
         loss=masked_mean(surrogate, mask),
@@ -212,7 +225,7 @@ def total_loss(policy_loss: Tensor, value_loss: Tensor, entropy: Tensor, vf_coef
 
 def k3(logprobs: Tensor, old_logprobs: Tensor, mask: Tensor) -> Tensor:
     """(batch, time) estimate of KL(old, new) at each token: ratio - 1 - log ratio, never negative (Schulman 2020)."""
-    log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
+    log_ratio = (_zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)).clamp(max=LARGEST_LOG_RATIO)
     return torch.expm1(log_ratio) - log_ratio
 
 
@@ -239,7 +252,9 @@ class FixedKLController:
 class AdaptiveKLController:
     """Moves the KL coefficient towards the one that holds `objective/kl` at `target` (Ziegler 2019, 2.2).
 
-    error = clip(kl / target - 1, -0.2, 0.2);  value *= 1 + error * n / horizon
+    error = clip(kl / target - 1, -0.2, 0.2);  value *= 1 + error * min(n / horizon, 1)
+
+    The paper's factor turns negative where a batch is more than five horizons; cut so, it lies between 0.8 and 1.2.
     """
 
     def __init__(self, init_kl_coef: float, target: float, horizon: float) -> None:
@@ -250,4 +265,4 @@ class AdaptiveKLController:
     def update(self, kl: float, n: int) -> None:
         """kl: the step's `objective/kl` in nats a sample; n: the samples it was taken over."""
         error = min(max(kl / self.target - 1, -0.2), 0.2)
-        self.value *= 1 + error * n / self.horizon
+        self.value *= 1 + error * min(n / self.horizon, 1.0)

@@ -215,7 +215,8 @@ class Rollout:
     """A batch of openings and their continuations, detached tensors on the device.
 
     query_ids, query_mask: (batch, query), padded on the left; response_ids, mask: (batch, response), padded on the right;
-    logprobs, values, entropy: (batch, response) float32, captured while sampling, 0 outside the mask.
+    logprobs, values, entropy: (batch, response) float32, 0 outside the mask: captured while sampling, or in bf16, the first two
+    computed again in the update's numerics.
     """
 
     query_ids: Tensor
@@ -225,6 +226,10 @@ class Rollout:
     logprobs: Tensor
     values: Tensor
     entropy: Tensor
+
+    def head(self, rows: int) -> Rollout:
+        """The first so many rows."""
+        return Rollout(**{name: getattr(self, name)[:rows] for name in self.__dataclass_fields__})
 
     @property
     def ids(self) -> Tensor:

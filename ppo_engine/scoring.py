@@ -9,12 +9,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .errors import CanaryError
+from .errors import CanaryError, SourceError
 from .models import load_whole, without_dropout
 from .sources import loading, locate
 
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
 """A plainly good and a plainly bad review: a classifier that prefers the second is mislabelled, or no sentiment classifier."""
+
+PADDING_MOVES = 1e-3
+"""How far a logit may move when a longer text stands beside its own; float32 leaves some 1e-5."""
+
+_LONGEST = 4096
+"""Tokens, where neither model nor tokenizer knows a limit."""
+_OFFSETS = 4
+"""So many positions of a table at most are not for tokens (RoBERTa counts from 2)."""
 
 
 @dataclass(frozen=True)
@@ -26,15 +34,23 @@ class Scores:
 
 
 class SentimentScorer:
-    """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary sentences."""
+    """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary sentences.
+
+    Any sequence classifier, with any number of labels. One whose tokenizer has no pad token pads with end-of-text, or where it has
+    neither, scores one text at a time. Raises `CanaryError`, and `SourceError` for a model that padding moves or that takes no text.
+    """
 
     def __init__(self, model: Any, tokenizer: Any, positive_label: str, device: torch.device) -> None:
-        self._model = without_dropout(model).requires_grad_(False).to(device)
+        self._model = without_dropout(model).requires_grad_(False)
         self._tokenizer = tokenizer
-        self._device = device
-        self._labels = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
+        self._device = torch.device("cpu")
+        self._labels = _names(model.config)
         self._positive = self._find(positive_label)
-        self._longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
+        self._pads = _with_a_pad_token(model, tokenizer)
+        self._longest = self._find_longest()  # on the CPU: an index out of range there is an error, and on CUDA the end of the process
+        self._model.to(device)
+        self._device = device
+        self._check_padding()
         self._check_canaries(positive_label)
 
     @torch.no_grad()
@@ -43,18 +59,45 @@ class SentimentScorer:
 
         `between` is called before each batch and may raise to give up.
         """
-        parts = []
-        for start in range(0, len(texts), at_once):
+        parts, size = [], at_once if self._pads else 1
+        for start in range(0, len(texts), size):
             between()
-            parts.append(self._logits(texts[start : start + at_once]))
+            parts.append(self._logits(texts[start : start + size]))
         logits = torch.cat(parts)
         return Scores(logits[:, self._positive], {label: logits[:, i] for i, label in enumerate(self._labels)})
 
     def _logits(self, texts: Sequence[str]) -> Tensor:
         """(texts, labels) raw logits."""
-        batch = self._tokenizer(list(texts), padding=True, truncation=True, max_length=self._longest, return_tensors="pt")
+        cut = {"truncation": True, "max_length": self._longest}
+        batch = self._tokenizer([text or " " for text in texts], padding=self._pads, return_tensors="pt", **cut)
         logits: Tensor = self._model(**{name: batch[name].to(self._device) for name in ("input_ids", "attention_mask")}).logits
         return logits.float()
+
+    @torch.no_grad()
+    def _find_longest(self) -> int:
+        """The most tokens that the classifier takes, found by giving them to it: tables of positions count in their own ways."""
+        positions = _positions(self._model.config)
+        most = min(self._tokenizer.model_max_length, positions or _LONGEST)
+        for self._longest in range(most, max(0, most - _OFFSETS), -1):
+            try:
+                self._logits(["good " * self._longest])
+            except (IndexError, RuntimeError) as error:
+                last = error
+            else:
+                return self._longest
+        raise SourceError(f"reward_model: it fails on a text of {self._longest} tokens ({type(last).__name__}: {last})")
+
+    @torch.no_grad()
+    def _check_padding(self) -> None:
+        if not self._pads:
+            return
+        alone, beside = self._logits(CANARIES[:1]), self._logits([CANARIES[0], " ".join(CANARIES * 2)])[:1]
+        gap = float((alone - beside).abs().max())
+        if not gap <= PADDING_MOVES:
+            raise SourceError(
+                f"reward_model: a classifier of the type {self._model.config.model_type} scores a text differently by {gap:.2g} when a "
+                "longer one stands beside it, so its scores would depend on the batch. Choose another, such as DistilBERT or RoBERTa."
+            )
 
     def _find(self, positive_label: str) -> int:
         names = [label.upper() for label in self._labels]
@@ -71,11 +114,39 @@ class SentimentScorer:
             )
 
 
+def _names(config: Any) -> list[str]:
+    """The labels' names, each its own: a name that several labels share is numbered."""
+    names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
+
+
+def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
+    """Sees to it that tokenizer and model agree on a pad token; False where there is none to be had."""
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            return False
+        tokenizer.pad_token = tokenizer.eos_token
+    if tokenizer.pad_token_id >= model.get_input_embeddings().weight.shape[0]:
+        return False
+    config = model.config.get_text_config()
+    if model.config.pad_token_id is None or config.pad_token_id is None:
+        # Models that read the last token find it by their own idea of padding.
+        model.config.pad_token_id = config.pad_token_id = tokenizer.pad_token_id
+    return True
+
+
+def _positions(config: Any) -> int | None:
+    """How many positions the model has, by any of their names; None where it knows no limit (ALiBi, recurrent models)."""
+    text = config.get_text_config()
+    found = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length"))
+    return next((int(size) for size in found if isinstance(size, int) and size > 0), None)
+
+
 def load_scorer(source: str, positive_label: str, device: torch.device) -> SentimentScorer:
-    """The classifier at `source` (see `sources.locate`) as a scorer."""
+    """The classifier at `source` (see `sources.locate`) as a scorer. Code that lies beside it is never run."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     with loading("reward_model", source):
         place = locate("reward_model", source)
         model = load_whole(AutoModelForSequenceClassification, place)
-        return SentimentScorer(model, AutoTokenizer.from_pretrained(place), positive_label, device)
+        return SentimentScorer(model, AutoTokenizer.from_pretrained(place, trust_remote_code=False), positive_label, device)

@@ -14,22 +14,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from . import measure, ppo
 from .config import Config
+from .decoding import Decoded, Decoder
 from .errors import ConfigError, NumericalError, StepAbandoned
-from .machine import make_accelerator, synchronize, within_memory
-from .models import Policy, frozen_reference, load_language_model
-from .prompts import HELD_OUT_SEED, Openings, load_reviews
+from .machine import check_threads, make_accelerator, synchronize, within_memory
+from .model_check import load_policy
+from .models import SpecialTokens, frozen_reference
+from .prompts import HELD_OUT_SEED, Openings, read_reviews
+from .provenance import machine, of_model, of_reviews
 from .records import Rollout, Sample, StepRecord
-from .rollout import sample
+from .rollout import forward_rows, in_the_updates_numerics, sample
 from .scoring import Scores, load_scorer
+from .sources import abandonable
 from .update import Update, run_update
 
+Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
 _SCORED_AT_ONCE = 64
@@ -83,6 +88,7 @@ class Trainer:
         if self._loaded:
             return
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        check_threads(self.config)
         torch.set_num_threads(self.config.threads or max(1, (os.cpu_count() or 2) - 1))
         self.accelerator = make_accelerator(self.config)
         self._generators = {name: torch.Generator().manual_seed(self.config.seed * 1009 + i) for i, name in enumerate(_GENERATORS)}
@@ -91,19 +97,22 @@ class Trainer:
         self._loaded = True
 
     def _load_models_and_reviews(self) -> None:
-        self._stage("loading policy")
-        language_model, self.tokenizer = load_language_model(self.config.model_name)
-        policy = Policy(language_model)
+        config = self.config
+        policy, self.tokenizer, remark = self._patiently("loading policy", lambda: load_policy(config.model_name))
+        self.remarks = [remark] if remark else []
+        self.fingerprints = of_model("policy", policy.language_model, self.tokenizer)
+        self.special_tokens = SpecialTokens.of(policy.language_model, self.tokenizer, self.config.bos)
+        self.decoder = Decoder(self.tokenizer, policy.vocabulary_size)
         self._stage("loading reference")
         self.reference = frozen_reference(policy).to(self.accelerator.device)
-        self._stage("loading classifier")
-        self.scorer = load_scorer(self.config.reward_model, self.config.positive_label, self.accelerator.device)
-        self._stage("loading reviews")
+        device = self.accelerator.device
+        self.scorer = self._patiently("loading classifier", lambda: load_scorer(config.reward_model, config.positive_label, device))
+        self.fingerprints |= of_model("classifier", *(self.scorer._model, self.scorer._tokenizer))
         self._load_openings()
+        self.machine = machine(device, torch.get_num_threads())
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
         self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
         self._controlled_by, self.kl_controller = self.config, _kl_controller(self.config)
-        self.vocabulary = measure.displayed_vocabulary(self.tokenizer, language_model.config.vocab_size)
 
     def step(self) -> StepRecord:
         """One PPO step: sample, score, reward, advantage, update, record."""
@@ -111,10 +120,10 @@ class Trainer:
         self._times = {}
         self._follow_kl_settings()
         with self._phase("sample"):
-            rollout = self._sample(self._openings.draw(config.batch_size))
-            queries, responses = measure.texts(self.tokenizer, rollout)
+            rollout = self._for_an_update(self._sample(self._openings.draw(config.batch_size)))
+            texts = measure.decoded(self.decoder, rollout)
         with self._phase("score"):
-            scores = self._score(queries, responses)
+            scores = self._score(texts)
         with self._phase("reference"):
             ref_logprobs = self._reference_logprobs(rollout)
         with self._phase("update"):
@@ -124,13 +133,12 @@ class Trainer:
             whitened = ppo.masked_whiten(advantages, rollout.mask)
             update = self._update(rollout, whitened, returns)
         with self._phase("record"):
-            metrics = measure.batch_metrics(rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, self._eos_id)
-            metrics |= measure.update_metrics(update, metrics["ppo/returns/var"], ceil(config.batch_size / config.mini_batch_size))
+            ended = measure.ended_by(rollout, self.special_tokens.end)
+            metrics = measure.batch_metrics(rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, ended)
+            metrics |= measure.update_metrics(update, ceil(config.batch_size / config.mini_batch_size))
             metrics["objective/kl_coef"] = kl_coef
-            samples = measure.make_samples(queries, responses, rollout, scores, rewards.kl.sum(1), self._eos_id)
-            tokens = measure.token_table(
-                rollout, update, ref_logprobs, advantages, whitened, scores.total, self.vocabulary, kl_coef, config.gamma
-            )
+            samples = measure.make_samples(texts, rollout, scores, rewards.kl.sum(1), ended)
+            tokens = measure.token_table(rollout, update, ref_logprobs, advantages, whitened, scores.total, texts, kl_coef, config.gamma)
         self.kl_controller.update(metrics["objective/kl"], config.batch_size)
         self.done_steps += 1
         eval_metrics, eval_samples = self._evaluate() if self._evaluation_is_due() else ({}, ())
@@ -162,20 +170,20 @@ class Trainer:
         if self.config.seed == config.seed:
             for name, generator in self._generators.items():
                 generator.set_state(tensors[f"generator.{name}"])
-            if all(getattr(self.config, name) == getattr(config, name) for name in ("query_dataset", "min_review_chars")):
+            if all(getattr(self.config, name) == getattr(config, name) for name in ("query_dataset", "text_column", "min_review_chars")):
                 self._openings.order = tensors["openings"].tolist()
 
-    def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[str], list[str], Rollout]:
+    def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[Decoded], Rollout]:
         """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been sampled before."""
         generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
         generators["openings"] = torch.Generator().manual_seed(HELD_OUT_SEED)
         rollout = self._sample(self._draw_from(self._held_out, count, generators), generators)
-        return *measure.texts(self.tokenizer, rollout), rollout
+        return measure.decoded(self.decoder, rollout), rollout
 
     def continue_openings(self, count: int, seed: int) -> Rollout:
         """Continues `count` openings of the training reviews as a step would, with random numbers of its own."""
         generators = {name: torch.Generator().manual_seed(seed * 1009 + i) for i, name in enumerate(_GENERATORS)}
-        return self._sample(self._draw_from(self._openings.reviews, count, generators), generators)
+        return self._for_an_update(self._sample(self._draw_from(self._openings.reviews, count, generators), generators))
 
     @property
     def kl_coef(self) -> float:
@@ -184,14 +192,23 @@ class Trainer:
 
     def check_fits(self, config: Config) -> None:
         """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded policy takes."""
-        room = getattr(self.accelerator.unwrap_model(self.policy).language_model.config, "max_position_embeddings", None)
-        if room is not None and config.input_max_text_length + config.output_max_length > room:
+        room, begin = self.room, len(self.special_tokens.begin)
+        left = None if room is None else room - begin - config.input_max_text_length
+        if left is not None and config.output_max_length > left:
+            counted = f"input_max_text_length is {config.input_max_text_length}" + (f", the beginning of text {begin}," if begin else "")
             raise ConfigError(
                 [
-                    f"output_max_length = {config.output_max_length}: must be at most {room - config.input_max_text_length}, because "
-                    f"input_max_text_length is {config.input_max_text_length} and the policy takes {room} tokens in all"
+                    f"output_max_length = {config.output_max_length}: must be at most {left}, because "
+                    f"{counted} and the policy takes {room} tokens in all"
                 ]
             )
+
+    @property
+    def room(self) -> int | None:
+        """How many tokens the policy takes in all; None where it knows no limit."""
+        config = self.accelerator.unwrap_model(self.policy).language_model.config.get_text_config()
+        room = getattr(config, "max_position_embeddings", None)
+        return int(room) if isinstance(room, int) and room > 0 else None
 
     def _follow_kl_settings(self) -> None:
         """Takes on KL settings that changed during the run."""
@@ -213,14 +230,17 @@ class Trainer:
         """Openings of these reviews, drawn apart from the run's own."""
         config = self.config
         bounds = config.input_min_text_length, config.input_max_text_length
-        return Openings(reviews, self.tokenizer, *bounds, generators["openings"]).draw(count)
+        return Openings(reviews, self.tokenizer, *bounds, generators["openings"], self.special_tokens.begin).draw(count)
 
     def _load_openings(self) -> None:
         config = self.config
-        train, self._held_out = load_reviews(config.query_dataset, config.min_review_chars)
-        self._openings = Openings(
-            train, self.tokenizer, config.input_min_text_length, config.input_max_text_length, self._generators["openings"]
-        )
+        arguments = config.query_dataset, config.min_review_chars, config.text_column
+        reviews = self._patiently("loading reviews", lambda: read_reviews(*arguments))
+        train, self._held_out = reviews.train, reviews.held_out
+        self.remarks += reviews.remarks
+        self.fingerprints |= of_reviews(train, self._held_out)
+        bounds = config.input_min_text_length, config.input_max_text_length
+        self._openings = Openings(train, self.tokenizer, *bounds, self._generators["openings"], self.special_tokens.begin)
 
     def _sample(self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None) -> Rollout:
         config, generators = self.config, generators or self._generators
@@ -235,31 +255,36 @@ class Trainer:
                 queries,
                 lengths,
                 uniforms,
-                eos_id=self._eos_id,
-                pad_id=self.tokenizer.pad_token_id,
+                end_ids=self.special_tokens.end,
+                pad_id=self.special_tokens.pad,
                 temperature=config.temperature,
                 top_k=config.top_k,
                 top_p=config.top_p,
                 between_tokens=self.give_up_if_interrupted,
             )
 
-    def _score(self, queries: list[str], responses: list[str]) -> Scores:
-        texts = [query + response for query, response in zip(queries, responses, strict=True)]
-        scores = self.scorer.score(texts, _SCORED_AT_ONCE, self.give_up_if_interrupted)
+    def _for_an_update(self, rollout: Rollout) -> Rollout:
+        """The rollout with log-probabilities and values that an update can be measured against."""
+        if self.config.precision == "fp32":
+            return rollout  # what sampling captured differs in the last digits only
+        with self.accelerator.autocast():
+            return in_the_updates_numerics(self.policy, rollout, *self._pass_by_pass)
+
+    def _score(self, texts: Sequence[Decoded]) -> Scores:
+        scores = self.scorer.score([text.query + text.response for text in texts], _SCORED_AT_ONCE, self.give_up_if_interrupted)
         if not measure.finite(scores.total):
             row = int((~torch.isfinite(scores.total)).nonzero()[0])
-            raise NumericalError(f"the classifier's score of sample {row} is not finite: “{queries[row]}{responses[row]}”")
+            raise NumericalError(f"the classifier's score of sample {row} is not finite: “{texts[row].query}{texts[row].response}”")
         return scores
 
-    @torch.no_grad()
     def _reference_logprobs(self, rollout: Rollout) -> Tensor:
-        ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
-        for rows in torch.arange(len(ids), device=ids.device).split(self.config.mini_batch_size):  # type: ignore[no-untyped-call]
-            self.give_up_if_interrupted()
-            with self.accelerator.autocast():
-                logits, _ = self.reference(ids[rows], attention_mask[rows], rollout.mask.shape[1], self.config.temperature)
-            parts.append(ppo.logprobs_from_logits(logits, rollout.response_ids[rows]))
-        return torch.where(rollout.mask, torch.cat(parts), 0.0)
+        with self.accelerator.autocast():
+            return forward_rows(self.reference, rollout, *self._pass_by_pass)[0]
+
+    @property
+    def _pass_by_pass(self) -> tuple[int, float, Callable[[], None]]:
+        """How whole rollouts go through a model: rows in a pass, temperature, what is done between passes."""
+        return self.config.mini_batch_size, self.config.temperature, self.give_up_if_interrupted
 
     def _update(self, rollout: Rollout, whitened: Tensor, returns: Tensor) -> Update:
         for group in self.optimizer.param_groups:
@@ -281,15 +306,11 @@ class Trainer:
 
     def _evaluate(self) -> tuple[dict[str, float], tuple[Sample, ...]]:
         with self._phase("evaluate"):
-            queries, responses, rollout = self.continue_held_out(self.config.eval_batch_size)
-            scores = self._score(queries, responses)
-            samples = measure.make_samples(queries, responses, rollout, scores, None, self._eos_id)
+            texts, rollout = self.continue_held_out(self.config.eval_batch_size)
+            scores = self._score(texts)
+            samples = measure.make_samples(texts, rollout, scores, None, measure.ended_by(rollout, self.special_tokens.end))
             mean, spread = float(scores.total.mean()), float(scores.total.std())
         return {"eval/reward_mean": mean, "eval/reward_se": spread / len(samples) ** 0.5}, samples
-
-    @property
-    def _eos_id(self) -> int:
-        return int(self.tokenizer.eos_token_id)
 
     @contextmanager
     def _phase(self, name: str) -> Iterator[None]:
@@ -303,6 +324,10 @@ class Trainer:
 
     def _phase_times(self, started: float) -> dict[str, float]:
         return {f"time/{name}": seconds for name, seconds in self._times.items()} | {"time/step": time.perf_counter() - started}
+
+    def _patiently(self, stage: str, load: Callable[[], Loaded]) -> Loaded:
+        """What `load` gives; the run can end meanwhile, whatever it waits for."""
+        return abandonable(stage, load, self._stage, self.config.size_limit_mb)
 
     def _stage(self, name: str) -> None:
         self.give_up_if_interrupted()

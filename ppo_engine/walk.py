@@ -18,6 +18,7 @@ from torch import Tensor
 
 from . import measure, ppo
 from .config import Config
+from .decoding import Decoded
 from .errors import ConfigError, NumericalError
 from .machine import within_memory
 from .models import Policy
@@ -70,8 +71,8 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
     policy, optimizer = _copies(trainer)
     rollout = trainer.continue_openings(batch, seed)
     mask, kl_coef = rollout.mask, trainer.kl_coef
-    queries, responses = measure.texts(trainer.tokenizer, rollout)
-    scores = trainer.scorer.score([query + response for query, response in zip(queries, responses, strict=True)])
+    texts = measure.decoded(trainer.decoder, rollout)
+    scores = trainer.scorer.score([text.query + text.response for text in texts])
     seen, reference = _look(trainer, policy, rollout, RUNNERS_UP), _look(trainer, trainer.reference, rollout)
     rewards = ppo.token_rewards(scores.total, rollout.logprobs, reference.logprobs, mask, kl_coef)
     advantages, returns = ppo.gae(rewards.rewards, rollout.values, mask, config.gamma, config.lam)
@@ -103,7 +104,7 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "settings": {name: getattr(config, name) for name in _SETTINGS},
         "shape": list(mask.shape),
         "query_shape": list(rollout.query_ids.shape),
-        "samples": _samples(trainer, rollout, queries, responses, scores.total, scores.parts),
+        "samples": _samples(trainer, rollout, texts, scores.total, scores.parts),
         "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
         "runners_up": _named(trainer, seen, rollout),
         "whitening": {name: _short(float(x)) for name, x in whitening.items()},
@@ -250,7 +251,7 @@ def _again(
     """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl, kl_penalty, reward, and what
     `_clips` says of the next pass, if there were one.
     """
-    ratio = torch.exp(now.logprobs - rollout.logprobs)
+    ratio = torch.exp((now.logprobs - rollout.logprobs).clamp(max=ppo.LARGEST_LOG_RATIO))
     columns = {
         "logprob": now.logprobs,
         "value": now.values,
@@ -274,22 +275,22 @@ def _clips(ratio: Tensor, values: Tensor, rollout: Rollout, whitened: Tensor, re
 
 
 def _samples(
-    trainer: Trainer, rollout: Rollout, queries: list[str], responses: list[str], scores: Tensor, parts: dict[str, Tensor]
+    trainer: Trainer, rollout: Rollout, texts: Sequence[Decoded], scores: Tensor, parts: dict[str, Tensor]
 ) -> list[dict[str, Any]]:
     query_ids = [ids[mask].tolist() for ids, mask in zip(rollout.query_ids, rollout.query_mask, strict=True)]
-    ids = [ids[mask].tolist() for ids, mask in zip(rollout.response_ids, rollout.mask, strict=True)]
+    ended = measure.ended_by(rollout, trainer.special_tokens.end).tolist()
     return [
         {
-            "query": queries[i],
-            "response": responses[i],
+            "query": text.query,
+            "response": text.response,
             "score": _short(float(scores[i])),
             "parts": {name: _short(float(part[i])) for name, part in parts.items()},
-            "ended": ids[i][-1:] == [trainer.tokenizer.eos_token_id],
-            "query_tokens": [trainer.vocabulary[token] for token in query_ids[i]],
+            "ended": ended[i],
+            "query_tokens": text.query_pieces,
             "query_ids": query_ids[i],
-            "tokens": [trainer.vocabulary[token] for token in ids[i]],
+            "tokens": text.pieces,
         }
-        for i in range(len(ids))
+        for i, text in enumerate(texts)
     ]
 
 
@@ -299,7 +300,7 @@ def _named(trainer: Trainer, seen: _Seen, rollout: Rollout) -> list[list[list[li
     return [
         [
             [
-                [trainer.vocabulary[token], _short(chance), token == drawn[i][t]]
+                [trainer.decoder.vocabulary[token], _short(chance), token == drawn[i][t]]
                 for token, chance in zip(indices[i][t], chances[i][t], strict=True)
             ]
             for t in range(int(length))

@@ -90,7 +90,7 @@ def run_once(config: Config, report: Callable[[str], None] = lambda line: None) 
         mean = record.metrics.get("eval/reward_mean")
         if mean is not None and mean >= GOAL and reached is None:
             reached = (record.step, time.perf_counter() - loaded)
-    queries, responses, _ = trainer.continue_held_out(SAMPLES, seed=SAMPLING_SEED)
+    texts, _ = trainer.continue_held_out(SAMPLES, seed=SAMPLING_SEED)
     kls = [one["objective/kl"] for one in history[1:]]
     coefs = [one["objective/kl_coef"] for one in history[1:]]
     outcome = Outcome(
@@ -103,7 +103,7 @@ def run_once(config: Config, report: Callable[[str], None] = lambda line: None) 
         last_kl=sum(kls[-5:]) / len(kls[-5:]),
         highest_kl=max(kls),
         kl_coef=(min(coefs), max(coefs), coefs[-1]),
-        quality=text_quality(list(zip(queries, responses, strict=True))),
+        quality=text_quality([(text.query, text.response) for text in texts]),
     )
     report(table_row(outcome.row()))
     return outcome

@@ -39,7 +39,7 @@ BAD = [
     ("lam", 1.01, "a number from 0 to 1"),
     ("gamma", -0.1, "a number from 0 to 1"),
     ("cliprange", 0, "a number above 0 to 1"),
-    ("temperature", 0, "a number above 0 to 10"),
+    ("temperature", 0, "a number from 0.01 to 10"),
     ("top_p", 0, "a number above 0 to 1"),
     ("learning_rate", math.nan, "a number above 0 to 1"),
     ("learning_rate", math.inf, "a number above 0 to 1"),

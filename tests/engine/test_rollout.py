@@ -23,7 +23,7 @@ def uniforms(rows: int, columns: int = 12, seed: int = 0) -> Tensor:
 
 
 def roll(policy: Policy, queries: list[list[int]] = QUERIES, lengths: list[int] = LENGTHS, **changes: Any) -> Rollout:
-    arguments = {"uniforms": uniforms(len(queries)), "eos_id": EOS, "pad_id": PAD, **changes}
+    arguments = {"uniforms": uniforms(len(queries)), "end_ids": (EOS,), "pad_id": PAD, **changes}
     return sample(policy, queries, torch.tensor(lengths), **arguments)
 
 
@@ -53,16 +53,16 @@ def test_captured_numbers_are_those_of_a_fresh_forward_pass(policy: Policy, temp
 def test_the_cache_is_used(policy: Policy) -> None:
     """After the query, the model sees one new token at a time."""
     widths = []
-    handle = policy.language_model.base_model.register_forward_pre_hook(
+    handle = policy.language_model.register_forward_pre_hook(
         lambda module, args, kwargs: widths.append(kwargs["input_ids"].shape[1]), with_kwargs=True
     )
-    roll(policy, eos_id=-1)
+    roll(policy, end_ids=())
     handle.remove()
     assert widths == [6] + [1] * 11
 
 
 def test_each_row_stops_at_its_own_length(policy: Policy) -> None:
-    rollout = roll(policy, eos_id=-1)
+    rollout = roll(policy, end_ids=())
     assert rollout.mask.sum(1).tolist() == LENGTHS
     assert (rollout.response_ids[~rollout.mask] == PAD).all()
     assert torch.equal(rollout.mask, rollout.mask.cummin(dim=1).values)  # no hole
@@ -71,10 +71,10 @@ def test_each_row_stops_at_its_own_length(policy: Policy) -> None:
 @pytest.mark.parametrize("pad", [PAD, EOS], ids=["own pad token", "pad is end-of-text"])
 def test_end_of_text_ends_a_response_and_is_its_last_token(policy: Policy, pad: int) -> None:
     """Whatever token is named end-of-text. Here the one that the second row draws third without that rule."""
-    free = roll(policy, lengths=[12] * 4, eos_id=-1)
+    free = roll(policy, lengths=[12] * 4, end_ids=())
     eos = int(free.response_ids[1, 2])
     assert eos not in free.response_ids[1, :2]
-    rollout = roll(policy, lengths=[12] * 4, eos_id=eos, pad_id=eos if pad == EOS else PAD)
+    rollout = roll(policy, lengths=[12] * 4, end_ids=(eos,), pad_id=eos if pad == EOS else PAD)
     for row in range(4):
         drawn = free.response_ids[row].tolist()
         length = drawn.index(eos) + 1 if eos in drawn else 12
@@ -84,8 +84,8 @@ def test_end_of_text_ends_a_response_and_is_its_last_token(policy: Policy, pad: 
 
 
 def test_sampling_ends_when_every_row_has_ended(policy: Policy) -> None:
-    first = [int(token) for token in roll(policy, eos_id=-1).response_ids[:1, 0]]
-    assert roll(policy, QUERIES[:1], [12], eos_id=first[0]).mask.shape == (1, 1)
+    first = [int(token) for token in roll(policy, end_ids=()).response_ids[:1, 0]]
+    assert roll(policy, QUERIES[:1], [12], end_ids=(first[0],)).mask.shape == (1, 1)
 
 
 def test_one_token_is_a_response(policy: Policy) -> None:
@@ -114,7 +114,7 @@ def test_the_uniform_numbers_decide(policy: Policy) -> None:
 
 def test_a_response_is_drawn_from_the_policy(policy: Policy) -> None:
     """Each token is where the running sum of its position's probabilities passes its uniform number."""
-    rollout, numbers = roll(policy, eos_id=-1), uniforms(4)
+    rollout, numbers = roll(policy, end_ids=()), uniforms(4)
     probabilities = torch.softmax(forward(policy, rollout)[0].double(), dim=-1).cumsum(-1)
     for row, t in rollout.mask.nonzero().tolist():
         token = int(rollout.response_ids[row, t])
@@ -123,16 +123,16 @@ def test_a_response_is_drawn_from_the_policy(policy: Policy) -> None:
 
 
 def test_top_k_draws_among_the_likeliest_only(policy: Policy) -> None:
-    rollout = roll(policy, top_k=3, eos_id=-1)
+    rollout = roll(policy, top_k=3, end_ids=())
     likeliest = forward(policy, rollout)[0].topk(3, dim=-1).indices
     drawn = (likeliest == rollout.response_ids.unsqueeze(-1)).any(-1)[rollout.mask]
     assert drawn.all()
-    free = roll(policy, eos_id=-1)
+    free = roll(policy, end_ids=())
     assert not (forward(policy, free)[0].topk(3, dim=-1).indices == free.response_ids.unsqueeze(-1)).any(-1)[free.mask].all()
 
 
 def test_top_k_1_is_greedy(policy: Policy) -> None:
-    rollout = roll(policy, top_k=1, eos_id=-1)
+    rollout = roll(policy, top_k=1, end_ids=())
     assert torch.equal(rollout.response_ids[rollout.mask], forward(policy, rollout)[0].argmax(-1)[rollout.mask])
 
 
@@ -203,5 +203,5 @@ def test_sampling_can_be_given_up_between_tokens(policy: Policy) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        roll(policy, eos_id=-1, between_tokens=give_up)
+        roll(policy, end_ids=(), between_tokens=give_up)
     assert len(asked) == 3

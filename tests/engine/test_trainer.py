@@ -94,7 +94,8 @@ def test_every_metric_follows_from_the_table_of_tokens(run: list[StepRecord]) ->
         assert 0 < actual["ppo/policy/clipfrac"] < 1 and 0 < actual["ppo/val/clipfrac"] < 1
         left = set(METRICS) - set(expected)
         assert {name for name in left if name.startswith(("ppo/", "env/", "objective/"))} == {
-            "objective/kl_coef", "ppo/policy/entropy", "ppo/policy/grad_norm", "ppo/policy/epochs",
+            "objective/kl_coef", "ppo/policy/entropy", "ppo/policy/grad_norm", "ppo/policy/epochs", "ppo/policy/first_ratio",
+            "ppo/policy/k3_after", "ppo/policy/ratio_after", "ppo/policy/clipfrac_after", "ppo/val/clipfrac_after",
         }  # fmt: skip
 
 
@@ -122,7 +123,8 @@ def metrics_again(record: StepRecord) -> dict[str, float]:
         "ppo/policy/approxkl": 0.5 * (log_ratio**2).mean(), "ppo/policy/k3": (ratio - 1 - log_ratio).mean(),
         "ppo/policy/policykl": -log_ratio.mean(), "ppo/policy/clipfrac": table.policy_clip.mean(),
         "ppo/val/clipfrac": table.value_clip.mean(), "ppo/val/error": error.mean(), "ppo/val/vpred": values.mean(),
-        "ppo/val/var_explained": 1 - error.mean() / column["return"].var(ddof=1),
+        "ppo/val/var_explained": 1 - (column["return"] - column["value"]).var(ddof=1) / column["return"].var(ddof=1),
+        "ppo/val/bias": (column["value"] - column["return"]).mean(),
     }  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ class Bench:
         queries = [list(range(5, 7 + row % 3)) for row in range(batch_size)]
         lengths = torch.tensor([1 + row % 5 for row in range(batch_size)])
         numbers = torch.rand(batch_size, 6, generator=generator, dtype=torch.float64)
-        self.rollout = sample(policy, queries, lengths, numbers, eos_id=-1, pad_id=1)
+        self.rollout = sample(policy, queries, lengths, numbers, end_ids=(), pad_id=1)
         shape = self.rollout.mask.shape
         self.advantages, self.returns = (torch.randn(shape, generator=generator) * self.rollout.mask for _ in range(2))
         self.accelerator = make_accelerator(self.config)
@@ -96,8 +97,8 @@ def test_each_epoch_has_its_own_shuffle_from_the_generator(policy: Policy) -> No
         handle.remove()
         orders.append(rows)
     assert orders[0] == orders[1] != orders[2]
-    assert orders[0][:8] != orders[0][8:]
-    assert sorted(orders[0][:8]) == sorted(orders[0][8:]) == sorted(orders[2][:8])
+    assert orders[0][:8] != orders[0][8:16]
+    assert sorted(orders[0][:8]) == sorted(orders[0][8:16]) == sorted(orders[2][:8])
 
 
 def test_entries_of_an_epoch_are_of_the_policy_as_it_was(policy: Policy) -> None:
@@ -191,7 +192,11 @@ def test_the_update_kl_limit_acts_before_the_first_step_and_on_either_sign(polic
     update = bench.run(rollout=shifted(bench.rollout, by))
     assert update.gradient_steps == len(bench.norms_at_step) == 0
     assert torch.equal(bench.weights(), before)
-    assert not update.epochs_seen.any() and update.means == {} and update.grad_norm == 0
+    assert update.epochs_seen.sum() == 3 and update.grad_norm is None, "the minibatch that passed the limit is on record"
+    assert update.means["ppo/policy/k3"] == pytest.approx(math.expm1(by) - by, rel=1e-4)
+    assert update.after["ppo/policy/k3_after"] == pytest.approx(math.expm1(by) - by, rel=1e-4)
+    assert update.after["ppo/policy/ratio_after"] == pytest.approx(math.exp(0.5), rel=1e-4)
+    assert update.first_ratio == pytest.approx(abs(math.expm1(by)), rel=1e-4)
 
 
 @pytest.mark.parametrize(("by", "limit", "steps"), [(0.5, 0.15, 6), (0.5, 0.148, 0), (-0.5, 0.108, 6), (-0.5, 0.106, 0), (3.0, 0.0, 6)])
@@ -202,17 +207,68 @@ def test_the_limit_is_on_k3(policy: Policy, by: float, limit: float, steps: int)
 
 
 def test_an_update_can_end_within_an_epoch(policy: Policy) -> None:
-    """What was entered before stays; the minibatch that passed the limit and all after it leave no entry."""
+    """The minibatch that passed the limit is entered, and the numbers show the blow; all after it leave no entry."""
     bench = Bench(policy, target_kl=0.02, learning_rate=0.01, mini_batch_size=2, ppo_epochs=5)
     forwards: list[None] = []
     bench.policy.register_forward_hook(lambda *_: forwards.append(None))
     update = bench.run()
     assert 0 < update.gradient_steps < 20
-    assert len(forwards) == update.gradient_steps + 1 == len(bench.norms_at_step) + 1
-    assert int(update.epochs_seen.sum()) == 2 * update.gradient_steps
+    assert update.gradient_steps == len(bench.norms_at_step)
+    assert len(forwards) > update.gradient_steps + 1, "one pass more for the batch as it is afterwards"
+    assert int(update.epochs_seen.sum()) == 2 * (update.gradient_steps + 1)
     entered = torch.arange(5) < update.epochs_seen.unsqueeze(-1)
     mask = bench.rollout.mask.unsqueeze(-1) & entered.unsqueeze(1)
     assert (update.ratios[mask] > 0).all() and not update.ratios[~mask].any()
+
+
+def test_a_blow_is_in_the_numbers_of_the_step_that_dealt_it(policy: Policy) -> None:
+    """Learning rate far too high, one minibatch an epoch: the limit ends every update after one gradient step. Clip shares taken
+    before that step alone said 0 %, and a move of nothing."""
+    bench = Bench(policy, target_kl=0.05, learning_rate=0.05, mini_batch_size=8, ppo_epochs=10)
+    update = bench.run()
+    assert update.gradient_steps == 1 and int(update.epochs_seen.max()) == 2
+    assert update.means["ppo/policy/k3"] > 0.05 and update.means["ppo/policy/clipfrac"] > 0.2
+    assert update.after["ppo/policy/k3_after"] > 0.05 and update.after["ppo/policy/clipfrac_after"] > 0.4
+    assert update.first_ratio < 1e-4
+
+
+@torch.no_grad()
+def test_what_is_said_of_the_batch_afterwards_is_so(policy: Policy) -> None:
+    """Worked again from a pass over the rows that a twentieth of the step allows: of 8, with 6 gradient steps of 3, all but one."""
+    bench = Bench(policy)
+    with torch.enable_grad():
+        update = bench.run()
+    rows = math.ceil(8 * 0.05 * (3 * 6 * 3 / 8 + 3))
+    rollout, size = bench.rollout, slice(rows)
+    logits, values = policy(rollout.ids[size], rollout.attention_mask[size], rollout.mask.shape[1], 1.0)
+    logprobs = torch.log_softmax(logits, -1).gather(-1, rollout.response_ids[size, :, None]).squeeze(-1)
+    mask = rollout.mask[size]
+    log_ratio = (logprobs - rollout.logprobs[size])[mask]
+    advantages, returns, old = (x[size][mask] for x in (bench.advantages, bench.returns, rollout.values))
+    ratio, new = log_ratio.exp(), values[mask]
+    binds = -advantages * ratio.clamp(0.8, 1.2) > -advantages * ratio
+    value_binds = (new.clamp(old - 0.2, old + 0.2) - returns) ** 2 > (new - returns) ** 2
+    expected = {
+        "ppo/policy/k3_after": float((ratio - 1 - log_ratio).mean()),
+        "ppo/policy/ratio_after": float(log_ratio.abs().max().exp()),
+        "ppo/policy/clipfrac_after": float(binds.float().mean()),
+        "ppo/val/clipfrac_after": float(value_binds.float().mean()),
+    }
+    assert rows < 8 and update.after == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_no_minibatchs_logits_are_alive_in_the_next_forward(policy: Policy) -> None:
+    """Two of them are twice the memory: over a large vocabulary, gigabytes."""
+    bench = Bench(policy)
+    seen: list[weakref.ref[Tensor]] = []
+
+    def before(*_: Any) -> None:
+        assert not any(one() is not None for one in seen)
+
+    bench.policy.register_forward_pre_hook(before)
+    bench.policy.register_forward_hook(lambda module, args, output: seen.append(weakref.ref(output[0])))
+    bench.run()
+    assert len(seen) > 6
 
 
 @pytest.mark.parametrize("spoiled", [math.nan, math.inf])

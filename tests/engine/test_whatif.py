@@ -92,10 +92,19 @@ def test_an_update_that_ended_early_counts_only_what_it_reached(tiny: Callable[.
     agrees(step)
 
 
-def test_an_update_without_an_entry_has_no_figures_but_advantages(tiny: Callable[..., Config]) -> None:
-    """`target_kl` ends it before its first gradient step, at the rounding of a ratio of 1: the trainer's means are NaN then."""
+def test_an_update_without_a_gradient_step_has_the_figures_of_its_one_minibatch(tiny: Callable[..., Config]) -> None:
+    """`target_kl` ends it before its first gradient step, at the rounding of a ratio of 1."""
     step = recorded(tiny(target_kl=1e-30))
-    assert not step.frozen.entered.any() and math.isnan(step.record.metrics["ppo/loss/total"])
+    assert step.record.metrics["ppo/policy/epochs"] == 0 and "ppo/policy/grad_norm" not in step.record.metrics
+    assert all(map(math.isfinite, step.record.metrics.values()))
+    agrees(step)
+
+
+def test_an_update_without_an_entry_has_no_figures_but_advantages(tiny: Callable[..., Config]) -> None:
+    """As older records have it, where `target_kl` ended the update before its first gradient step."""
+    step = recorded(tiny())
+    frozen = replace(step.frozen, entered=torch.zeros_like(step.frozen.entered))
+    step = replace(step, frozen=frozen)
     outcome = step.outcome()
     assert all(math.isnan(getattr(outcome, name)) for name in FIGURES)
     assert not outcome.policy_clips.any() and torch.equal(outcome.estimates.advantages, step.frozen.advantages)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from .errors import ConfigError
 
+BOS_MODES = ("auto", "on", "off")
 GROUPS = ("Run", "Sampling", "Rewards and KL", "PPO", "Optimisation", "Evaluation", "Models and data", "Machine")
 
 
@@ -87,13 +88,25 @@ class Config(BaseModel):
     output_max_length: int = _knob(
         16, "Sampling", "Longest continuation (included).", unit="tokens", live=True, label="longest response", ge=1, le=256
     )
+    bos: Literal["auto", "on", "off"] = _knob(
+        "auto",
+        "Sampling",
+        "The beginning-of-text token before each query: auto puts it where the policy's tokenizer does. It is not counted in the lengths.",
+        label="beginning-of-text token",
+    )
     temperature: float = _knob(
-        1.0, "Sampling", "Divides the logits before sampling: below 1 is bolder, above 1 is wilder.", live=True, gt=0, le=10
+        1.0,
+        "Sampling",
+        "Divides the logits before sampling: below 1 more predictable, above 1 more random.",
+        live=True,
+        ge=0.01,
+        le=10,
     )
     top_k: int = _knob(
         0,
         "Sampling",
-        "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction.",
+        "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction, so the KL is overstated: at k = 5 "
+        "it can read five times what it is.",
         unit="tokens",
         live=True,
         ge=0,
@@ -102,7 +115,8 @@ class Config(BaseModel):
     top_p: float = _knob(
         1.0,
         "Sampling",
-        "Draw among the likeliest tokens that hold this much probability. 1 is off. Ratios and KL ignore this restriction.",
+        "Draw among the likeliest tokens that hold this much probability. 1 is off. Ratios and KL ignore this restriction, so the KL "
+        "is overstated.",
         live=True,
         gt=0,
         le=1,
@@ -139,11 +153,11 @@ class Config(BaseModel):
     horizon: float = _knob(
         10_000.0,
         "Rewards and KL",
-        "How slowly the adaptive controller moves: in this many samples the coefficient changes by a fifth at most.",
+        "How slowly the adaptive controller moves: in this many samples, or in a step of more, the coefficient changes by a fifth at most.",
         unit="samples",
         live=True,
         label="KL horizon",
-        gt=0,
+        ge=1,
         le=1e9,
     )
 
@@ -235,8 +249,15 @@ class Config(BaseModel):
     query_dataset: str = _knob(
         "stanfordnlp/imdb",
         "Models and data",
-        "The reviews: builtin:reviews, a local folder, or a name on the Hugging Face Hub. Needs a column `text`.",
+        "The reviews: builtin:reviews, a local folder or data file (CSV, TSV, JSON, JSON lines, Parquet, text), or a name on the "
+        "Hugging Face Hub.",
         label="reviews",
+        min_length=1,
+    )
+    text_column: str = _knob(
+        "auto",
+        "Models and data",
+        "The column of the reviews that holds their text. auto takes `text`, else `review`, else the only column of text.",
         min_length=1,
     )
     positive_label: str = _knob(
@@ -247,6 +268,16 @@ class Config(BaseModel):
     )
     min_review_chars: int = _knob(
         200, "Models and data", "Only reviews longer than this give openings.", unit="characters", label="shortest review", ge=0, le=100_000
+    )
+
+    size_limit_mb: int = _knob(
+        10_000,
+        "Models and data",
+        "A model or a data set that is larger is neither downloaded nor read.",
+        unit="MB",
+        label="size limit of each source",
+        ge=1,
+        le=100_000_000,
     )
 
     # Machine

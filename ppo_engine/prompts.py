@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from .sources import BUILTIN_PREFIX, loading, locate
+from .decoding import BROKEN
+from .reviews import AUTO, read_texts
+from .sources import loading, locate, watch
 
 HELD_OUT_SEED = 20_170_720
 """Seeds the choice of held-out openings, the same in every run, so that runs can be compared."""
@@ -17,47 +20,55 @@ _CHARS_PER_TOKEN = 40
 """An opening of n tokens is tokenized from this many characters times n: far more than it needs, far less than a review."""
 
 
-def load_reviews(source: str, min_chars: int) -> tuple[list[str], list[str]]:
-    """Train and held-out review texts longer than `min_chars` characters. Without a split `test`, every tenth is held out."""
+@dataclass(frozen=True)
+class Reviews:
+    """Train and held-out review texts, and remarks on what was left out."""
+
+    train: list[str]
+    held_out: list[str]
+    remarks: list[str]
+
+
+def read_reviews(source: str, min_chars: int, text_column: str = AUTO) -> Reviews:
+    """The review texts longer than `min_chars` characters. Without a split `test`, every tenth is held out. Raises `SourceError`."""
     with loading("query_dataset", source):
-        place = locate("query_dataset", source)
-        splits = _read_builtin(Path(place)) if source.startswith(BUILTIN_PREFIX) else _read_dataset(place)
-        train = [text for text in splits["train"] if len(text) > min_chars]
-        held_out = [text for text in splits.get("test", ()) if len(text) > min_chars]
+        found = read_texts(Path(locate("query_dataset", source)), text_column, watch().limit_mb, watch().tell)
+        train = [text for text in found.by_split["train"] if len(text) > min_chars]
+        held_out = [text for text in found.by_split.get("test", ()) if len(text) > min_chars]
         if not held_out:
             train, held_out = [text for i, text in enumerate(train) if i % 10], train[::10]
         if not train or not held_out:
             raise ValueError(f"it has too few texts longer than min_review_chars = {min_chars} characters")
-    return train, held_out
+    return Reviews(train, held_out, [f"Reviews: {remark}" for remark in found.remarks])
 
 
-def _read_builtin(folder: Path) -> dict[str, list[str]]:
-    import pyarrow.parquet
-
-    return {path.stem: pyarrow.parquet.read_table(path, columns=["text"])["text"].to_pylist() for path in folder.glob("*.parquet")}
-
-
-def _read_dataset(place: str) -> dict[str, list[str]]:
-    import datasets
-
-    datasets.disable_progress_bars()
-    splits = datasets.load_dataset(place)
-    if "train" not in splits or "text" not in splits["train"].column_names:
-        raise ValueError("it needs a split `train` with a column `text`")
-    return {name: list(splits[name]["text"]) for name in ("train", "test") if name in splits}
+def load_reviews(source: str, min_chars: int) -> tuple[list[str], list[str]]:
+    """The same for whoever wants the train and the held-out texts alone."""
+    found = read_reviews(source, min_chars)
+    return found.train, found.held_out
 
 
 class Openings:
     """Draws the first few tokens of reviews, each review once per shuffled pass, each opening's length at random.
 
-    shortest, longest: bounds of the opening in tokens, both included. A review with fewer tokens gives what it has.
+    shortest, longest: bounds of the opening in tokens, both included. A review with fewer tokens gives what it has, and an opening
+    that would end within a character ends before it. begin: tokens that stand before every opening, and are not counted.
     """
 
-    def __init__(self, reviews: Sequence[str], tokenizer: Any, shortest: int, longest: int, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        reviews: Sequence[str],
+        tokenizer: Any,
+        shortest: int,
+        longest: int,
+        generator: torch.Generator,
+        begin: Sequence[int] = (),
+    ) -> None:
         self.reviews = reviews
         self.shortest, self.longest = shortest, longest
         self.generator = generator
         self._tokenizer = tokenizer
+        self._begin = list(begin)
         self.order: list[int] = []
 
     def draw(self, count: int) -> list[list[int]]:
@@ -68,4 +79,11 @@ class Openings:
         lengths = torch.randint(self.shortest, self.longest + 1, (count,), generator=self.generator).tolist()
         texts = [self.reviews[i][: _CHARS_PER_TOKEN * self.longest] for i in chosen]
         encoded = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        return [ids[:length] for ids, length in zip(encoded, lengths, strict=True)]
+        return [self._begin + self._opening(ids, length) for ids, length in zip(encoded, lengths, strict=True)]
+
+    def _opening(self, ids: list[int], length: int) -> list[int]:
+        """The first `length` tokens, or where they end within a character, fewer, or if there is but one character, all of its."""
+        for end in (*range(min(length, len(ids)), 0, -1), *range(length + 1, len(ids) + 1)):
+            if not self._tokenizer.decode(ids[:end], clean_up_tokenization_spaces=False).endswith(BROKEN):
+                return ids[:end]
+        return ids[:length]

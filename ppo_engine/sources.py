@@ -1,27 +1,112 @@
-"""Where models and reviews come from: a built-in name, a local folder, or a name on the Hugging Face Hub.
+"""Where models and reviews come from: a built-in name, a local folder or file, or a name on the Hugging Face Hub.
 
-One way for all three: `locate` turns a source into a path or a Hub name, and `loading` turns whatever goes wrong while it is
-read into a `SourceError` that names the field, the source, and what to do.
+One way for all: `locate` turns a source into a path here, downloading it if need be, and `loading` turns whatever goes wrong while it
+is read into a `SourceError` that names the field, the source, the cause, and what to do. `abandonable` keeps a run that loads able
+to end. Code that lies beside a model or in a data set is never run: nothing here imports any, or asks whether to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextvars
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
-from . import builtin
-from .errors import PPOEngineError, SourceError
+from . import builtin, hub
+from .errors import PPOEngineError, SourceError, StepAbandoned
+from .faults import adapter_base, model_fault
 
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_NAMES = ("policy", "classifier", "reviews")
-_PATIENCE_S = 5.0
+DATA = "query_dataset"
+"""The one field whose source is data; the others are models."""
+DEFAULT_LIMIT_MB = 10_000
+LOADER = "ppo-live loading"
+"""Name of the threads on which sources are loaded."""
+
 _OFFER = "To go on without the network, choose the preset tiny-reviews, which is built in."
+_POLL_S = 0.1
+T = TypeVar("T")
+
+
+@dataclass
+class Watch:
+    """What a loader tells and asks whoever waits for it."""
+
+    stage: str = ""
+    limit_mb: int = DEFAULT_LIMIT_MB
+    abandoned: threading.Event = field(default_factory=threading.Event)
+
+    def tell(self, stage: str = "") -> None:
+        """Says what is going on. Raises `StepAbandoned` where nobody waits any more."""
+        self.stage = stage or self.stage
+        if self.abandoned.is_set():
+            raise StepAbandoned("loading was abandoned because the run had to end")
+
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_located: ContextVar[str] = ContextVar("located", default="")
+"""What `locate` found last within `loading`."""
+
+
+def watch() -> Watch:
+    """The one of the load under way on this thread; one that nobody looks at elsewhere."""
+    return _watch.get() or Watch()
+
+
+def abandonable(stage: str, work: Callable[[], T], tell: Callable[[str], None], limit_mb: int = DEFAULT_LIMIT_MB) -> T:
+    """The result of `work`, done on a thread of its own while `tell` is called ten times a second with what is going on.
+
+    What `tell` raises (`StepAbandoned`, where the run has to end) leaves the thread to itself: it may be stuck in a disk or a library
+    that never returns. limit_mb: the largest source that `work` may download or read.
+    """
+    mine, outcome = Watch(stage, limit_mb), _Outcome[T]()
+    context = contextvars.copy_context()
+    context.run(_watch.set, mine)
+    thread = threading.Thread(target=context.run, args=(outcome.get, work), name=LOADER, daemon=True)
+    tell(stage)
+    thread.start()
+    try:
+        while not outcome.done.wait(_POLL_S):
+            tell(mine.stage)
+    except BaseException:
+        mine.abandoned.set()
+        raise
+    thread.join()
+    return outcome.result()
+
+
+class _Outcome(Generic[T]):
+    """What a thread's work came to."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+
+    def get(self, work: Callable[[], T]) -> None:
+        try:
+            self._value.append(work())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.done.set()
+
+    def result(self) -> T:
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._value.pop()
+        finally:
+            self._error = None  # its traceback holds on to what was loaded
 
 
 def locate(field: str, source: str) -> str:
-    """The folder that `source` names, or `source` itself where it is a name for the Hub. Built-in files are checked first."""
+    """The folder here that `source` names, or for data the file; what is on the Hub is downloaded first. Built-in files are checked."""
     if source.startswith(BUILTIN_PREFIX):
         name = source.removeprefix(BUILTIN_PREFIX)
         if name not in BUILTIN_NAMES:
@@ -29,11 +114,31 @@ def locate(field: str, source: str) -> str:
             raise SourceError(f"{field} = {source}: there is no such built-in; allowed: {allowed}")
         builtin.verify()
         return str(builtin.ASSETS / name)
-    if _is_folder(source):
-        return str(Path(source).expanduser())
-    if source.startswith((".", "/", "~")) or source.count("/") > 1:
-        raise SourceError(f"{field} = {source}: there is no such folder; give an existing folder or a name on the Hugging Face Hub")
-    return source
+    path = Path(source).expanduser()
+    if path.exists():
+        _refuse_what_is_no_folder(field, source, path)
+    elif source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
+        or_file = " or file" if field == DATA else ""
+        raise SourceError(
+            f"{field} = {source}: there is no such folder{or_file}; give an existing folder{or_file} or a name on the Hugging Face Hub"
+        )
+    else:
+        path = hub.download("datasets" if field == DATA else "models", source, watch().limit_mb, watch().tell)
+    if field != DATA and (base := adapter_base(path)):
+        raise SourceError(
+            f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, merge them with "
+            "merge_and_unload(), save the result with save_pretrained, and give that folder"
+        )
+    _located.set(str(path))
+    return str(path)
+
+
+def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:
+    if path.is_dir() or (field == DATA and path.is_file()):
+        return
+    if path.is_file():
+        raise SourceError(f"{field} = {source}: this is a file; give the folder that holds the model, {path.parent}")
+    raise SourceError(f"{field} = {source}: it is neither a folder nor a file")
 
 
 @contextmanager
@@ -43,63 +148,30 @@ def loading(field: str, source: str) -> Iterator[None]:
 
     from .machine import is_out_of_memory
 
+    _located.set("")
     logging.disable_progress_bar()  # a library's bar would be drawn over the command line's own
     try:
-        with _offline_if_the_hub_is_out_of_reach(source):
-            yield
+        yield
     except PPOEngineError:
         raise
+    except hub.HubError as error:
+        raise SourceError(
+            f"{field} = {source}: it is neither built in nor a folder here, and not to be had from the Hugging Face Hub: {error}. {_OFFER}"
+        ) from error
     except Exception as error:
-        # Deliberately broad: transformers, datasets, safetensors and httpx each raise their own kinds for the same few causes.
+        # Deliberately broad: transformers, pyarrow, safetensors and torch each raise their own kinds for the same few causes.
         if is_out_of_memory(error):
             raise
         raise SourceError(_explanation(field, source, error)) from error
 
 
-@contextmanager
-def _offline_if_the_hub_is_out_of_reach(source: str) -> Iterator[None]:
-    """Without a network the Hub's clients retry for a minute before they use what they have or give up; in offline mode, at once."""
-    from huggingface_hub import constants
-
-    if _is_local(source) or constants.HF_HUB_OFFLINE or _hub_answers(constants.ENDPOINT):
-        yield
-        return
-    import datasets.config  # before the switch, which it copies when it is first imported
-
-    switches: tuple[Any, ...] = (constants, datasets.config)
-    before = [switch.HF_HUB_OFFLINE for switch in switches]
-    try:
-        for switch in switches:
-            switch.HF_HUB_OFFLINE = True
-        yield
-    finally:
-        for switch, value in zip(switches, before, strict=True):
-            switch.HF_HUB_OFFLINE = value
-
-
-def _hub_answers(endpoint: str) -> bool:
-    from huggingface_hub import get_session
-
-    try:
-        get_session().head(endpoint, timeout=_PATIENCE_S)
-    except Exception:  # each version of the client has another HTTP library, with errors of its own
-        return False
-    return True
-
-
-def _is_local(source: str) -> bool:
-    return source.startswith(BUILTIN_PREFIX) or _is_folder(source)
-
-
-def _is_folder(source: str) -> bool:
-    return Path(source).expanduser().is_dir()
-
-
 def _explanation(field: str, source: str, error: Exception) -> str:
+    """Why a source that is there cannot be loaded: what its folder shows, else what was raised."""
     detail = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-    if _is_local(source):
-        return f"{field} = {source}: the folder is there but could not be loaded; a file is missing or damaged ({detail}). {_OFFER}"
-    return (
-        f"{field} = {source}: it is neither built in nor a folder here, and it could not be loaded from the Hugging Face Hub: "
-        f"no network, no such name, not public, or not what is needed here ({detail}). {_OFFER}"
-    )
+    if field == DATA:
+        return f"{field} = {source}: {detail}. {_OFFER}"
+    try:
+        fault = model_fault(Path(_located.get())) if _located.get() else ""
+    except OSError:
+        fault = ""
+    return f"{field} = {source}: {fault or f'it is there but could not be loaded ({detail})'}. {_OFFER}"

@@ -92,12 +92,8 @@ def test_without_a_test_split_every_tenth_review_is_held_out(tmp_path: Path) -> 
     assert not set(train) & set(held_out) and len(train) + len(held_out) == 25
 
 
-@pytest.mark.parametrize(("column", "min_chars", "words"), [
-    ("review", 0, "column `text`"),
-    ("text", 10_000, "min_review_chars = 10000"),
-])  # fmt: skip
-def test_reviews_that_are_of_no_use_are_refused(tmp_path: Path, column: str, min_chars: int, words: str) -> None:
-    pyarrow.parquet.write_table(pa.table({column: reviews("train", 25)}), tmp_path / "train.parquet")
-    with pytest.raises(SourceError, match=words) as caught:
-        load_reviews(str(tmp_path), min_chars)
+def test_too_few_reviews_are_refused(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pa.table({"text": reviews("train", 25)}), tmp_path / "train.parquet")
+    with pytest.raises(SourceError, match="min_review_chars = 10000") as caught:
+        load_reviews(str(tmp_path), 10_000)
     assert str(caught.value).startswith(f"query_dataset = {tmp_path}: ")

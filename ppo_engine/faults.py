@@ -1,0 +1,108 @@
+"""Why a folder cannot be loaded as a model, by looking at its files: asked when loading has failed, to name the true cause."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model")
+_OTHERS_WEIGHTS = {".h5": "TensorFlow", ".msgpack": "Flax", ".gguf": "GGUF", ".onnx": "ONNX", ".pt": "a bare torch file"}
+_MOST_NAMED = 5
+
+
+def adapter_base(folder: Path) -> str:
+    """The base model's name where the folder holds a PEFT adapter alone; "" where it does not."""
+    if (folder / "config.json").exists() or not (folder / "adapter_config.json").is_file():
+        return ""
+    try:
+        settings = _json(folder / "adapter_config.json")
+    except ValueError:
+        settings = {}
+    return str(settings.get("base_model_name_or_path") or "another model")
+
+
+def model_fault(folder: Path) -> str:
+    """What is missing or damaged in a model's folder, and what to do about it; "" where nothing catches the eye."""
+    return next(_faults(folder), "")
+
+
+def _faults(folder: Path) -> Iterator[str]:
+    names = sorted(path.name for path in folder.iterdir())
+    for name in names:
+        if (folder / name).is_file() and _starts_with(folder / name, b"version https://git-lfs"):
+            yield f"its file {name} is a Git LFS pointer, not the file itself: run `git lfs pull` in that folder"
+    if "config.json" not in names:
+        yield _no_config(folder, names)
+    yield from _damaged_json(folder, names)
+    yield from _weight_faults(folder, names)
+    if not any(name in names for name in _TOKENIZERS):
+        yield "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
+
+
+def _no_config(folder: Path, names: list[str]) -> str:
+    inside = [path.name for path in folder.iterdir() if (path / "config.json").is_file()][:_MOST_NAMED]
+    if inside:
+        return f"it has no config.json, but a folder in it has: give {folder / inside[0]}" + (" or another of them" if inside[1:] else "")
+    held = f"it holds {', '.join(names[:_MOST_NAMED])}{', …' if names[_MOST_NAMED:] else ''}" if names else "it is empty"
+    return f"it has no config.json, so it is no model's folder ({held}): give the folder that save_pretrained wrote"
+
+
+def _damaged_json(folder: Path, names: list[str]) -> Iterator[str]:
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", *_INDEXES):
+        if name in names:
+            try:
+                _json(folder / name)
+            except ValueError as error:
+                yield f"its file {name} is damaged ({error}): copy or download it again"
+            except OSError as error:
+                yield f"its file {name} cannot be read ({error.strerror}): look at its permissions"
+
+
+def _weight_faults(folder: Path, names: list[str]) -> Iterator[str]:
+    shards: set[str] = set()
+    for index in _INDEXES:
+        if index in names:
+            shards |= set(map(str, _json(folder / index).get("weight_map", {}).values()))
+    if missing := sorted(shards - set(names)):
+        yield f"it lacks {', '.join(missing[:_MOST_NAMED])}, which its index names: copy or download the folder again, whole"
+    weights = [name for name in names if name in _WEIGHTS or name in shards]
+    if not weights:
+        other = next((kind for suffix, kind in _OTHERS_WEIGHTS.items() if any(name.endswith(suffix) for name in names)), "")
+        found = f"; those it has are of {other}, which is not read here" if other else ""
+        yield f"it has no weights (model.safetensors or pytorch_model.bin){found}: save the model again with save_pretrained"
+    for name in weights:
+        if damage := _damage(folder / name):
+            yield f"its file {name} is damaged ({damage}): copy or download it again"
+
+
+def _damage(weights: Path) -> str:
+    """What is wrong with a file of weights; "" for nothing that its beginning and its size show."""
+    if weights.suffix != ".safetensors":
+        return "" if _starts_with(weights, b"PK") or _starts_with(weights, b"\x80") else "it is no file that torch saved"
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(weights, framework="pt"):
+            return ""
+    except (SafetensorError, OSError, ValueError) as error:
+        return str(error).strip().splitlines()[0][:200]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A file's JSON object. Raises `ValueError`, bytes that are no text included."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
+
+
+def _starts_with(path: Path, beginning: bytes) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(beginning)) == beginning
+    except OSError:
+        return False

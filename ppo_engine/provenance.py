@@ -1,0 +1,119 @@
+"""Fingerprints of what a run really loaded, so that it never goes on with other models or data without a word.
+
+Of what is in memory, not of files: the same weights in another file are the same, and a file that changed while it was read is not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+CHANGED_BY = {
+    "reward_model": ("classifier.weights", "classifier.configuration", "classifier.tokenizer"),
+    "query_dataset": ("reviews.texts",),
+    "text_column": ("reviews.texts",),
+    "min_review_chars": ("reviews.texts",),
+}
+"""Which fingerprints a branch changes on purpose, by the setting that does."""
+
+_PASSING = ("transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype")
+"""What a model's configuration says of a file or a library, not of the model."""
+
+
+def of_model(name: str, model: Any, tokenizer: Any) -> dict[str, str]:
+    """Fingerprints of a model's weights, its configuration and its tokenizer, as `name.weights` and so on."""
+    settings = {key: value for key, value in model.config.to_diff_dict().items() if key not in _PASSING}
+    return {
+        f"{name}.weights": _weights(model),
+        f"{name}.configuration": _digest([json.dumps(settings, sort_keys=True, default=str).encode()]),
+        f"{name}.tokenizer": _tokenizer(tokenizer),
+    }
+
+
+def of_reviews(train: Iterable[str], held_out: Iterable[str]) -> dict[str, str]:
+    """The fingerprint of both splits' texts, in their order."""
+    texts = (text.encode("utf-8", "surrogatepass") for split in (train, [""], held_out) for text in split)
+    return {"reviews.texts": _digest(texts)}
+
+
+def machine(device: Any, threads: int) -> dict[str, str]:
+    """What beside models, data, settings and journal decides a run's last digits."""
+    import torch
+
+    kind = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
+    return {"torch": torch.__version__, "threads": str(threads), "cpu": _cpu(), "device": f"{device.type} {kind}".strip()}
+
+
+def changes(recorded: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """What differs of what is recorded, by name, in words: {"policy": "its weights differ from those that the run began with"}."""
+    parts: dict[str, list[str]] = {}
+    for key, value in recorded.items():
+        if key in found and found[key] != value:
+            name, _, part = key.partition(".")
+            parts.setdefault(name, []).append(part)
+    return {name: f"its {' and '.join(differ)} {_verb(differ)} that the run began with" for name, differ in parts.items()}
+
+
+def machine_changes(recorded: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """How this machine differs from the one that the run began on, in a sentence; "" where it does not."""
+    differ = [f"{name} was {old} and is {now[name]}" for name, old in recorded.items() if now.get(name, old) != old]
+    return f"The last digits may differ from those of the run's beginning: {', '.join(differ)}." if differ else ""
+
+
+def _verb(parts: list[str]) -> str:
+    return "differ from those" if len(parts) > 1 or parts[0].endswith("s") else "differs from the one"
+
+
+def _weights(model: Any) -> str:
+    import torch
+
+    seen: set[tuple[int, Any]] = set()
+
+    def each() -> Iterable[Any]:
+        for name, tensor in sorted(model.state_dict().items()):
+            identity = tensor.data_ptr(), tuple(tensor.shape)
+            if tensor.numel() and identity in seen:
+                continue  # tied: hashed under its first name
+            seen.add(identity)
+            plain = tensor.detach().cpu().contiguous()
+            yield f"{name} {plain.dtype} {tuple(plain.shape)}".encode()
+            yield memoryview(plain.flatten().view(torch.uint8).numpy())
+
+    return _digest(each())
+
+
+def _tokenizer(tokenizer: Any) -> str:
+    """Of how it cuts texts and which tokens are special. Padding and truncation are set at each call, and do not count."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        rules: Any = sorted(tokenizer.get_vocab().items())
+    else:
+        rules = {key: value for key, value in json.loads(backend.to_str()).items() if key not in ("padding", "truncation")}
+    special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
+    whole = [type(tokenizer).__name__, rules, special, min(tokenizer.model_max_length, 10**9)]
+    return _digest([json.dumps(whole, sort_keys=True, default=str).encode()])
+
+
+def _digest(parts: Iterable[Any]) -> str:
+    found = hashlib.blake2b(digest_size=20)
+    for part in parts:
+        found.update(len(part).to_bytes(8, "little"))
+        found.update(part)
+    return found.hexdigest()
+
+
+def _cpu() -> str:
+    """The kind of CPU, and which of its vector instructions are used."""
+    import torch
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"

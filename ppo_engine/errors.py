@@ -42,6 +42,17 @@ class CanaryError(SourceError):
     """The classifier scores a canary sentence the wrong way round."""
 
 
+class ChangedSourcesError(SourceError):
+    """Models or data are not those that the run began with. `changed`: what, and how it differs, by name."""
+
+    def __init__(self, changed: dict[str, str]) -> None:
+        self.changed = changed
+        super().__init__(
+            f"{'; '.join(f'{name}: {how}' for name, how in changed.items())}. Put back what the run began with, or accept the change "
+            "(--accept-changed on the command line): the run then goes on, and its journal says so."
+        )
+
+
 class DeviceError(PPOEngineError):
     """The device asked for does not exist on this machine."""
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from . import checkpoints
 from .checkpoints import Checkpoint
-from .errors import CheckpointError
+from .errors import ChangedSourcesError, CheckpointError
+from .provenance import changes, machine_changes
 from .records import StepRecord, first_difference
 from .store import RunReader
 from .trainer import Trainer
@@ -20,7 +21,9 @@ from .trainer import Trainer
 class JournaledTrainer:
     """The trainer of the run in `folder`, at `checkpoint`, or at the run's beginning for None. Loads the models.
 
-    on_stage, interrupted: as in `Trainer`.
+    on_stage, interrupted: as in `Trainer`. accept_changed: go on with other models or data than those recorded, which is otherwise a
+    `ChangedSourcesError`; `changed` says which they were. from_the_start: compare with what the run began with, whatever was
+    accepted since. remarks: what a person should know of what was loaded, and of a machine that is another than at the beginning.
     """
 
     def __init__(
@@ -29,6 +32,8 @@ class JournaledTrainer:
         checkpoint: Checkpoint | None,
         on_stage: Callable[[str], None] = lambda stage: None,
         interrupted: Callable[[], bool] = lambda: False,
+        accept_changed: bool = False,
+        from_the_start: bool = False,
     ) -> None:
         self.reader = RunReader(folder)
         self.step = -1 if checkpoint is None else checkpoint.step
@@ -40,6 +45,12 @@ class JournaledTrainer:
         self.trainer = Trainer(self.reader.config_after(version), on_stage, interrupted)
         self.trainer.config_version = version
         self.trainer.load()
+        recorded = info.fingerprints if from_the_start else self.reader.fingerprints()
+        self.changed = changes(recorded, self.trainer.fingerprints)
+        if self.changed and not accept_changed:
+            raise ChangedSourcesError(self.changed)
+        elsewhere = machine_changes(info.machine, self.trainer.machine)
+        self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
         if checkpoint is not None:
             on_stage(f"restoring step {checkpoint.step}")
             checkpoint.restore(self.trainer)
@@ -73,13 +84,24 @@ class JournaledTrainer:
             yield record, first_difference(recorded[record.step], record.metrics)
 
 
-def replay(folder: Path, on_record: Callable[[StepRecord], None] = lambda record: None) -> str:
+def replay(
+    folder: Path,
+    on_record: Callable[[StepRecord], None] = lambda record: None,
+    accept_changed: bool = False,
+    on_remark: Callable[[str], None] = lambda remark: None,
+) -> str:
     """Runs a run again from its first configuration, seed and journal. Returns "" where every step is the same, else the first
     step and metric that differ. A branch is replayed from the checkpoint it began with. Changes nothing in `folder`.
+
+    Raises `ChangedSourcesError` where models or data are not those that the run began with, unless that is accepted. `on_remark` is
+    told what else differs from the run's beginning.
     """
     info = RunReader(folder).info()
     first = next((one for one in checkpoints.list_checkpoints(folder) if one.step == info.parent_step), None) if info.parent else None
-    for record, difference in JournaledTrainer(folder, first).take_again():
+    course = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
+    for remark in (*(f"{name}: {how}" for name, how in course.changed.items()), *course.remarks):
+        on_remark(remark)
+    for record, difference in course.take_again():
         on_record(record)
         if difference:
             return f"step {record.step}: {difference}"

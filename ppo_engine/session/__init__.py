@@ -18,8 +18,9 @@ from typing import Any
 from .. import checkpoints
 from ..config import Config
 from ..errors import ConfigError, RunBusyError, StoreError
+from ..provenance import CHANGED_BY
 from ..records import StepRecord
-from ..store import ENDED, RunReader, RunStore, ask_job, mark_branch, submit
+from ..store import ENDED, RunReader, RunStore, ask_job, mark_branch, refuse_without_owner, submit
 from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
 
@@ -70,15 +71,26 @@ def start(config: Config, preset: str, runs: Path) -> Session:
     return _begin(lambda: create(config, preset, runs))
 
 
-def resume(folder: Path) -> Session:
-    """Takes up a run that stopped, failed or was interrupted, on a background thread. Raises `RunBusyError` and `StoreError`."""
+def resume(folder: Path, accept_changed: bool = False) -> Session:
+    """Takes up a run that stopped, failed or was interrupted, on a background thread. Raises `RunBusyError` and `StoreError`.
+
+    accept_changed: go on though models or data are not those that the run began with. Without it such a run fails, and
+    `RunReader.changed_sources` says what differs.
+    """
+
     # Under the lock that `_begin` holds, no session of this process is on: if one had this run, it has given it up.
-    return _begin(lambda: reopen(folder, abandoned=_current is not None and _current.folder == folder))
+    def make() -> tuple[Path, RunOwner]:
+        return reopen(folder, abandoned=_current is not None and _current.folder == folder, accept_changed=accept_changed)
+
+    return _begin(make)
 
 
-def branch(parent: Path, step: int, changes: dict[str, Any], runs: Path) -> Session:
-    """Starts a new run from a checkpoint of `parent` with changed settings. Raises as `start` does, and `ConfigError`."""
-    return _begin(lambda: fork(parent, step, changes, runs))
+def branch(parent: Path, step: int, changes: dict[str, Any], runs: Path, accept_changed: bool = False) -> Session:
+    """Starts a new run from a checkpoint of `parent` with changed settings. Raises as `start` does, and `ConfigError`.
+
+    accept_changed: as in `resume`; what `changes` changes on purpose is never a surprise.
+    """
+    return _begin(lambda: fork(parent, step, changes, runs, accept_changed=accept_changed))
 
 
 def _begin(make: Callable[[], tuple[Path, RunOwner]]) -> Session:
@@ -109,8 +121,7 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
     Raises `StoreError` where it can never be obeyed or another process owns the run, `ConfigError` for an edit that cannot be.
     """
     info = RunReader(folder).info()
-    if not info.alive:
-        raise StoreError(f"{kind}: the run has {info.state}; resume it, branch it, or start a new one")
+    refuse_without_owner(info, kind)
     if not info.owner.is_this_process:
         raise StoreError(f"{info.name} belongs to {info.owner.name}: it can be watched here, and is controlled there")
     if kind == "edit":
@@ -161,24 +172,39 @@ def create(
 
 
 def reopen(
-    folder: Path, on_record: OnRecord = lambda record: None, attended: bool = True, abandoned: bool = False
+    folder: Path,
+    on_record: OnRecord = lambda record: None,
+    attended: bool = True,
+    abandoned: bool = False,
+    accept_changed: bool = False,
 ) -> tuple[Path, RunOwner]:
-    """A run that stopped, failed or was interrupted, and the owner that will take it up where it ended. abandoned: see `RunStore`."""
+    """A run that stopped, failed or was interrupted, and the owner that will take it up where it ended.
+
+    abandoned: see `RunStore`; accept_changed: see `resume`.
+    """
     info = RunReader(folder).info()
     if info.last_step >= info.config.steps:
         raise ConfigError([f"steps = {info.config.steps}: {info.name} has taken them all; branch it with more of them"])
-    return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended)
+    return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended, accept_changed)
 
 
 def fork(
-    parent: Path, step: int, changes: dict[str, Any], runs: Path, on_record: OnRecord = lambda record: None, attended: bool = True
+    parent: Path,
+    step: int,
+    changes: dict[str, Any],
+    runs: Path,
+    on_record: OnRecord = lambda record: None,
+    attended: bool = True,
+    accept_changed: bool = False,
 ) -> tuple[Path, RunOwner]:
     """A new run that goes on from the checkpoint of `parent` at `step`, with changed settings, and its owner."""
-    info, config = RunReader(parent).info(), branched_config(parent, step, changes)
+    reader, config = RunReader(parent), branched_config(parent, step, changes)
+    info = reader.info()
     found = next(one for one in checkpoints.list_checkpoints(parent) if one.step == step)
     found.verify()
     home, run_id, name = _new_home(runs)
-    store = RunStore.create(home, run_id, name, info.preset, config, info.id, step)
+    kept = _kept_fingerprints(reader.fingerprints(step), found.config, config)
+    store = RunStore.create(home, run_id, name, info.preset, config, info.id, step, kept)
     try:
         checkpoints.copy_to(found, home)
         mark_branch(parent, step, run_id, name)
@@ -186,7 +212,13 @@ def fork(
         store.close()
         shutil.rmtree(home, ignore_errors=True)
         raise
-    return home, RunOwner(store, on_record, attended)
+    return home, RunOwner(store, on_record, attended, accept_changed)
+
+
+def _kept_fingerprints(recorded: dict[str, str], before: Config, after: Config) -> dict[str, str]:
+    """Those of a parent that hold for its branch: all but of what the branch changes on purpose."""
+    new = [key for name, keys in CHANGED_BY.items() if getattr(before, name) != getattr(after, name) for key in keys]
+    return {key: value for key, value in recorded.items() if key not in new}
 
 
 def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:

@@ -9,16 +9,19 @@ those of steps that it takes again. So a run that is taken up at a checkpoint re
 from __future__ import annotations
 
 import gc
+import json
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from .. import checkpoints
 from ..config import Config
-from ..errors import ConfigError, NumericalError, PPOEngineError, StepAbandoned, StoreError
+from ..errors import ChangedSourcesError, ConfigError, NumericalError, PPOEngineError, StepAbandoned, StoreError
 from ..records import StepRecord
+from ..sources import abandonable
 from ..store import RunReader, RunStore, requeue_jobs
 from ..store.ownership import HEARTBEAT_S
 
@@ -34,9 +37,18 @@ _QUICK_S = 1.0
 
 
 class RunOwner:
-    """Trains one run into its store. `nudge` wakes it when there is a new command; `quit` ends it within seconds."""
+    """Trains one run into its store. `nudge` wakes it when there is a new command; `quit` ends it within seconds.
 
-    def __init__(self, store: RunStore, on_record: Callable[[StepRecord], None] = lambda record: None, attended: bool = True) -> None:
+    accept_changed: go on though models or data are not those recorded; that is journalled.
+    """
+
+    def __init__(
+        self,
+        store: RunStore,
+        on_record: Callable[[StepRecord], None] = lambda record: None,
+        attended: bool = True,
+        accept_changed: bool = False,
+    ) -> None:
         self.store = store
         self.course: JournaledTrainer | None = None
         self.reader = RunReader(store.folder)
@@ -46,6 +58,7 @@ class RunOwner:
         self.unheard = False  # whether the store could not even take the trouble down
         self.failure: type[Exception] | None = None
         self._on_record = on_record
+        self._accept_changed = accept_changed
         self._attended = attended  # whether somebody may resume a run that paused by itself
         self._nudged = threading.Event()
         self._quit_by: float | None = None
@@ -54,6 +67,7 @@ class RunOwner:
         self._stop = False
         self._seconds_per_step = 0.0
         self._again = ""  # what is said instead of a step's phases while recorded steps are taken again
+        self._stage = ""
         self._beaten = 0.0
         self._checkpoint_took_s = 0.0
 
@@ -93,17 +107,44 @@ class RunOwner:
 
     def _take_up(self, pause_because: str = "") -> None:
         """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was recorded after it."""
-        from ..journal import JournaledTrainer
-
         self.course = None
         _collect()
-        found = checkpoints.newest_sound(self.store.folder)
-        self.course = JournaledTrainer(self.store.folder, found, self._on_stage, self._must_give_up)
+        self.course = self._loaded(checkpoints.newest_sound(self.store.folder))
+        self._journal_sources(self.course)
         different = self._take_again(self.course)
         because = pause_because or different
         if not self._must_end:
             state = "paused" if self._pause_when_loaded or because else "running"
             self._change_state(state, device=str(self.course.trainer.accelerator.device), stage="", error=because)
+
+    def _loaded(self, checkpoint: checkpoints.Checkpoint | None) -> JournaledTrainer:
+        """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the run fails of it."""
+        journal = abandonable("importing", lambda: import_module("ppo_engine.journal"), self._wait)
+        try:
+            course: JournaledTrainer = journal.JournaledTrainer(
+                self.store.folder, checkpoint, self._on_stage, self._must_give_up, self._accept_changed
+            )
+        except ChangedSourcesError as error:
+            self.store.update_run(changed=json.dumps(error.changed))
+            raise
+        return course
+
+    def _wait(self, stage: str) -> None:
+        if self._must_give_up():
+            raise StepAbandoned("loading was abandoned because the run had to end")
+        self._on_stage(stage)
+
+    def _journal_sources(self, course: JournaledTrainer) -> None:
+        """Records what the run is trained on, and journals what a person should know of it, once."""
+        trainer = course.trainer
+        if course.changed:
+            self.store.event(self._recorded, "accepted", {"changed": course.changed, "fingerprints": dict(trainer.fingerprints)})
+        self._accept_changed = False  # what changes after this was not accepted
+        self.store.keep_sources(trainer.fingerprints, trainer.machine)
+        known = {event["payload"].get("message") for event in self.reader.events() if event["kind"] == "remark"}
+        for remark in course.remarks:
+            if remark not in known:
+                self.store.event(self._recorded, "remark", {"message": remark})
 
     def _take_again(self, course: JournaledTrainer) -> str:
         """Takes the steps again that were recorded after the checkpoint. Those recorded stay; returns how the first differs that does."""
@@ -300,14 +341,18 @@ class RunOwner:
         return named if began is None else named | {began}
 
     def _change_state(self, state: str, **fields: Any) -> None:
-        self.state = state
+        self.state, self._stage = state, ""
         self.store.enter_state(state, self._step, **fields)
 
     def _on_stage(self, stage: str) -> None:
         self._beat()
-        if self.state == "loading":
-            self._obey()
-            self.store.update_run(stage=self._again or stage)
+        if self.state != "loading":
+            return
+        self._obey()
+        shown = self._again or stage
+        if shown != self._stage:  # while a load goes on this is called ten times a second
+            self._stage = shown
+            self.store.update_run(stage=shown)
 
     def _must_give_up(self) -> bool:
         """Whether to abandon what is under way: loading at once when asked to stop, a step when its time is up."""

@@ -7,7 +7,7 @@ asks for something by `submit`, a row in the command table that the owner applie
 from .jobs import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
 from .ownership import Owner
 from .reader import Edit, RunInfo, RunReader, StepRow, list_runs
-from .requests import add_note, describe, mark_branch, submit
+from .requests import add_note, describe, mark_branch, refuse_without_owner, submit
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, STATES
 from .writer import RunStore
 
@@ -32,6 +32,7 @@ __all__ = [
     "mark_branch",
     "newest_job",
     "read_job",
+    "refuse_without_owner",
     "requeue_jobs",
     "submit",
     "take_job",

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import StoreError
 from .requests import writing
-from .schema import reading
+from .schema import or_damaged, reading
 from .writer import now
 
 
@@ -38,7 +38,8 @@ def take_job(folder: Path) -> Job | None:
             "update jobs set state = 'working' where id = (select min(id) from jobs where state = 'queued') "
             "returning id, kind, payload, state, result"
         ).fetchone()
-    return None if row is None else _job(row)
+        with or_damaged(folder):
+            return None if row is None else _job(row)
 
 
 def finish_job(folder: Path, number: int, result: dict[str, Any]) -> None:
@@ -58,9 +59,9 @@ def read_job(folder: Path, number: int) -> Job:
     """A job and its answer."""
     with reading(folder) as connection:
         row = connection.execute("select id, kind, payload, state, result from jobs where id = ?", (number,)).fetchone()
-    if row is None:
-        raise StoreError(f"{folder.name}: there is no job {number}")
-    return _job(row)
+        if row is None:
+            raise StoreError(f"{folder.name}: there is no job {number}")
+        return _job(row)
 
 
 def newest_job(folder: Path, kind: str) -> int | None:

@@ -67,9 +67,23 @@ def _started(pid: int) -> float | None:
         return None
 
 
-def myself() -> dict[str, Any]:
-    """The columns of the run's row that make this process its owner."""
+def file_identity(path: Path) -> str:
+    """Tells a file from any copy of it, wherever either is moved to on its disk; "" where the file system has no such thing."""
+    found = path.stat()
+    return f"{found.st_dev}:{found.st_ino}" if found.st_ino else ""
+
+
+def owns(owner: Owner, owner_file: str, database: Path) -> bool:
+    """Whether that owner works on this very file, and not on one that it was copied from while the run was on."""
+    if not owner_file or not owner.is_here:
+        return True
+    return file_identity(database) in ("", owner_file)
+
+
+def myself(database: Path) -> dict[str, Any]:
+    """The columns of the run's row that make this process its owner; `database`: the run's file, or what will be renamed to it."""
     return {
+        "owner_file": file_identity(database),
         "owner_pid": os.getpid(),
         "owner_started": _started(os.getpid()),
         "owner_host": platform.node(),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ import pyarrow as pa
 from ..config import Config
 from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
-from .ownership import Owner
-from .schema import DATABASE, ENDED, reading
+from .checks import RUN, check, step_rows
+from .ownership import Owner, owns
+from .schema import DATABASE, ENDED, STATES, or_damaged, reading
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class RunInfo:
     """The run's own row. `state` is one of STATES, or `interrupted` where the owner died without ending the run.
 
     config: what is in force now; start_config: what the run began with; config_version: edits between the two.
+    copy_of: the run's own identity where its folder has another name, as a copy has: id is then the folder's, and the name says so.
+    fingerprints, machine: of the models and data that the run began with, and of what else decides its last digits; empty in old runs.
     """
 
     id: str
@@ -47,6 +52,9 @@ class RunInfo:
     parent_step: int | None
     tags: tuple[str, ...]
     remark: str
+    copy_of: str = ""
+    fingerprints: Mapping[str, str] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def alive(self) -> bool:
@@ -74,64 +82,91 @@ class StepRow:
 
 
 class RunReader:
-    """Reads one run's folder."""
+    """Reads one run's folder. Whatever is damaged in it, nothing but `StoreError` is raised."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
+        self._snapshot: sqlite3.Connection | None = None
+
+    @contextmanager
+    def snapshot(self) -> Iterator[RunReader]:
+        """A reader whose calls all see the run as it was at one moment, for an export; to be held for seconds, not longer."""
+        with reading(self.folder) as connection:
+            connection.execute("begin")
+            frozen = RunReader(self.folder)
+            frozen._snapshot = connection
+            yield frozen
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if self._snapshot is None:
+            with reading(self.folder) as connection:
+                yield connection
+        else:
+            with or_damaged(self.folder):
+                yield self._snapshot
 
     def info(self) -> RunInfo:
         """The run's row as it stands."""
-        with reading(self.folder) as connection:
-            connection.row_factory = sqlite3.Row
-            row = connection.execute("select *, coalesce((select max(step) from steps), -1) as last_step from run").fetchone()
-            edits = [json.loads(one["payload"]) for one in connection.execute("select payload from events where kind = 'edit' order by id")]
-        if row is None:
-            raise StoreError(f"{self.folder}: the run was never begun")
-        try:
-            return self._info(row, edits)
-        except (ValueError, KeyError) as error:
-            raise StoreError(f"{self.folder}: written by another version of ppo-live, or damaged ({error})") from error
+        with self._reading() as connection:
+            cursor = connection.execute("select *, coalesce((select max(step) from steps), -1) as last_step from run")
+            names, row = [column[0] for column in cursor.description], cursor.fetchone()
+            if row is None:
+                raise StoreError(f"{self.folder}: the run was never begun")
+            columns = dict(zip(names, row, strict=True))
+            check(connection.execute(RUN).fetchall(), columns["digest"], "its configuration is")
+            edits = [event["payload"] for event in self._events(connection, "kind = 'edit'")]
+            return self._info(columns, edits)
 
-    def _info(self, row: sqlite3.Row, edits: list[dict[str, Any]]) -> RunInfo:
+    def _info(self, row: dict[str, Any], edits: list[dict[str, Any]]) -> RunInfo:
         state, owner = row["state"], Owner(row["owner_pid"], row["owner_started"], row["owner_host"], row["heartbeat"])
-        if state not in ENDED and not owner.lives:
+        if state not in STATES:
+            raise ValueError(f"state {state!r}")
+        if state not in ENDED and not (owner.lives and owns(owner, row["owner_file"], self.folder / DATABASE)):
             state = "interrupted"
-        plain = {
-            name: row[name]
-            for name in (
-                "id",
-                "name",
-                "preset",
-                "stage",
-                "error",
-                "traceback",
-                "device",
-                "threads",
-                "memory_bytes",
-                "seconds_per_step",
-                "last_step",
-                "parent",
-                "parent_step",
-                "remark",
-            )
-        }
+        here = self.folder.resolve().name
+        copied = row["id"] != here
+        suffix = f" ({here})" if copied and not row["name"].endswith(f" ({here})") else ""
         start = json.loads(row["config"])
         return RunInfo(
-            **plain,
+            **{name: kind(row[name]) for name, kind in _PLAIN.items()},
+            id=here,
+            name=row["name"] + suffix,
+            copy_of=row["id"] if copied else "",
             state=state,
             owner=owner,
             config=Config(**edited(start, edits)),
             start_config=Config(**start),
             config_version=len(edits),
-            tags=tuple(json.loads(row["tags"])),
-            versions=json.loads(row["versions"]),
+            parent_step=None if row["parent_step"] is None else int(row["parent_step"]),
+            tags=tuple(map(str, json.loads(row["tags"]))),
+            versions=_words(row["versions"]),
+            fingerprints=_words(row["fingerprints"]),
+            machine=_words(row["machine"]),
             created=datetime.fromisoformat(row["created"]),
         )
 
+    def changed_sources(self) -> dict[str, str]:
+        """Which of the models and data were found other than the run began with, and how; empty when nothing awaits a decision."""
+        with self._reading() as connection:
+            return _words(connection.execute("select changed from run").fetchone()[0])
+
+    def fingerprints(self, after: int | None = None) -> dict[str, str]:
+        """Of the models and data in force after that step (None: the last): the run's first ones, or others accepted since."""
+        found = dict(self.info().fingerprints)
+        for event in self.events():
+            if event["kind"] == "accepted" and (after is None or event["step"] <= after):
+                found |= event["payload"]["fingerprints"]
+        return found
+
     def edits(self) -> list[Edit]:
         """Every change of the configuration, in order; the first makes version 1."""
-        found = [event for event in self.events() if event["kind"] == "edit"]
-        return [Edit(number, event["step"], event["payload"]["changes"]) for number, event in enumerate(found, 1)]
+        with self._reading() as connection:
+            found = self._events(connection, "kind = 'edit'")
+            return [
+                Edit(number, event["step"], {name: (old, new) for name, (old, new) in event["payload"]["changes"].items()})
+                for number, event in enumerate(found, 1)
+            ]
 
     def config_after(self, edits: int) -> Config:
         """The configuration after so many edits; 0 is the one that the run began with."""
@@ -140,56 +175,97 @@ class RunReader:
 
     def steps(self, after: int = -1) -> list[StepRow]:
         """The steps after that number, in order."""
-        with reading(self.folder) as connection:
-            rows = connection.execute("select * from steps where step > ? order by step", (after,)).fetchall()
-        return [StepRow(step, datetime.fromisoformat(when), version, metrics_of(metrics)) for step, when, version, metrics in rows]
+        with self._reading() as connection:
+            rows = connection.execute(
+                "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and digests.step = steps.step "
+                "where steps.step > ? order by steps.step",
+                (after,),
+            ).fetchall()
+            found = []
+            for *row, recorded in rows:
+                check([row], recorded or "", f"the metrics of step {row[0]} are")
+                step, when, version, metrics = row
+                found.append(StepRow(int(step), datetime.fromisoformat(when), int(version), metrics_of(metrics)))
+            return found
 
     def samples(self, step: int, split: str = TRAIN) -> list[Sample]:
         """The step's samples of that split, by their index; empty where there are none."""
-        with reading(self.folder) as connection:
-            rows = connection.execute("select * from samples where step = ? and split = ? order by sample", (step, split)).fetchall()
-        return [_sample(row) for row in rows]
+        with self._reading() as connection:
+            return [_sample(row) for row in step_rows(connection, split, step)]
 
     def steps_with_samples(self, split: str) -> list[int]:
         """The steps that hold samples of that split, in order."""
-        with reading(self.folder) as connection:
+        with self._reading() as connection:
             rows = connection.execute("select distinct step from samples where split = ? order by step", (split,)).fetchall()
-        return [row[0] for row in rows]
+            return [int(row[0]) for row in rows]
 
     def tokens(self, step: int) -> TokenTable | None:
         """The step's tokens, or None where none are kept. Raises `StoreError` for damaged ones."""
-        with reading(self.folder) as connection:
-            row = connection.execute("select block from token_blocks where step = ?", (step,)).fetchone()
-        try:
-            return None if row is None else unpack(row[0])
-        except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-            raise StoreError(f"step {step} of {self.folder.name}: its tokens are damaged ({error}); look at another step") from error
+        with self._reading() as connection:
+            try:
+                rows = step_rows(connection, "tokens", step)
+                return unpack(rows[0][1]) if rows else None
+            except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
+                raise StoreError(f"step {step} of {self.folder.name}: its tokens are damaged ({error}); look at another step") from error
 
     def steps_with_tokens(self) -> list[int]:
         """The steps whose tokens are kept, in order."""
-        with reading(self.folder) as connection:
-            return [row[0] for row in connection.execute("select step from token_blocks order by step")]
+        with self._reading() as connection:
+            return [int(row[0]) for row in connection.execute("select step from token_blocks order by step")]
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
         """The journal after that event number, in order: id, time, step, kind, payload."""
-        with reading(self.folder) as connection:
-            rows = connection.execute("select id, time, step, kind, payload from events where id > ? order by id", (after,)).fetchall()
-        return [
-            {"id": i, "time": when, "step": step, "kind": kind, "payload": json.loads(payload)} for i, when, step, kind, payload in rows
-        ]
+        with self._reading() as connection:
+            return self._events(connection, "id > ?", after)
+
+    def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[dict[str, Any]]:
+        rows = connection.execute(f"select id, time, step, kind, payload, digest from events where {where} order by id", values)
+        found = []
+        for *row, recorded in rows.fetchall():
+            check([row], recorded, f"event {row[0]} is")
+            number, when, step, kind, payload = row
+            found.append({"id": number, "time": str(when), "step": int(step), "kind": str(kind), "payload": _mapping(payload)})
+        return found
 
     def command(self, number: int) -> tuple[str, str]:
         """A command's state (queued, applied, refused) and the reason it was refused."""
-        with reading(self.folder) as connection:
+        with self._reading() as connection:
             row = connection.execute("select state, reason from commands where id = ?", (number,)).fetchone()
         if row is None:
             raise StoreError(f"{self.folder}: there is no command {number}")
         return str(row[0]), str(row[1])
 
 
+_PLAIN: dict[str, type] = {
+    "preset": str,
+    "stage": str,
+    "error": str,
+    "traceback": str,
+    "device": str,
+    "threads": int,
+    "memory_bytes": int,
+    "seconds_per_step": float,
+    "last_step": int,
+    "parent": str,
+    "remark": str,
+}
+"""Columns of the run's row that are read as they are."""
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("not a JSON object")
+    return found
+
+
+def _words(text: str) -> dict[str, str]:
+    return {name: str(value) for name, value in _mapping(text).items()}
+
+
 def metrics_of(text: str) -> dict[str, float]:
     """A step's metrics, as stored: what JSON has no number for is a string there."""
-    return {name: float(value) if isinstance(value, str) else value for name, value in json.loads(text).items()}
+    return {name: float(value) if isinstance(value, str) else value for name, value in _mapping(text).items()}
 
 
 def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]:
@@ -201,10 +277,11 @@ def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def list_runs(runs: Path) -> list[Path]:
-    """The folders of the runs in that folder, newest first; a run's id begins with the time of its start."""
-    if not runs.is_dir():
-        return []
-    return sorted((path.parent for path in runs.glob(f"*/{DATABASE}")), key=lambda folder: folder.name, reverse=True)
+    """The folders of the runs in that folder, damaged ones too, newest first; a run's id begins with the time of its start."""
+    try:
+        return sorted((path.parent for path in runs.glob(f"*/{DATABASE}")), key=lambda folder: folder.name, reverse=True)
+    except OSError as error:
+        raise StoreError(f"{runs}: the runs folder cannot be read ({error.strerror}); look at its permissions") from error
 
 
 def _sample(row: Any) -> Sample:

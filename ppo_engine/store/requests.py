@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, StoreError
-from .schema import COMMANDS, ENDED, connect
+from .reader import RunInfo, RunReader
+from .schema import COMMANDS, connect
 from .writer import insert_event, now
 
 LONGEST_NAME = 80
@@ -23,13 +24,20 @@ def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
     if kind not in COMMANDS:
         raise ConfigError([f"command = {kind}: must be one of {', '.join(COMMANDS)}"])
     with writing(folder) as connection:
-        state = connection.execute("select state from run").fetchone()[0]
-        if state in ENDED:
-            raise StoreError(f"{kind}: the run has {state}; resume it, branch it, or start a new one")
+        refuse_without_owner(RunReader(folder).info(), kind)
         cursor = connection.execute(
             "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)", (now(), issuer, kind, json.dumps(payload))
         )
         return int(cursor.lastrowid or 0)
+
+
+def refuse_without_owner(info: RunInfo, kind: str) -> None:
+    """Raises `StoreError` where nobody would ever obey a command: the run has ended, its owner is dead, or this is a copy."""
+    if info.copy_of and not info.alive:
+        raise StoreError(f"{kind}: this folder is a copy of {info.copy_of}, and nobody trains the copy; resume it here, or branch it")
+    if not info.alive:
+        words = "was interrupted" if info.state == "interrupted" else f"has {info.state}"
+        raise StoreError(f"{kind}: the run {words}; resume it, branch it, or start a new one")
 
 
 def add_note(folder: Path, step: int, text: str) -> None:
@@ -79,5 +87,5 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("begin immediate")
             yield connection
             connection.execute("commit")
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise StoreError(f"{folder}: cannot be written ({error})") from error

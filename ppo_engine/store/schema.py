@@ -10,7 +10,7 @@ from pathlib import Path
 from ..errors import StoreError
 
 DATABASE = "run.sqlite"
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 STATES = ("loading", "running", "paused", "finished", "stopped", "failed")
 ENDED = ("finished", "stopped", "failed")
@@ -32,7 +32,12 @@ create table run (
     heartbeat real not null,       -- seconds since 1970
     owner_host text not null default '',
     parent text not null default '', parent_step integer,  -- of a branch: the run it left, and after which step
-    tags text not null default '[]', remark text not null default ''  -- what people wrote; tags are a JSON list
+    tags text not null default '[]', remark text not null default '', -- what people wrote; tags are a JSON list
+    owner_file text not null default '',          -- which file the owner opened, so that a copy of it is told from it
+    fingerprints text not null default '{}',      -- JSON: of the models and data that the run began with
+    machine text not null default '{}',           -- JSON: what beside them decides the last digits, at the beginning
+    changed text not null default '{}',           -- JSON: which of them were found changed, until someone accepts it
+    digest text not null default ''               -- of what never changes in this row; see checks.py
 );
 create table steps (
     step integer primary key, wall_time text not null, config_version integer not null,
@@ -48,8 +53,8 @@ create table token_blocks (
     step integer primary key, block blob not null  -- an Arrow stream, zstd, see records.TokenTable
 );
 create table events (
-    id integer primary key, time text not null, step integer not null,
-    kind text not null, payload text not null    -- state, error, edit, checkpoint, note, branch, difference; JSON
+    id integer primary key, time text not null, step integer not null, digest text not null default '',
+    kind text not null, payload text not null    -- state, error, edit, checkpoint, note, branch, difference, remark, accepted; JSON
 );
 create table commands (
     id integer primary key, time text not null, issuer text not null,
@@ -61,6 +66,10 @@ create table jobs (
     id integer primary key, time text not null, kind text not null, payload text not null,
     state text not null default 'queued', result blob
 );
+create table digests (
+    part text not null, step integer not null,   -- metrics, train, eval or tokens of a step; see checks.py
+    digest text not null, primary key (part, step)
+) without rowid;
 """
 
 MIGRATIONS = {
@@ -70,6 +79,15 @@ alter table run add column parent text not null default '';
 alter table run add column parent_step integer;
 alter table run add column tags text not null default '[]';
 alter table run add column remark text not null default '';
+""",
+    2: """
+alter table run add column owner_file text not null default '';
+alter table run add column fingerprints text not null default '{}';
+alter table run add column machine text not null default '{}';
+alter table run add column changed text not null default '{}';
+alter table run add column digest text not null default '';
+alter table events add column digest text not null default '';
+create table digests (part text not null, step integer not null, digest text not null, primary key (part, step)) without rowid;
 """,
 }
 """What brings a store of that version to the next."""
@@ -84,14 +102,23 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
     if not path.is_file():
         raise StoreError(f"{folder}: there is no run here (no {DATABASE}); give a run's folder")
     connection = _open(path, read_only)
-    version = connection.execute("pragma user_version").fetchone()[0]
+    try:
+        version = connection.execute("pragma user_version").fetchone()[0]
+        if not 1 <= version <= SCHEMA_VERSION:
+            raise StoreError(_foreign(path, version))
+        if version < SCHEMA_VERSION:
+            connection.execute("select id, owner_pid, heartbeat from run")  # another program's database is left as it is
+            return _migrated(connection, path, read_only)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _foreign(path: Path, version: int) -> str:
     if version < 1:
-        connection.close()
-        raise StoreError(f"{path}: not a run's store, or damaged; move its folder elsewhere")
-    if version > SCHEMA_VERSION:
-        connection.close()
-        raise StoreError(f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): update ppo-live")
-    return connection if version == SCHEMA_VERSION else _migrated(connection, path, read_only)
+        return f"{path}: not a run's store, or damaged; move its folder elsewhere"
+    return f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): update ppo-live"
 
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
@@ -132,9 +159,23 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection for one call, so that no reader ever holds a transaction open."""
+    """A read-only connection for one call, so that no reader ever holds a transaction open. Raises `StoreError` alone."""
+    with or_damaged(folder), closing(connect(folder, read_only=True)) as connection:
+        yield connection
+
+
+@contextmanager
+def or_damaged(folder: Path) -> Iterator[None]:
+    """Turns whatever reading a store runs into, or making sense of what was read, into a `StoreError`.
+
+    A damaged file may hold anything: no JSON, a number where a text should be, a table that is not there.
+    """
     try:
-        with closing(connect(folder, read_only=True)) as connection:
-            yield connection
-    except sqlite3.Error as error:
-        raise StoreError(f"{folder / DATABASE}: cannot be read ({error})") from error
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"{folder / DATABASE}: cannot be read ({error}); the file is damaged, or may not be read") from error
+    except _NO_SENSE as error:
+        raise StoreError(f"{folder}: written by another version of ppo-live, or damaged ({error or type(error).__name__})") from error
+
+
+_NO_SENSE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)

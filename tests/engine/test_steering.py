@@ -20,7 +20,7 @@ from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.journal import replay
 from ppo_engine.records import first_difference
 from ppo_engine.store import DATABASE
-from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
+from ppo_engine.store.checks import seal_step
 from tests.engine.runs import Run
 
 
@@ -154,6 +154,7 @@ def tamper(folder: Path, step: int) -> None:
     with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
         metrics = json.loads(connection.execute("select metrics from steps where step = ?", (step,)).fetchone()[0])
         connection.execute("update steps set metrics = ? where step = ?", (json.dumps({**metrics, "env/reward_mean": 9.0}), step))
+        seal_step(connection, step)
 
 
 def edited_and_paused(begin: Callable[..., Run]) -> Run:
@@ -292,11 +293,12 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
 
 
 def test_without_anyone_to_resume_it_such_a_run_fails(tiny: Callable[..., Config], tmp_path: Path) -> None:
-    tokenizer = make_tokenizer()
-    broken = make_policy(tokenizer)
-    broken.transformer.ln_f.weight.data.fill_(float("nan"))
-    write_model(tmp_path / "broken", broken, tokenizer)
-    folder, owner = session.create(tiny(model_name=str(tmp_path / "broken")), "tiny-reviews", tmp_path / "runs", attended=False)
+    def break_the_policy(_: object) -> None:
+        assert owner.course is not None
+        with torch.no_grad():
+            next(owner.course.trainer.policy.parameters()).fill_(float("nan"))
+
+    folder, owner = session.create(tiny(), "tiny-reviews", tmp_path / "runs", break_the_policy, attended=False)
     owner.run()
     info = RunReader(folder).info()
     assert info.state == "failed" and "Traceback" in info.traceback

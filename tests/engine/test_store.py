@@ -101,7 +101,7 @@ def test_a_closed_run_opens_from_a_read_only_folder(tmp_path: Path, records: lis
     store.record(records[1])
     store.enter_state("finished", 1)
     store.close()
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [DATABASE]
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {DATABASE, "README.txt"}
     with sqlite3.connect(tmp_path / "run" / DATABASE) as connection:
         assert connection.execute("pragma journal_mode").fetchone()[0] == "delete"
     os.chmod(tmp_path / "run", 0o500)

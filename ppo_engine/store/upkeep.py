@@ -1,0 +1,69 @@
+"""The files of a run that is on: SQLite keeps what was committed last in `run.sqlite-wal` until it is moved into `run.sqlite`."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import StoreError
+from .ownership import file_identity
+from .schema import DATABASE
+
+NOTE = "README.txt"
+NOTE_TEXT = """This folder is one run of ppo-live. It belongs together: copy, move or delete it as a whole.
+
+run.sqlite      all that was recorded: settings, steps, samples, tokens, the journal
+run.sqlite-wal, run.sqlite-shm
+                there while the run is on: the newest part of run.sqlite. Do not delete them.
+checkpoints/    the models after some of the steps, to resume or branch from
+reserve         space kept free for the last words of a run whose disk is full
+
+To copy a run that is on, stop or pause it first, or use `python -m ppo_engine export`.
+A copy of a run that is on can be read; it is shown as interrupted.
+"""
+LOG_REMOVED = (
+    "run.sqlite-wal was removed or replaced while the run was on. It belongs to run.sqlite. No step was lost; what was asked of the run "
+    "at that moment may have been."
+)
+
+
+class OpenFiles:
+    """Which files a connection works on, so that one that was taken away under it is noticed before the next commit."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = folder / DATABASE
+        self.log = folder / f"{DATABASE}-wal"
+        self._database_id = file_identity(self.database)
+        self._log_id = ""
+
+    def log_is_gone(self) -> bool:
+        """Whether the write-ahead log is not the one in use any more. Raises `StoreError` where the run's file itself is not."""
+        if _identity(self.database) != self._database_id:
+            raise StoreError(f"{self.database}: was removed or replaced while the run was on; what was recorded since is lost")
+        if not self._log_id:
+            self._log_id = _identity(self.log)
+        return bool(self._log_id) and _identity(self.log) != self._log_id
+
+
+def _identity(path: Path) -> str:
+    try:
+        return file_identity(path)
+    except OSError:
+        return ""
+
+
+def write_anew(connection: sqlite3.Connection, folder: Path) -> None:
+    """Writes all that the connection sees into a new file in the place of the old one, and closes the connection.
+
+    What another may have written meanwhile into a new log over the old file fits neither, and is dropped.
+    """
+    aside = folder / f"{DATABASE}.new"
+    aside.unlink(missing_ok=True)
+    connection.execute("vacuum into ?", (str(aside),))
+    connection.close()
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            os.unlink(folder / f"{DATABASE}{suffix}")
+    os.replace(aside, folder / DATABASE)

@@ -3,8 +3,26 @@ import { aboutButton } from "./board.js";
 import { element, fill } from "./dom.js";
 import { promptsHome } from "./prompts.js";
 
-export const CONFIG = { displaylogo: false, responsive: true, doubleClick: "autosize",
+export const CONFIG = { displaylogo: false, responsive: false, doubleClick: "autosize",
   modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"] };
+
+// A plot's place: it is drawn anew when that changes its width, whatever made it; and a finger on it scrolls the page, as anywhere else.
+export function place() {
+  const plot = element("div", "plot");
+  plot.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
+  widths.observe(plot);
+  return plot;
+}
+
+const widths = new ResizeObserver((entries) => {
+  for (const { target } of entries) if (!target.isConnected) widths.unobserve(target);
+  clearTimeout(widths.settled);
+  widths.settled = setTimeout(() => {
+    for (const plot of document.querySelectorAll(".ppo-board .plot.js-plotly-plot")) {
+      if (plot._fullLayout && plot.clientWidth && plot._fullLayout.width !== plot.clientWidth) window.Plotly.relayout(plot, { width: plot.clientWidth });
+    }
+  }, 80);
+});
 
 const FIRST = 3; // charts that stand above the pairs, on the first screen; the rest come below
 
@@ -28,7 +46,7 @@ export function drawCharts(board, charts) {
 }
 
 function build(section, chart) {
-  const box = element("div", "chart"), head = element("div", "title"), title = element("span"), plot = element("div", "plot");
+  const box = element("div", "chart"), head = element("div", "title"), title = element("span"), plot = place();
   box.dataset.chart = chart.key;
   head.append(title, aboutButton(chart.key, chart.about));
   box.append(head, plot);

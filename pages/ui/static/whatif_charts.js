@@ -1,5 +1,5 @@
 // The What-if page's distributions and its two lessons: the ladder of k-step estimators, and the clip.
-import { CONFIG, themed } from "./curves.js";
+import { CONFIG, place, themed } from "./curves.js";
 import { aboutButton } from "./board.js";
 import { element, fill, number, signed } from "./dom.js";
 import { colour } from "./tokens.js";
@@ -18,7 +18,7 @@ export function buildLessons(board, page, body, which) {
   board.local.charts ??= new Map(); // as the live board's, so that plots are purged with the page
   const grid = element("div", which);
   for (const key of which === "lessons" ? ["ladder", "sweep", "clip"] : ["advantages", "returns"]) {
-    const box = element("div", "chart"), head = element("div", "title"), title = element("span"), plot = element("div", key === "ladder" ? "ladder" : "plot");
+    const box = element("div", "chart"), head = element("div", "title"), title = element("span"), plot = key === "ladder" ? element("div", "ladder") : place();
     box.dataset.chart = key;
     head.append(title, aboutButton(key, ABOUT[key]));
     box.append(head, plot);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import asking, board, state, whatif, whatif_look
+from pages.ui import asking, board, form, state, whatif, whatif_look
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from ppo_engine.errors import PPOEngineError
@@ -21,6 +21,8 @@ def draw() -> None:
     number = whatif_look.told_by("look").get("number", 0)
     if info is None:
         return  # the run cannot be read, which the sidebar says
+    if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != asking.circumstances():
+        st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:
         made = whatif.payload(folder, info, whatif_look.current(), whatif_look.problems(), st.session_state.get("whatif_said", ""), number)
     except PPOEngineError as error:
@@ -46,10 +48,9 @@ def _use() -> None:
     scene = whatif.scene_of(_folder(), look)
     if scene is None:
         return
-    form = {key.removeprefix("knob-"): st.session_state[key] for key in st.session_state if str(key).startswith("knob-")}
-    changes, st.session_state.whatif_said = whatif.use_in_run(form, look, scene)
-    for name, value in changes.items():
-        st.session_state[f"knob-{name}"] = value
+    changes, st.session_state.whatif_said = whatif.use_in_run(form.forms().shown, look, scene, on=bool(form.forms().of))
+    form.put(changes)
+    st.session_state.whatif_said_when = asking.circumstances()
     st.session_state.whatif_staged = bool(changes)
 
 

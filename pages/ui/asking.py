@@ -1,4 +1,4 @@
-"""Asking things of a run: what is refused is said in the sidebar, and nothing is raised."""
+"""Asking things of a run: what is refused is said in the sidebar for as long as it is so, and nothing is raised."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.errors import ConfigError, PPOEngineError
+from ppo_engine.errors import ConfigError, PPOEngineError, StoreError
 from ppo_engine.store import RunInfo, RunReader, add_note
 
-from .state import info_of
+from . import form
+from .state import info_of, shown_run
 
 
 def tell(folder: Path, kind: str, **payload: Any) -> int | None:
@@ -37,7 +38,10 @@ def edit_is_open(folder: Path | None) -> bool:
     asked_of, number = st.session_state.get("edit_asked", (None, None))
     if asked_of is None or asked_of != folder:
         return False
-    state, reason = RunReader(asked_of).command(number)
+    try:
+        state, reason = RunReader(asked_of).command(number)
+    except StoreError as error:
+        state, reason = "refused", str(error)
     if state == "queued":
         return True
     del st.session_state.edit_asked
@@ -56,8 +60,9 @@ def note(folder: Path, step: int, text: str) -> None:
 
 
 def complain(error: PPOEngineError) -> None:
-    """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for."""
+    """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for or the circumstances change."""
     st.session_state.problem = error.with_traceback(None)  # which would keep alive whatever its frames hold
+    st.session_state.problem_when = circumstances()
     st.session_state.problems = st.session_state.get("problems", 0) + 1
 
 
@@ -66,19 +71,36 @@ def forget_problem() -> None:
     st.session_state.problem = None
 
 
+def circumstances() -> tuple[Any, ...]:
+    """What a message is about: the page, the run that is shown and how it stands, the one that is on, and the settings' fields."""
+    run, running = shown_run(), session.running()
+    now = info(run)
+    state = None if now is None else "on" if now.state in ("loading", "running") else now.state
+    version = None if now is None else now.config_version
+    return st.session_state.get("page"), run, state, version, running and running.folder, form.forms().touched
+
+
+def problem() -> PPOEngineError | None:
+    """What `complain` was told last, unless it is no longer so."""
+    if st.session_state.get("problem") and st.session_state.problem_when != circumstances():
+        forget_problem()
+    said: PPOEngineError | None = st.session_state.get("problem")
+    return said
+
+
 def show_problem(place: str = "") -> None:
     """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person sees the press was heard.
 
     place: where on the page beside the sidebar, which shows it too.
     """
-    if error := st.session_state.get("problem"):
+    if error := problem():
         with st.container(key=f"{place}problem-{st.session_state.problems}"):
             st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
 
 
 def problem_in_words() -> str:
     """The same as plain text, "" for none."""
-    return str(st.session_state.get("problem") or "")
+    return str(problem() or "")
 
 
 def confirm(text: str) -> None:
@@ -93,12 +115,10 @@ def show_confirmation() -> None:
 
 
 def info(folder: Path | None) -> RunInfo | None:
-    """The run's row; None where there is no run or it cannot be read, which is then said."""
+    """The run's row; None where there is no run or it cannot be read, which the frame around the page says."""
     try:
         return info_of(folder) if folder else None
-    except PPOEngineError as error:
-        if problem_in_words() != str(error):  # nobody asked for anything: said once, however often it is looked at
-            complain(error)
+    except PPOEngineError:
         return None
 
 

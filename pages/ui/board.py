@@ -23,7 +23,7 @@ from ppo_engine.records import EVAL, Sample, TokenTable
 from ppo_engine.store import RunInfo, StepRow
 
 from .assets import PREFIX
-from .state import RunView, ancestry, view_of
+from .state import RunView, ancestry, can_go_on, failed_early, from_where, view_of
 
 _LOADER = """
 const modules = {};
@@ -104,7 +104,7 @@ def board_payload(
     charts, pairs, batch, kept = _slow_parts(folder, earlier, len(rows), len(history), step)
     return {
         "run": _run_line(info, rows, example),
-        "notice": _notice(info, frame, example),
+        "notice": _notice(folder, info, frame, example),
         "headline": _headline(frame, info),
         "charts": charts,
         "pairs": pairs,
@@ -167,23 +167,23 @@ def _seconds_per_step(rows: list[StepRow]) -> float:
     return statistics.median(gaps) if gaps else float("nan")
 
 
-def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
+def _notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
     """One sentence on where things stand and what to do next. Always there, so that nothing below it jumps."""
     if example:
         return _said(
             "This is a recorded example. Press Start: within a minute a small language model learns, while you watch, to write "
             "film reviews that a sentiment classifier likes."
         )
+    again = f"Press Resume to take it up {from_where(folder)}, or Start for a new run." if can_go_on(info) else "Press Start for a new run."
+    if failed_early(info):
+        return _warned(
+            f"The run failed before its first step. {info.error}\nCorrect it in the sidebar, and press Start to try again.", info
+        )
     if info.state == "failed":
-        return _warned(
-            f"The run failed. {info.error}\nWhat it recorded is below and stays. Press Resume to try again from its last checkpoint.", info
-        )
+        return _warned(f"The run failed. {info.error}\nWhat it recorded is below and stays. {again}", info)
     if info.state == "interrupted":
-        return _warned(
-            "The process that trained this run ended without closing it. What it recorded is below and stays. "
-            "Press Resume to take it up from its last checkpoint, or Start for a new run.",
-            info,
-        )
+        kept = "What it recorded is below and stays. " if info.last_step >= 0 else "It had recorded nothing yet. "
+        return _warned(f"The process that trained this run ended without closing it. {kept}{again}", info)
     if info.state == "paused" and info.error:
         return _warned(f"{info.error}\nChange a setting and apply it, then press Resume; or branch from an earlier checkpoint.", info)
     if info.state == "loading":
@@ -196,7 +196,7 @@ def _notice(info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]
             f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the texts, and PPO makes "
             "the tokens that did better than expected likelier."
         )
-    onward = "Resume goes on where it ended. " if info.state == "stopped" else ""
+    onward = "Resume goes on where it ended. " if can_go_on(info) else ""
     return _said(
         f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start: this run stays behind the curves in grey."
     )

@@ -15,8 +15,9 @@ from ppo_engine.history import shown
 
 from . import asking
 from .controls import replace_run
-from .settings import staged, widget
-from .state import info_of, runs_folder, shown_run
+from .form import staged
+from .settings import widget
+from .state import runs_folder, shown_run
 
 _FIXED = ("model_name",)
 """What a branch cannot change: it goes on with its parent's weights."""
@@ -47,7 +48,9 @@ def _close() -> None:
 @st.dialog("Branch a new run", on_dismiss=_close)
 def _dialog(parent: Path) -> None:
     """Asks for the checkpoint and the settings to change, then starts the branch."""
-    info = info_of(parent)
+    info = asking.info(parent)
+    if info is None:
+        return
     points = {one.step: one for one in reversed(list_checkpoints(parent))}
     if not points:
         st.info("This run has no checkpoint yet. One is kept every few steps, at each pause, edit and stop, and when you press Checkpoint.")
@@ -62,12 +65,12 @@ def _dialog(parent: Path) -> None:
     names = st.multiselect(
         "Settings to change",
         [name for name in KNOBS if name not in _FIXED],
-        default=list(staged(info)),
+        default=[name for name in staged(parent, info) if name not in _FIXED],
         format_func=lambda name: KNOBS[name].label,
         help="Any but the policy model, also those that are locked during a run, such as the seed or the classifier.",
     )
     for name in names:
-        st.session_state.setdefault(f"branch-{name}", staged(info).get(name, getattr(config, name)))
+        st.session_state.setdefault(f"branch-{name}", staged(parent, info).get(name, getattr(config, name)))
         widget(KNOBS[name], key="branch")
         st.caption(f"At the checkpoint: {asking.inert(shown(getattr(config, name)))}")
     changes = {name: st.session_state[f"branch-{name}"] for name in names}

@@ -1,4 +1,7 @@
-"""The sidebar's buttons: start, pause, step and stop a run, take it up again, branch it, keep a checkpoint; and the speed."""
+"""The sidebar's buttons: start, pause, step and stop a run, take it up again, keep a checkpoint; and the speed.
+
+They command the run that the page shows, and no other; which one that is stands above them.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,12 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
+from ppo_engine.config import Config
 from ppo_engine.errors import PPOEngineError, RunBusyError, StoreError
-from ppo_engine.store import RunInfo, RunReader, list_runs
+from ppo_engine.store import RunInfo, RunReader
 
-from . import asking
-from .settings import form_config
-from .state import runs_folder, shown_run
-
-TAKEN_UP = ("stopped", "failed", "interrupted")
-"""States from which a run can be taken up again."""
+from . import asking, form
+from .state import can_go_on, from_where, is_mine, newest_run, run_trouble, runs_folder, shown_run
 
 _KEY = "press-"
 
@@ -28,29 +28,60 @@ def buttons() -> None:
     info = asking.info(folder)
     _answer_late_presses(info)
     _rerun_when_something_changed(folder, info)
-    alive = info is not None and info.alive
-    mine = info is not None and alive and info.owner.is_this_process
+    mine = folder is not None and info is not None and is_mine(folder, info)
     state = info.state if info is not None else ""
-    goes_on = info is not None and state in TAKEN_UP and info.last_step < info.config.steps
+    goes_on = info is not None and can_go_on(info)
+    with st.container(key="commanded"):  # the style sheet reserves its height
+        _say_whose_buttons(folder, info, mine)
     # Every button has a place of its own: one that changed into another would make the rest jump away from under the pointer.
     left, right = st.columns(2, gap="small")
-    _button(left, "Start", "play_arrow", "Train a new run with the settings below.", when_free, _start, type="primary", shortcut="S")
+    _button(left, "Start", "play_arrow", "Train a new run with the settings below.", _press_start, type="primary", shortcut="S")
     about = "End the run after the step under way. What it recorded stays, and it can be resumed."
     _button(right, "Stop", "stop", about, asking.tell, folder, "stop", disabled=not mine, shortcut="X")
     about = "Pause after the step under way."
     _button(left, "Pause", "pause", about, asking.tell, folder, "pause", disabled=not mine or state == "paused", shortcut="P")
-    about = "Go on: with a paused run, or with one that ended before its last step, from its last checkpoint."
+    about = f"Go on: with a paused run, or with one that ended before its last step, {from_where(folder)}."
     able = goes_on or (mine and state == "paused")
     _button(right, "Resume", "resume", about, _resume, folder, goes_on, disabled=not able, shortcut="P")
     _button(left, "Step", "skip_next", "Take one PPO step, then pause.", asking.tell, folder, "step", disabled=not mine, shortcut="N")
     about = "Keep the models as they are after the step under way, to branch or resume from."
     _button(right, "Checkpoint", "bookmark_add", about, asking.tell, folder, "checkpoint", disabled=not mine)
-    if alive and not mine and info is not None:
-        st.caption(f"This run belongs to {asking.inert(info.owner.name)}. It can be watched here, and controlled there.")
     _speed(folder, info, mine)
-    _waiting()
-    _confirm_replacement()
-    asking.show_problem()
+    with st.container():
+        _waiting()
+        _confirm_replacement()
+        asking.show_problem()
+
+
+def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
+    """Which run the buttons command; whether another is training, or a newer one is there, and the way to it."""
+    if folder is None or info is None:
+        st.markdown("No run yet" if folder is None else "This run cannot be read")
+    else:
+        step = f", step {info.last_step}" if info.last_step > 0 else ""
+        st.markdown(f"**{asking.inert(info.name)}**: {info.state}{step}")
+        if info.alive and not mine:
+            st.caption(f"It belongs to {asking.inert(info.owner.name)}. It can be watched here, and controlled there.")
+    running, newest = session.running(), newest_run()
+    other = running.folder if running is not None and running.folder != folder else newest if newest != folder else None
+    if other is not None and (there := asking.info(other)) is not None:
+        how = "training" if running is not None and other == running.folder else "newer"
+        label = f"Go to {asking.inert(there.name)}, which is {how}"
+        st.button(label, key="go-to-other", type="tertiary", icon=":material/arrow_forward:", on_click=_go_to, args=(other,))
+
+
+def _go_to(run: Path) -> None:
+    for name in ("step", "sample", "token", "epoch", "job"):  # of the run that was shown
+        st.query_params.pop(name, None)
+    show_in_address(run)
+
+
+def show_in_address(run: Path) -> None:
+    """Makes that run the one that is shown. The newest needs no name: should a newer one begin, that is shown."""
+    if run == newest_run():
+        st.query_params.pop("run", None)
+    else:
+        st.query_params["run"] = run.name
 
 
 def _button(
@@ -87,8 +118,9 @@ def _answer_late_presses(info: RunInfo | None) -> None:
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
     """The page around the buttons follows the run: locked and staged settings, what is in force, and how often it looks."""
     asking.edit_is_open(folder)
-    alive = info is not None and info.alive
-    now = (alive, session.running() is not None, info.config_version if alive else 0, info is not None and info.last_step > 0)
+    alive, running = info is not None and info.alive, session.running()
+    began = info is not None and info.last_step > 0
+    now = (folder, alive, running and running.folder, info.config_version if info is not None and alive else 0, began, run_trouble())
     before = st.session_state.get("seen_state", now)
     st.session_state.seen_state = now
     if now != before:
@@ -124,17 +156,10 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
     except PPOEngineError as error:
         asking.complain(error)
         return
-    for name in ("run", "step", "job"):  # back to the newest step, and to what this run was asked
-        st.query_params.pop(name, None)
-    if begun.folder != _newest():
-        st.query_params["run"] = begun.folder.name
+    _go_to(begun.folder)  # and to its newest step, and what it was asked
     seconds = session.SPEEDS.get(st.session_state.get("speed") or "", 0.0)
     if seconds:
         st.session_state.speed_asked = begun.folder, asking.tell(begun.folder, "speed", seconds_per_step=seconds)
-
-
-def _newest() -> Path | None:
-    return next(iter(list_runs(runs_folder())), None)
 
 
 def _resume(folder: Path, ended: bool) -> None:
@@ -146,8 +171,18 @@ def _resume(folder: Path, ended: bool) -> None:
         asking.tell(folder, "resume")
 
 
-def _start() -> session.Session:
-    return session.start(form_config(), st.session_state.preset, runs_folder())
+def _press_start() -> None:
+    """The fields count as they are now, even if the new run has to wait until another has ended."""
+    try:
+        when_free(_start, form.config(), form.forms().shown["preset"])
+    except PPOEngineError as error:
+        asking.complain(error)
+
+
+def _start(config: Config, preset: str) -> session.Session:
+    begun = session.start(config, preset, runs_folder())
+    form.draft_from(config, preset, begun.folder.name)
+    return begun
 
 
 def _confirm_replacement() -> None:
@@ -159,9 +194,12 @@ def _confirm_replacement() -> None:
     if running is None:
         st.session_state.replacing = None
         return
-    name = asking.inert(RunReader(running.folder).info().name)
+    on, (action, arguments) = asking.info(running.folder), what
+    if action is session.resume and running.folder == arguments[0]:
+        st.session_state.replacing = None  # another tab has done it
+        return
+    name = asking.inert(on.name if on else running.folder.name)
     st.warning(f"The run {name} is on, and there can be one at a time here. Stop it and start the other?")
-    action, arguments = what
     if st.button("Stop it and start", width="stretch"):
         replace_run(action, *arguments)
         st.rerun(scope="fragment")

@@ -21,7 +21,8 @@ from ppo_engine.report import html_report
 from ppo_engine.store import RunReader, describe
 
 from . import asking
-from .controls import TAKEN_UP, when_free
+from .controls import when_free
+from .state import TAKEN_UP
 
 _MEDIA = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 _PATIENCE_S = 300

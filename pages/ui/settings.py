@@ -1,7 +1,8 @@
-"""The hyperparameters as a form made from `ppo_engine.config`: kept in the address, and staged for the run that is on."""
+"""The hyperparameters as fields made from `ppo_engine.config`: a draft for the next run, or staged for the run that is shown and on."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,125 +14,100 @@ from ppo_engine.errors import ConfigError
 from ppo_engine.history import shown
 from ppo_engine.store import RunInfo
 
-from . import asking
-from .state import shown_run
+from . import asking, form
+from .state import failed_early, is_mine, shown_run
 
-_OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "epoch", "colour", "job", "stage", "example", "what")
 _FIRST = ("seed", "steps")
 
 
-def take_settings_from_address() -> None:
-    """Once a session: the form's values from the URL, checked like any other; what is refused is said and left out."""
-    if "preset" in st.session_state:
-        return
-    asked = {name: value for name, value in st.query_params.to_dict().items() if name not in _OWN_PARAMETERS}
-    preset = asked.pop("preset", "tiny-reviews")
-    problems = []
-    if preset not in PRESETS:
-        problems.append(f"preset = {preset[:60]}: must be one of {', '.join(PRESETS)}")
-        preset = "tiny-reviews"
-    config, refused = _accepted(preset, asked)
-    st.session_state.preset = preset
-    st.session_state.address_problems = [*problems, *refused]
-    _fill_form(config)
+def settings(corrected: list[str]) -> None:
+    """The fields, all but those that `correct` has drawn. What comes and goes above them has places of its own, so that no group closes
+    when a run begins or ends.
+    """
+    run = shown_run()
+    info = asking.info(run)
+    on = run is not None and info is not None and is_mine(run, info)
+    form.show(run if on else None, info)
+    with st.container():
+        _say_what_the_link_could_not()
+    with st.container(key="about-settings"):  # the style sheet reserves its height
+        if run is not None and info is not None and on:
+            _say_when_changes_come_into_force()
+        else:
+            _offer_settings_of(run, info)
+    with st.container():
+        if run is not None and info is not None and on:
+            _pending(run, info)
+    _fields(on, corrected)
+    form.to_address()
 
 
-def _accepted(preset: str, asked: dict[str, str]) -> tuple[Config, list[str]]:
-    """The configuration from what can be accepted of `asked`, and what was wrong with the rest."""
-    try:
-        return Config.from_strings(preset, asked), []
-    except ConfigError:
-        return _without_what_is_refused(preset, asked)
-
-
-def _without_what_is_refused(preset: str, asked: dict[str, str]) -> tuple[Config, list[str]]:
-    """Drops the settings that the problems name, until the rest is accepted."""
-    problems: list[str] = []
-    while True:
-        try:
-            return Config.from_strings(preset, asked), problems
-        except ConfigError as error:
-            problems += error.problems
-            named = {problem.split(" = ")[0].split(":")[0] for problem in error.problems}
-            kept = {name: value for name, value in asked.items() if name not in named and name[:60] not in named}
-            asked = kept if len(kept) < len(asked) else {}
-
-
-def _fill_form(config: Config) -> None:
-    for name in KNOBS:
-        st.session_state[f"knob-{name}"] = getattr(config, name)
-
-
-def _use_preset() -> None:
-    _fill_form(Config.preset(st.session_state.preset))
-
-
-def form_config() -> Config:
-    """The form's values as a configuration; raises `ConfigError`."""
-    return Config(**{name: st.session_state[f"knob-{name}"] for name in KNOBS})
-
-
-def settings() -> None:
-    """The form. While a run is on, it shows that run's settings: those that may change in mid-run are staged, the others locked."""
-    running = session.running()
-    on = running.folder if running else None
-    info = asking.info(on)
-    if info is not None and on is not None:
-        _follow(on, info)
-    if problems := st.session_state.pop("address_problems", []):
-        st.session_state.address_message = "The link asks for settings that cannot be; without them:\n\n" + asking.listed(problems)
-    if message := st.session_state.get("address_message"):
-        st.warning(message)
-    if info is not None and on is not None:
-        _staged(on, info)
-    else:
-        _offer_settings_of(asking.info(shown_run()))
+def _fields(on: bool, elsewhere: list[str]) -> None:
+    """elsewhere: fields that are drawn beside a message."""
     st.selectbox(
         "Preset",
         list(PRESETS),
         key="preset",
         format_func=lambda name: PRESETS[name].title,
-        on_change=_use_preset,
-        disabled=on is not None,
+        on_change=form.use_preset,
+        disabled=on,
         help="\n\n".join(f"{preset.title}: {preset.help}" for preset in PRESETS.values()),
     )
     for name in _FIRST:
-        widget(KNOBS[name], on is not None and not KNOBS[name].live)
+        _field(KNOBS[name], on, elsewhere)
     for group in GROUPS:
         knobs = [knob for knob in KNOBS.values() if knob.group == group and knob.name not in _FIRST]
         if knobs:
-            with st.expander(group):
+            with st.expander(group, key=f"group-{group}"):
                 for knob in knobs:
-                    widget(knob, on is not None and not knob.live)
-    _keep_address()
+                    _field(knob, on, elsewhere)
 
 
-def _follow(folder: Path, info: RunInfo) -> None:
-    """Takes over what is in force in the run that is on. A value that this tab has staged stays staged."""
-    known: tuple[Path, Config] | None = st.session_state.get("in_force")
-    if known is None or known[0] != folder:
-        _show_settings_of(info)
-    elif known[1] != info.config:
-        for name in KNOBS:
-            if st.session_state[f"knob-{name}"] == getattr(known[1], name):
-                st.session_state[f"knob-{name}"] = getattr(info.config, name)
-    st.session_state.in_force = folder, info.config
+def _field(knob: Knob, on: bool, elsewhere: list[str]) -> None:
+    if knob.name in elsewhere:
+        st.caption(f"{_label(knob)}: above, beside the message.")
+    else:
+        widget(knob, on and not knob.live, on_change=form.heard, args=(knob.name,))
 
 
-def staged(info: RunInfo) -> dict[str, Any]:
-    """What the form has that is not in force in the run."""
-    values = {name: st.session_state[f"knob-{name}"] for name, knob in KNOBS.items() if knob.live}
-    return {name: value for name, value in values.items() if value != getattr(info.config, name)}
+def _say_what_the_link_could_not() -> None:
+    """Until something is changed or begun: then the fields are no longer the link's."""
+    kept = form.forms()
+    if kept.touched or kept.of:
+        kept.refused.clear()
+    if kept.refused:
+        st.warning("The link asks for settings that cannot be; without them:\n\n" + asking.listed(kept.refused))
 
 
-def _staged(folder: Path, info: RunInfo) -> None:
-    """What is pending, and what to do with it."""
-    changes = staged(info)
+def correct() -> list[str]:
+    """Of a run that failed before its first step: the fields that it failed by, beside the reason. Returns their names."""
+    info = asking.info(shown_run())
+    with st.container():
+        names = [] if info is None or not failed_early(info) else re.findall(r"^(\w+) = ", info.error, re.MULTILINE)
+        names = [name for name in dict.fromkeys(names) if name in KNOBS]
+        if info is None or not names:
+            return []
+        form.show(None, None)
+        with st.container(border=True, key="correct"):
+            st.error(asking.listed(info.error.splitlines()))
+            for name in names:
+                widget(KNOBS[name], on_change=form.heard, args=(name,))
+            st.caption("Correct it here, and press Start to try again.")
+    return names
+
+
+def _say_when_changes_come_into_force() -> None:
+    about = "What you change comes into force at the next step, once it is applied. "
+    if form.waits():
+        st.caption(f"{about}Your own settings for the next run are kept, and come back when this one has ended.")
+    else:
+        st.caption(f"{about}Greyed settings are fixed for a run: branch a new one with them.")
+
+
+def _pending(folder: Path, info: RunInfo) -> None:
+    """What is staged, and what to do with it."""
+    changes = form.staged(folder, info)
     if not changes:
-        st.caption(
-            "Settings that you change now come into force at the next step, when you apply them. "
-            "Greyed ones cannot change during a run: branch a new run with them."
-        )
         return
     with st.container(border=True, key="pending"):  # the style sheet keeps it in sight while the sidebar is scrolled
         lines = "".join(
@@ -155,7 +131,7 @@ def _staged(folder: Path, info: RunInfo) -> None:
             key="apply-edit",
             help="All of them together, at the next step boundary. A checkpoint is kept before.",
         )
-        right.button("Discard", width="stretch", on_click=_fill_form, args=(info.config,), key="discard-edit")
+        right.button("Discard", width="stretch", on_click=form.discard, key="discard-edit")
 
 
 def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
@@ -166,78 +142,57 @@ def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
     return []
 
 
-def _offer_settings_of(info: RunInfo | None) -> None:
-    """A run that has ended may have had other settings than the form: one press takes them over for the next."""
-    if info is None or all(st.session_state[f"knob-{name}"] == getattr(info.config, name) for name in KNOBS):
+def _offer_settings_of(run: Path | None, info: RunInfo | None) -> None:
+    """A run that has ended may have had other settings than the draft: one press takes them over for the next."""
+    st.caption("Settings of the next run.")
+    if run is None or info is None or not _differs(info.config):
         return
     st.button(
         f"Take over the settings of {asking.inert(info.name)}",
         icon=":material/content_copy:",
         width="stretch",
         on_click=_take_over,
-        args=(info,),
+        args=(run, info),
         key="take-over",
         help="The settings below are for the next run. This makes them those of the run that is shown.",
     )
 
 
-def _take_over(info: RunInfo) -> None:
-    st.session_state.preset = info.preset
-    _fill_form(info.config)
-
-
-def _show_settings_of(info: RunInfo) -> None:
-    """Another tab may have started the run with other settings than this form's. A link's own settings then have to wait."""
-    if "in_force" not in st.session_state and _differs(info):
-        st.session_state.address_message = (
-            f"The run {asking.inert(info.name)} is on, so its settings are shown here and not the link's. "
-            "Open the link again when it has ended."
-        )
-    _take_over(info)
-
-
-def _differs(info: RunInfo) -> bool:
-    """Whether the form, filled from a link, asks for something else than the run that is on."""
-    asked = {name for name in st.query_params if name not in _OWN_PARAMETERS and name != "preset"}
+def _differs(config: Config) -> bool:
     try:
-        return bool(asked) and form_config() != info.config
+        return form.config() != config
     except ConfigError:
         return True
 
 
-def widget(knob: Knob, locked: bool = False, key: str = "knob") -> Any:
+def _take_over(run: Path, info: RunInfo) -> None:
+    form.draft_from(info.config, info.preset, run.name)
+
+
+def _label(knob: Knob) -> str:
+    return knob.label[0].upper() + knob.label[1:] + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
+
+
+def widget(knob: Knob, locked: bool = False, key: str = "knob", **more: Any) -> Any:
     """The form element of one setting. Its value is `st.session_state[f"{key}-{knob.name}"]`, which has to be there already."""
-    label = knob.label[0].upper() + knob.label[1:] + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
     common: dict[str, Any] = {
         "key": f"{key}-{knob.name}",
         "disabled": locked,
         "help": f"`{knob.name}`: {knob.help} Allowed: {knob.allowed}.",
+        **more,
     }
     if knob.choices:
-        return st.selectbox(label, knob.choices, **common)
+        return st.selectbox(_label(knob), knob.choices, **common)
     if knob.kind is bool:
-        return st.toggle(label, **common)
+        return st.toggle(_label(knob), **common)
     if knob.kind is str:
-        return st.text_input(label, **common)
+        return st.text_input(_label(knob), **common)
     if knob.kind is int:
-        return st.number_input(label, min_value=int(knob.minimum or 0), max_value=int(knob.maximum or 0), step=1, **common)
-    return st.number_input(
-        label, min_value=float(knob.minimum or 0), max_value=float(knob.maximum or 0), step=_stride(knob), format="%g", **common
-    )
+        return st.number_input(_label(knob), min_value=int(knob.minimum or 0), max_value=int(knob.maximum or 0), step=1, **common)
+    low, high = float(knob.minimum or 0), float(knob.maximum or 0)
+    return st.number_input(_label(knob), min_value=low, max_value=high, step=_stride(knob), format="%g", **common)
 
 
 def _stride(knob: Knob) -> float:
     """A step of the little arrows that suits the default's size."""
     return float(f"{(knob.default or 1) / 10:.0e}")
-
-
-def _keep_address() -> None:
-    """The settings in the URL: the preset, the seed, and what differs from the preset."""
-    try:
-        changes = form_config().changes_from(st.session_state.preset)
-    except ConfigError:
-        return
-    kept = {name: value for name, value in st.query_params.to_dict().items() if name in _OWN_PARAMETERS}
-    wanted = {**kept, "preset": st.session_state.preset, "seed": str(st.session_state["knob-seed"]), **changes}
-    if st.query_params.to_dict() != wanted:
-        st.query_params.from_dict(wanted)

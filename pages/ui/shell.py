@@ -11,13 +11,12 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from pages.ui import branching, controls, settings  # noqa: E402
+from pages.ui import asking, branching, controls, settings, state  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
 from ppo_engine import session  # noqa: E402
 
 st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide", initial_sidebar_state=340)
-settings.take_settings_from_address()
 page = st.navigation(
     [
         st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
@@ -29,9 +28,14 @@ page = st.navigation(
         st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),
     ]
 )
+state.keep_run(page.url_path)
 with st.sidebar:
     st.fragment(controls.buttons, run_every=interval(busy=1.0))()
+    corrected = settings.correct()
     branching.branch_button()
-    settings.settings()
+    settings.settings(corrected)
+with st.container(key="trouble"):  # always there, so that the page below it keeps its place among Streamlit's elements
+    if said := state.run_trouble():
+        st.warning(asking.inert(said))
 page.run()
 session.warm_up()  # once the first page is drawn

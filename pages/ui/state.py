@@ -13,10 +13,15 @@ import streamlit as st
 
 from ppo_engine import session
 from ppo_engine.builtin import ASSETS
+from ppo_engine.catalog import TRASH
 from ppo_engine.charts import metrics_frame
+from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.errors import StoreError
 from ppo_engine.history import Happening, happenings
 from ppo_engine.store import DATABASE, RunInfo, RunReader, StepRow, list_runs
+
+TAKEN_UP = ("stopped", "failed", "interrupted")
+"""States from which a run can be taken up again."""
 
 EXAMPLE = ASSETS / "example"
 """A recorded run, shown before there is one."""
@@ -28,10 +33,69 @@ def runs_folder() -> Path:
 
 
 def shown_run() -> Path | None:
-    """The run that the address names, else the newest; None before the first."""
+    """The run that the address names, else the newest that can be read; None before the first."""
     runs = list_runs(runs_folder())
     wanted = st.query_params.get("run", "")
-    return next((run for run in runs if run.name == wanted), runs[0] if runs else None)
+    return next((run for run in runs if run.name == wanted), None) or newest_run()
+
+
+def newest_run() -> Path | None:
+    """The newest run that can be read; None before the first."""
+    return next((run for run in list_runs(runs_folder()) if not _why_unreadable(run)), None)
+
+
+def is_mine(run: Path, info: RunInfo) -> bool:
+    """Whether that run is on in this process, and so can be commanded from here. A copy of its folder is not."""
+    here = session.running()
+    return here is not None and here.folder == run and info.alive and info.owner.is_this_process
+
+
+def failed_early(info: RunInfo) -> bool:
+    """Whether the run failed before it had recorded anything: there is nothing to go back to, only something to correct."""
+    return info.state == "failed" and info.last_step < 0
+
+
+def can_go_on(info: RunInfo) -> bool:
+    """Whether the run has ended and has steps left to take. One that failed before its first would only fail again."""
+    return info.state in TAKEN_UP and info.last_step < info.config.steps and not failed_early(info)
+
+
+def from_where(run: Path | None) -> str:
+    """From where a run that has ended is taken up."""
+    return "from its last checkpoint" if run is None or list_checkpoints(run) else "from the beginning, since it has no checkpoint"
+
+
+def keep_run(page: str) -> None:
+    """A link to another page names no run: the one that was asked for stays. To be called first at each run of the script."""
+    turned = page != st.session_state.get("page", page)
+    st.session_state.page = page
+    kept = st.session_state.get("run_kept")
+    if turned and kept and "run" not in st.query_params:
+        st.query_params["run"] = kept
+    st.session_state.run_kept = st.query_params.get("run")
+
+
+def run_trouble() -> str:
+    """Why the run that is shown is not the one that the address asks for, or not the newest; "" where it is."""
+    runs, wanted, instead = list_runs(runs_folder()), st.query_params.get("run", ""), newest_run()
+    shown = f"Shown is {info_of(instead).name}, the newest." if instead else "Shown is a recorded example."
+    if wanted and wanted not in [run.name for run in runs]:
+        in_trash = any(run.name == wanted for run in list_runs(runs_folder() / TRASH))
+        return f"The address asks for the run {wanted[:80]}, which is {'in the trash' if in_trash else 'not here'}. {shown}"
+    if wanted and (reason := _why_unreadable(runs_folder() / wanted)):
+        return f"The run {wanted[:80]} cannot be shown. {reason}"
+    if not wanted and runs and runs[0] != instead:
+        shown = shown.replace("the newest", "the newest that can")
+        return f"The newest run, {runs[0].name}, cannot be shown. {_why_unreadable(runs[0])}. {shown}"
+    return ""
+
+
+def _why_unreadable(run: Path) -> str:
+    try:
+        info_of(run)
+    except StoreError as error:
+        return str(error)
+    return ""
 
 
 def info_of(run: Path) -> RunInfo:
@@ -43,7 +107,7 @@ def info_of(run: Path) -> RunInfo:
 
 
 def earlier_run(run: Path) -> Path | None:
-    """The run before that one, if it took a step: the ghost behind the curves."""
+    """The newest of the runs before that one that took a step: the ghost behind the curves."""
     older = [other for other in list_runs(runs_folder()) if other.name < run.name]
     return next((other for other in older if _has_trained(other)), None)
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo_engine import session
 from ppo_engine.config import KNOBS
 from ppo_engine.metrics import METRICS
 from ppo_engine.numbers import three_digits
@@ -237,8 +236,8 @@ def _most_moved(scene: Scene, now: Estimates) -> int | None:
     return int(by.argmax()) if float(by.max()) > 1e-6 else None
 
 
-def use_in_run(form: dict[str, Any], look: Look, scene: Scene) -> tuple[dict[str, float], str]:
-    """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values by name."""
+def use_in_run(form: dict[str, Any], look: Look, scene: Scene, on: bool = False) -> tuple[dict[str, float], str]:
+    """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values by name; on: of a run."""
     knobs = look.knobs(scene.own)
     values = {field: getattr(knobs, name) for name, field in FIELDS.items() if name != "kl_coef"}
     left_out = []
@@ -251,14 +250,13 @@ def use_in_run(form: dict[str, Any], look: Look, scene: Scene) -> tuple[dict[str
     if not knobs.whiten:
         left_out.append("Whitening is left out: a run always whitens.")
     changes = {name: value for name, value in values.items() if form.get(name) != value}
-    return changes, " ".join([_staged(changes), *left_out])
+    return changes, " ".join([_staged(changes, on), *left_out])
 
 
-def _staged(changes: dict[str, float]) -> str:
+def _staged(changes: dict[str, float], on: bool) -> str:
     if not changes:
         return "The sidebar has these values already."
     words = ", ".join(f"{KNOBS[name].label} {value:g}" for name, value in changes.items())
-    running = session.running()
-    if running is None:
+    if not on:
         return f"Set in the sidebar for the next run: {words}. Press Start there."
     return f"Pending in the sidebar: {words}. Press Apply there to use them from the next step on."

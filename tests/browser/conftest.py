@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs, submit
@@ -24,6 +24,7 @@ from tests.browser.board import LONG, press, state, wait_for_state, wait_for_ste
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 60.0
+expect.set_options(timeout=PATIENCE_S * 1000)  # how long a thing may take is no part of whether it is right
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -1,8 +1,10 @@
-"""What a page, as Streamlit's own test runner runs it, sends to its components."""
+"""A page as Streamlit's own test runner runs it: opening it, pressing its buttons, and what it sends to its components."""
 
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,3 +17,32 @@ SHELL = str(ROOT / "pages" / "ui" / "shell.py")
 def payloads(page: AppTest) -> list[dict[str, Any]]:
     """The payload of each of our components in the page's main part, in order."""
     return [json.loads(e.proto.json) for e in page.main if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"]
+
+
+def app(**query: str) -> AppTest:
+    page = AppTest.from_file(SHELL, default_timeout=60)
+    for name, value in query.items():
+        page.query_params[name] = value
+    return page.run()
+
+
+def board(page: AppTest) -> dict[str, Any]:
+    """The payload of the page's live board."""
+    (payload,) = payloads(page)
+    return payload
+
+
+def said(page: AppTest) -> str:
+    """All warnings of the page, without the escapes that keep them text."""
+    return "\n".join(warning.value for warning in page.warning).replace("\\", "")
+
+
+def press(page: AppTest, label: str) -> AppTest:
+    return next(button for button in page.button if button.label == label).click().run()
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)

@@ -9,7 +9,10 @@ from typing import Any
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-_TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "tokenizer.model", "spiece.model", "sentencepiece.bpe.model", "spm.model")
+_VOCABULARIES = ("tokenizer.json", "vocab", "merges", ".model", ".spm", ".tiktoken", "bpe", "codes")
+"""Parts of the names of files that hold a tokenizer's vocabulary."""
+_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
+"""Tokenizers that need no vocabulary."""
 _OTHERS_WEIGHTS = {".h5": "TensorFlow", ".msgpack": "Flax", ".gguf": "GGUF", ".onnx": "ONNX", ".pt": "a bare torch file"}
 _MOST_NAMED = 5
 
@@ -23,6 +26,18 @@ def adapter_base(folder: Path) -> str:
     except ValueError:
         settings = {}
     return str(settings.get("base_model_name_or_path") or "another model")
+
+
+def lacks_tokenizer(folder: Path) -> str:
+    """What to do about a model's folder without a tokenizer; "" for one with. transformers would make one up, of no tokens at all."""
+    names = [path.name.lower() for path in folder.iterdir()]
+    if "config.json" not in names or any(part in name for name in names for part in _VOCABULARIES):
+        return ""
+    try:
+        kind = _json(folder / "tokenizer_config.json").get("tokenizer_class")
+    except (OSError, ValueError):
+        kind = ""
+    return "" if kind in _BYTES else "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
 
 
 def model_fault(folder: Path) -> str:
@@ -39,8 +54,6 @@ def _faults(folder: Path) -> Iterator[str]:
         yield _no_config(folder, names)
     yield from _damaged_json(folder, names)
     yield from _weight_faults(folder, names)
-    if not any(name in names for name in _TOKENIZERS):
-        yield "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
 
 
 def _no_config(folder: Path, names: list[str]) -> str:

@@ -63,7 +63,13 @@ def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any
         return "branch", f"Branched as {payload['name']}.", None
     if kind == "note":
         return "note", payload["text"], None
-    word = {"error": "error", "difference": "differs"}.get(kind, kind)
+    if kind == "accepted":
+        return (
+            "accepted",
+            "Went on with other sources: " + "; ".join(f"{name}: {how}" for name, how in payload["changed"].items()) + ".",
+            None,
+        )
+    word = {"error": "error", "difference": "differs", "remark": ""}.get(kind, kind)
     return word, str(payload.get("message", "")), None
 
 

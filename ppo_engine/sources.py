@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from . import builtin, hub
 from .errors import PPOEngineError, SourceError, StepAbandoned
-from .faults import adapter_base, model_fault
+from .faults import adapter_base, lacks_tokenizer, model_fault
 
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_NAMES = ("policy", "classifier", "reviews")
@@ -124,13 +124,21 @@ def locate(field: str, source: str) -> str:
         )
     else:
         path = hub.download("datasets" if field == DATA else "models", source, watch().limit_mb, watch().tell)
-    if field != DATA and (base := adapter_base(path)):
+    if field != DATA:
+        _refuse_what_would_not_be_itself(field, source, path)
+    _located.set(str(path))
+    return str(path)
+
+
+def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
+    """Folders that transformers would load as something else: an adapter's base from the Hub, a tokenizer without tokens."""
+    if base := adapter_base(folder):
         raise SourceError(
             f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, merge them with "
             "merge_and_unload(), save the result with save_pretrained, and give that folder"
         )
-    _located.set(str(path))
-    return str(path)
+    if fault := folder.is_dir() and lacks_tokenizer(folder):
+        raise SourceError(f"{field} = {source}: {fault}")
 
 
 def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:

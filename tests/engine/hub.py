@@ -1,6 +1,7 @@
 """As much of the Hugging Face Hub as its own client needs to download a model or a data set, on 127.0.0.1.
 
     with serving(folder) as hub: ... HF_ENDPOINT=hub.url ...
+    with serving(folder, hangs_at="model.safetensors") as hub: ... hub.hanging.wait(5) ...
 
 `folder` holds models/<owner>/<name>/ and datasets/<owner>/<name>/, each with its files. Every request is noted.
 """
@@ -27,12 +28,16 @@ class Hub:
     """A running server: where it is, and what it was asked, as "GET /path"."""
 
     url: str
+    hangs_at: str = ""
+    """Of a file whose path ends so, half is sent, and then nothing more until the server ends."""
     requests: list[str] = field(default_factory=list)
+    hanging: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Hub]:
-    hub = Hub("")
+def serving(folder: Path, hangs_at: str = "") -> Iterator[Hub]:
+    hub = Hub("", hangs_at)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"folder": folder, "hub": hub}))
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
@@ -40,6 +45,7 @@ def serving(folder: Path) -> Iterator[Hub]:
     try:
         yield hub
     finally:
+        hub.ended.set()
         server.shutdown()
         server.server_close()
         thread.join()
@@ -114,8 +120,16 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Length": str(len(content)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        if self.command == "HEAD":
+            return
+        if self.hub.hangs_at and urlsplit(self.path).path.endswith(self.hub.hangs_at):
+            self.wfile.write(content[: len(content) // 2])
+            self.wfile.flush()
+            self.hub.hanging.set()
+            self.hub.ended.wait()
+            self.close_connection = True
+            return
+        self.wfile.write(content)
 
     def log_message(self, *_: Any) -> None:
         """Silent: what was asked is in `hub.requests`."""

@@ -1,0 +1,122 @@
+"""Loading says what it does, has limits, and never keeps a run from ending, whatever it waits for."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from ppo_engine import trainer
+from ppo_engine.sources import LOADER
+from tests.engine.hub import Hub, serving
+from tests.engine.runs import PATIENCE_S, Run
+
+NAMES = {"model_name": "policy", "reward_model": "classifier", "query_dataset": "reviews"}
+
+
+@pytest.fixture
+def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Hub], None]:
+    """Sends what asks the Hub to that server, with an empty cache."""
+
+    def go_online(hub: Hub) -> None:
+        monkeypatch.delenv("HF_HUB_OFFLINE")
+        for name, value in {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}.items():
+            monkeypatch.setenv(name, value)
+
+    return go_online
+
+
+@pytest.fixture
+def repositories(world: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "hub"
+    for name in ("policy", "classifier"):
+        shutil.copytree(world / name, folder / "models" / "someone" / name)
+    shutil.copytree(world / "reviews", folder / "datasets" / "someone" / "reviews")
+    return folder
+
+
+def downloads() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if "hub_download.py" in " ".join(child.cmdline())]
+
+
+@pytest.mark.parametrize(("field", "file"), [("model_name", "model.safetensors"), ("query_dataset", "train.parquet")])
+def test_a_download_that_hangs_does_not_keep_a_run_from_stopping(
+    begin: Callable[..., Run], repositories: Path, online: Callable[[Hub], None], field: str, file: str
+) -> None:
+    with serving(repositories, hangs_at=file) as hub:
+        online(hub)
+        run = begin(**{field: f"someone/{NAMES[field]}"})
+        run.thread.start()
+        assert hub.hanging.wait(PATIENCE_S)
+        assert f"someone/{NAMES[field]}" in run.reader.info().stage
+        run.tell("stop")
+        assert run.join() == "stopped", "while the server still hangs"
+    for thread in [one for one in threading.enumerate() if one.name == LOADER]:
+        thread.join(PATIENCE_S)
+    assert not downloads()
+
+
+def test_what_is_too_large_is_not_downloaded(begin: Callable[..., Run], repositories: Path, online: Callable[[Hub], None]) -> None:
+    (repositories / "datasets" / "someone" / "reviews" / "train.csv").write_bytes(b"text\n" + b"a" * 3_000_000)
+    with serving(repositories) as hub:
+        online(hub)
+        run = begin(query_dataset="someone/reviews", size_limit_mb=2)
+        run.thread.start()
+        assert run.join() == "failed"
+        assert "it is 3 MB, and size_limit_mb allows 2" in run.reader.info().error
+        assert not [request for request in hub.requests if "/resolve/" in request]
+
+
+def test_an_adapter_on_the_hub_is_called_one_before_anything_is_downloaded(
+    begin: Callable[..., Run], repositories: Path, online: Callable[[Hub], None]
+) -> None:
+    policy = repositories / "models" / "someone" / "policy"
+    (policy / "config.json").rename(policy / "adapter_config.json")
+    with serving(repositories) as hub:
+        online(hub)
+        run = begin(model_name="someone/policy")
+        run.thread.start()
+        assert run.join() == "failed"
+        assert "it is a PEFT adapter" in run.reader.info().error
+        assert not [request for request in hub.requests if "/resolve/" in request]
+
+
+def test_a_load_that_never_returns_does_not_keep_a_run_from_stopping(begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that does not answer holds the thread that asked it, and that one alone."""
+    begun, let_go = threading.Event(), threading.Event()
+
+    def stuck(*_: object) -> None:
+        begun.set()
+        let_go.wait(PATIENCE_S)
+
+    monkeypatch.setattr(trainer, "load_scorer", stuck)
+    run = begin()
+    run.thread.start()
+    assert begun.wait(PATIENCE_S) and run.reader.info().stage == "loading classifier"
+    run.tell("stop")
+    assert run.join() == "stopped" and not let_go.is_set()
+    let_go.set()
+
+
+def test_remarks_on_the_data_are_journalled_once(begin: Callable[..., Run], tmp_path: Path) -> None:
+    from ppo_engine import session
+    from ppo_engine.history import happenings
+    from tests.engine.checkpoints import reviews
+
+    rows = "".join(f'"{text}"\n' for text in [*reviews("train", 20), "", ""])
+    (tmp_path / "reviews.csv").write_text("review\n" + rows)
+    run = begin(query_dataset=str(tmp_path / "reviews.csv"), steps=4)
+    run.hold_at(1)
+    run.tell("stop")
+    run.let_go()
+    run.join()
+    again = begin(lambda seen: session.reopen(run.folder, seen))
+    again.thread.start()
+    assert again.join() == "finished"
+    told = [one for one in happenings(run.reader.events()) if one.kind == "remark"]
+    assert [one.text for one in told] == ["Reviews: 2 of the 22 rows of train have no text and were left out."]
+    assert told[0].word == ""

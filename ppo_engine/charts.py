@@ -38,6 +38,9 @@ POLICY, REFERENCE, VALUE, KL, CLIP = "#0072B2", "#8c8c8c", "#009E73", "#E69F00",
 MOST_POINTS = 1000
 """A curve with more points is thinned to about this many, the extremes of each stretch kept."""
 
+_GHOST = ", run before"
+"""How the name of an earlier run's curve ends."""
+
 _NORMAL_95 = 1.96
 """Standard errors to either side of a mean that hold it in 95 of 100 cases."""
 
@@ -97,7 +100,8 @@ class _Draw:
         self.metrics = metrics
         self.earlier = earlier
         self.marks, self.words = markers(history, REFERENCE)
-        frames = [frame for frame in (metrics, earlier) if frame is not None and len(frame)]
+        # The axes are the run's own: what the earlier one has beyond them is cut off, until there is nothing else to show.
+        frames = [frame for frame in (metrics, earlier) if frame is not None and len(frame)][:1]
         longest = max([11, *(int(frame["step"].iloc[-1]) + 1 for frame in frames)])
         self.steps_shown = [-0.02 * longest, 1.02 * (longest - 1)]
 
@@ -118,12 +122,13 @@ class _Draw:
                 "itemwidth": 30,
             },
             "xaxis": {"title": {"text": "step", "standoff": 4}, "range": self.steps_shown, "zeroline": False},
-            "yaxis": {"zeroline": False, "automargin": True, **(y or {})},
+            "yaxis": {"zeroline": False, "automargin": True, **_own_range(traces, "y"), **(y or {})},
             "shapes": [*shapes, *self.marks],
             "annotations": self.words,
         }
         if y2:
-            layout["yaxis2"] = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "automargin": True, **y2}
+            own = _own_range(traces, "y2")
+            layout["yaxis2"] = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "automargin": True, **own, **y2}
         return {"data": list(traces), "layout": layout}
 
     def line(self, metric: str, label: str, colour: str, dash: str = "solid", width: float = 2, **more: Any) -> list[Spec]:
@@ -135,7 +140,7 @@ class _Draw:
             return [curve]
         ghost = scatter(
             *present(self.earlier, metric),
-            name=f"{label}, run before",
+            name=f"{label}{_GHOST}",
             mode="lines",
             opacity=0.45,
             showlegend=False,
@@ -148,6 +153,25 @@ class _Draw:
         """The newest value of a metric, NaN before there is one."""
         values = present(self.metrics, metric)[1]
         return float(values[-1]) if len(values) else float("nan")
+
+
+def _own_range(traces: Sequence[Spec], axis: str) -> Spec:
+    """Keeps plotly's own choice of range to the run's own curves; nothing where there is no earlier run's, or no own."""
+    here = [trace for trace in traces if trace.get("yaxis", "y") == axis and not trace.get("stackgroup")]
+    own = [trace for trace in here if not trace["name"].endswith(_GHOST)]
+    ends = [float(end) for trace in own for end in _ends(trace)]
+    if len(own) == len(here) or not ends:
+        return {}
+    low, high = min(ends), max(ends)
+    spare = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+    return {"autorangeoptions": {"clipmin": low - spare, "clipmax": high + spare}}
+
+
+def _ends(trace: Spec) -> list[float]:
+    """The smallest and the largest of what a curve draws, error bars included."""
+    y = np.array(trace["y"], float)
+    bars = np.array(trace["error_y"]["array"], float) if "error_y" in trace else np.zeros_like(y)
+    return [float((y - bars).min()), float((y + bars).max())] if len(y) else []
 
 
 def scatter(steps: Array, values: Array, **more: Any) -> Spec:
@@ -177,6 +201,13 @@ def present(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
     return frame["step"].to_numpy()[there], values[there]
 
 
+def together(frame: pd.DataFrame, *names: str) -> tuple[Array, ...]:
+    """(steps, values, values ...) of metrics where all of them have finite values: a step may lack one."""
+    columns = frame[list(names)].to_numpy(dtype=float)
+    there = np.isfinite(columns).all(1)
+    return frame["step"].to_numpy()[there], *columns[there].T
+
+
 def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Array, Array]:
     """At most about `limit` points: the smallest and the largest of each stretch, so that no peak is lost, and the ends."""
     if len(steps) <= limit:
@@ -191,18 +222,19 @@ def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Arra
 
 def _score(draw: _Draw) -> Chart:
     frame = draw.metrics
-    steps, means = present(frame, "env/reward_mean")
-    spread = present(frame, "env/reward_std")[1]
+    steps, means, spread = together(frame, "env/reward_mean", "env/reward_std")
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
         scatter(steps, means - spread, showlegend=False, name="one standard deviation below", **edge),
         scatter(steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge),
     ]
+    evaluated, held_out_means, margins = together(frame, "eval/reward_mean", "eval/reward_se")
     held_out = scatter(
-        *present(frame, "eval/reward_mean"),
+        evaluated,
+        held_out_means,
         name="held out",
         mode="markers",
-        error_y={"array": shortened(present(frame, "eval/reward_se")[1]), "thickness": 1, "width": 3},
+        error_y={"array": shortened(margins), "thickness": 1, "width": 3},
         marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}},
     )
     title = "The score appears here after the first step"
@@ -259,7 +291,7 @@ def _clips(draw: _Draw) -> Chart:
         "clips",
         title,
         ("ppo/policy/clipfrac", "ppo/val/clipfrac"),
-        draw.figure(*lines, shapes=[_healthy("ppo/policy/clipfrac", CLIP)], y={"rangemode": "tozero", "tickformat": ".0%"}),
+        draw.figure(*lines, shapes=_healthy("ppo/policy/clipfrac", CLIP), y={"rangemode": "tozero", "tickformat": ".0%"}),
     )
 
 
@@ -300,7 +332,7 @@ def _explained(draw: _Draw) -> Chart:
         ("ppo/val/var_explained", "ppo/val/error", "ppo/returns/var"),
         draw.figure(
             *draw.line("ppo/val/var_explained", "explained variance", VALUE),
-            shapes=[_healthy("ppo/val/var_explained", VALUE)],
+            shapes=_healthy("ppo/val/var_explained", VALUE),
             y={"tickformat": ".0%"},
         ),
     )
@@ -356,8 +388,8 @@ def _times(draw: _Draw) -> Chart:
 
 
 def _pinned(draw: _Draw) -> Chart:
-    steps, means = present(draw.metrics, "eval/reward_mean")
-    margin = _NORMAL_95 * present(draw.metrics, "eval/reward_se")[1]
+    steps, means, errors = together(draw.metrics, "eval/reward_mean", "eval/reward_se")
+    margin = _NORMAL_95 * errors
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
         scatter(steps, means - margin, showlegend=False, name="lower", **edge),
@@ -370,11 +402,10 @@ def _pinned(draw: _Draw) -> Chart:
     return Chart("pinned", title, ("eval/reward_mean", "eval/reward_se"), draw.figure(*band, *lines))
 
 
-def _healthy(metric: str, colour: str) -> Spec:
-    """The metric's healthy range as a quiet band."""
+def _healthy(metric: str, colour: str) -> list[Spec]:
+    """The metric's healthy range as a quiet band, from 0 where it has no lower end; nothing where it has no upper."""
     low, high = METRICS[metric].low, METRICS[metric].high
-    assert low is not None and high is not None
-    return _band(low, high, colour, 0.08)
+    return [] if high is None else [_band(low or 0.0, high, colour, 0.08)]
 
 
 def _band(low: float, high: float, colour: str, opacity: float) -> Spec:

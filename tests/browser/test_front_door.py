@@ -85,7 +85,9 @@ def test_a_socket_is_for_the_servers_own_pages(origin: str | None, accepted: boo
 
 @pytest.mark.parametrize(("method", "refused"), [("GET", False), ("PUT", True), ("POST", True), ("DELETE", True)])
 def test_what_changes_something_is_for_the_servers_own_pages(method: str, refused: bool, shared_server: Server) -> None:
-    request = urllib.request.Request(f"{shared_server.url}/_stcore/upload_file/a/b", method=method, headers={"Origin": "http://127.0.0.1:9"})
+    request = urllib.request.Request(
+        f"{shared_server.url}/_stcore/upload_file/a/b", method=method, headers={"Origin": "http://127.0.0.1:9"}
+    )
     try:
         answer = urllib.request.urlopen(request, timeout=30).read()
     except urllib.error.HTTPError as error:

@@ -53,7 +53,29 @@ def test_the_earlier_run_is_grey_and_behind() -> None:
         ghosts = [i for i, trace in enumerate(chart.spec["data"]) if "run before" in trace.get("name", "")]
         if chart.key != "times":
             assert ghosts and all(chart.spec["data"][i]["line"]["color"] == REFERENCE for i in ghosts)
-            assert chart.spec["layout"]["xaxis"]["range"][1] >= 8, "the axis reaches to the end of the longer run"
+
+
+def test_the_axes_are_the_runs_own_whatever_the_earlier_run_did() -> None:
+    far = rows(5000, env__reward_mean=1e6, objective__kl=1e6, ppo__loss__total=-1e6)
+    alone, before = (live_charts(metrics_frame(rows(5)), Config(), earlier) for earlier in (None, metrics_frame(far)))
+    for own, chart in zip(alone, before, strict=True):
+        assert chart.spec["layout"]["xaxis"]["range"] == own.spec["layout"]["xaxis"]["range"]
+    clipped = {chart.key: chart.spec["layout"]["yaxis"].get("autorangeoptions") for chart in before}
+    assert clipped["kl"]["clipmax"] < 0.1 and clipped["losses"]["clipmin"] > -0.1
+    assert -1.2 < clipped["score"]["clipmin"] < clipped["score"]["clipmax"] < 0.2, "the band of a standard deviation is the run's own"
+
+
+def test_before_the_first_step_the_earlier_run_has_the_axes() -> None:
+    for chart in live_charts(metrics_frame([]), Config(), metrics_frame(rows(30))):
+        assert chart.spec["layout"]["xaxis"]["range"][1] > 28 and "autorangeoptions" not in chart.spec["layout"]["yaxis"]
+
+
+def test_a_step_without_a_metric_leaves_a_gap_in_what_is_drawn_from_it() -> None:
+    taken = rows(6)
+    del taken[3].metrics["env/reward_std"]
+    charts = {chart.key: chart.spec["data"] for chart in live_charts(metrics_frame(taken))}
+    band = next(trace for trace in charts["score"] if trace["name"] == "± 1 SD")
+    assert band["x"] == [1, 2, 4, 5] and len(band["y"]) == 4
 
 
 def test_the_target_band_follows_the_edits_of_the_target() -> None:

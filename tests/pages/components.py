@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from streamlit.testing.v1 import AppTest
+
+from ppo_engine.records import TokenTable
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "ui" / "shell.py")
@@ -46,3 +50,8 @@ def wait_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < give_up
         time.sleep(0.02)
+
+
+def never_updated(tokens: TokenTable | None) -> TokenTable | None:
+    """The tokens as of an update that took no minibatch."""
+    return None if tokens is None else replace(tokens, epochs_seen=np.zeros_like(tokens.epochs_seen))

@@ -19,7 +19,7 @@ from pages.ui.whatif_scene import Scene, notebook_scene, step_scene
 from ppo_engine import Config, RunReader, session
 from ppo_engine.numbers import three_digits
 from tests.engine.runs import Run
-from tests.pages.components import ROOT, payloads
+from tests.pages.components import ROOT, never_updated, payloads
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_at_the_runs_own_settings_nothing_differs(run: Path) -> None:
     made = payload(run, Look(sample=2, token=1))
     assert (made["step"], made["newest"], made["before"], made["after"], made["following"]) == (3, 3, 2, None, True)
     for label, (was, now) in figures(made).items():
-        assert now == pytest.approx(was, rel=1e-6, abs=1e-9), label
+        assert now == pytest.approx(was, rel=1e-6, abs=1e-7), label  # losses are sums of float32 that nearly cancel out
     for histogram in made["histograms"]:
         assert histogram["was"] == histogram["now"]
     sample = made["sample"]
@@ -131,9 +131,13 @@ def test_a_run_without_a_step_says_what_to_do(tiny: Callable[..., Config], tmp_p
     assert payload(folder, Look(example=True))["sample"]["count"] == 4
 
 
-def test_an_update_that_ended_before_it_began_has_no_clips_to_show(tiny: Callable[..., Config], tmp_path: Path) -> None:
-    folder, owner = session.create(tiny(steps=1, target_kl=1e-30), "tiny-reviews", tmp_path)
+def test_an_update_that_ended_before_it_began_has_no_clips_to_show(
+    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, owner = session.create(tiny(steps=1), "tiny-reviews", tmp_path)
     owner.run()
+    recorded = RunReader.tokens
+    monkeypatch.setattr(RunReader, "tokens", lambda self, step: never_updated(recorded(self, step)))
     made = payload(folder, Look(turned=(("lam", 0.2),)))
     assert made["clip"] is None and made["sample"]["epochs"] == [0] * len(made["sample"]["texts"])
     assert figures(made)["Policy loss"] == (None, None) and figures(made)["Advantages, mean"][1] is not None

@@ -48,7 +48,7 @@ def check_policy(policy: Policy, tokenizer: Any, source: str) -> str:
     def difference(numbers: Callable[[], Tensor]) -> str:
         """How those log-probabilities, (response,), differ from the model's own: a phrase, "" for not at all."""
         try:
-            gap = float((numbers() - own).abs().max())
+            gap = float((numbers().view(-1, _RESPONSE) - own).abs().max())
         except Exception as error:  # whatever a stranger's architecture raises is the same news
             return f"it fails ({_in_words(error)})"
         return "" if gap <= TOLERANCE else f"log-probabilities differ by up to {gap:.2g} nats"
@@ -68,9 +68,9 @@ def check_policy(policy: Policy, tokenizer: Any, source: str) -> str:
     for where, numbers in ways.items():
         if told := difference(numbers):
             raise SourceError(_refusal(source, kind, where, told))
-    if told := difference(lambda: _cached(policy, ids)):
+    if told := difference(lambda: _cached(policy, ids) + torch.cat([own, own])):
         policy.caches = False
-        if again := difference(lambda: _cached(policy, ids)):
+        if again := difference(lambda: _cached(policy, ids) + torch.cat([own, own])):
             raise SourceError(_refusal(source, kind, "when it writes token by token", again))
         return f"The policy's kind of model ({kind}) is sampled without its cache, which is slower: with it, {told}."
     return ""
@@ -110,10 +110,8 @@ def _prefixes(policy: Policy, ids: Tensor) -> Tensor:
 
 
 def _batched(policy: Policy, rows: list[Tensor], row: int) -> Tensor:
-    """The policy's log-probabilities of the last tokens of one of the rows, padded on the left to the longest and 3 more."""
-    width = max(map(len, rows)) + (3 if len(rows) > 1 else 0)
-    ids = torch.stack([torch.cat([one.new_zeros(width - len(one)), one]) for one in rows])
-    mask = torch.arange(width, device=ids.device)[None] >= torch.tensor([[width - len(one)] for one in rows], device=ids.device)
+    """The policy's log-probabilities of the last tokens of one of the rows; where there are several, padded on the left."""
+    ids, mask = _padded(rows, 3 if len(rows) > 1 else 0)
     logits, _ = policy(ids, mask, _RESPONSE, 1.0)
     return logprobs_from_logits(logits, ids[:, -_RESPONSE:])[row]
 
@@ -125,13 +123,17 @@ def _alone(policy: Policy, ids: Tensor) -> Tensor:
 
 
 def _cached(policy: Policy, ids: Tensor) -> Tensor:
-    """The policy's log-probabilities as sampling sees them, in a batch with a shorter row."""
-    rows = torch.stack([torch.cat([ids.new_zeros(len(ids) - _SHORT), ids[-_SHORT:]]), ids])
-    mask = torch.ones_like(rows, dtype=torch.bool)
-    mask[0, : len(ids) - _SHORT] = False
+    """How log-probabilities as sampling sees them, in a batch of two, differ from those of either row alone, (2 x response,)."""
+    rows, mask = _padded([ids[-_SHORT:], ids], 0)
     memory: dict[str, Any] = {}
-    seen = [
-        _picked(policy.next_token(rows[:, :end], mask[:, :end], memory, 1.0)[0][1:], ids[end : end + 1])
-        for end in range(len(ids) - _RESPONSE, len(ids))
-    ]
-    return torch.cat(seen)
+    ends = range(len(ids) - _RESPONSE, len(ids))
+    seen = [logprobs_from_logits(policy.next_token(rows[:, :end], mask[:, :end], memory, 1.0)[0], rows[:, end]) for end in ends]
+    alone = [_batched(policy, [row], 0) for row in (ids[-_SHORT:], ids)]
+    return (torch.stack(seen, dim=1) - torch.stack(alone)).flatten()
+
+
+def _padded(rows: list[Tensor], more: int) -> tuple[Tensor, Tensor]:
+    """Ids and mask of the rows, padded on the left to the longest and `more` more."""
+    width = max(map(len, rows)) + more
+    ids = torch.stack([torch.cat([one.new_zeros(width - len(one)), one]) for one in rows])
+    return ids, torch.arange(width, device=ids.device)[None] >= torch.tensor([[width - len(one)] for one in rows], device=ids.device)

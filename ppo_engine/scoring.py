@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I
 PADDING_MOVES = 1e-3
 """How far a logit may move when a longer text stands beside its own; float32 leaves some 1e-5."""
 
-_LONGEST = 4096
+_LONGEST = 1024
 """Tokens, where neither model nor tokenizer knows a limit."""
 _OFFSETS = 4
 """So many positions of a table at most are not for tokens (RoBERTa counts from 2)."""
@@ -36,21 +37,24 @@ class Scores:
 class SentimentScorer:
     """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary sentences.
 
-    Any sequence classifier, with any number of labels. One whose tokenizer has no pad token pads with end-of-text, or where it has
-    neither, scores one text at a time. Raises `CanaryError`, and `SourceError` for a model that padding moves or that takes no text.
+    Any sequence classifier, with any number of labels. One whose tokenizer has no pad token pads with end-of-text; where it has
+    neither, or padding moves its scores, texts are scored one at a time, which `remark` says ("" for nothing to say).
+    Raises `CanaryError`, and `SourceError` for a model that takes no text.
     """
 
     def __init__(self, model: Any, tokenizer: Any, positive_label: str, device: torch.device) -> None:
-        self._model = without_dropout(model).requires_grad_(False)
-        self._tokenizer = tokenizer
+        self.model = without_dropout(model).requires_grad_(False)
+        self.tokenizer = tokenizer
         self._device = torch.device("cpu")
         self._labels = _names(model.config)
         self._positive = self._find(positive_label)
         self._pads = _with_a_pad_token(model, tokenizer)
-        self._longest = self._find_longest()  # on the CPU: an index out of range there is an error, and on CUDA the end of the process
-        self._model.to(device)
+        self.remark = ""
+        self.longest = self._find_longest()  # on the CPU: an index out of range there is an error, and on CUDA the end of the process
+        self.model.to(device)
         self._device = device
-        self._check_padding()
+        if told := self._why_one_at_a_time():
+            self._pads, self.remark = False, f"The classifier scores one text at a time, which is slower: {told}."
         self._check_canaries(positive_label)
 
     @torch.no_grad()
@@ -68,36 +72,35 @@ class SentimentScorer:
 
     def _logits(self, texts: Sequence[str]) -> Tensor:
         """(texts, labels) raw logits."""
-        cut = {"truncation": True, "max_length": self._longest}
-        batch = self._tokenizer([text or " " for text in texts], padding=self._pads, return_tensors="pt", **cut)
-        logits: Tensor = self._model(**{name: batch[name].to(self._device) for name in ("input_ids", "attention_mask")}).logits
+        cut = {"truncation": True, "max_length": self.longest}
+        batch = self.tokenizer([text or " " for text in texts], padding=self._pads, return_tensors="pt", **cut)
+        logits: Tensor = self.model(**{name: batch[name].to(self._device) for name in ("input_ids", "attention_mask")}).logits
         return logits.float()
 
     @torch.no_grad()
     def _find_longest(self) -> int:
         """The most tokens that the classifier takes, found by giving them to it: tables of positions count in their own ways."""
-        positions = _positions(self._model.config)
-        most = min(self._tokenizer.model_max_length, positions or _LONGEST)
-        for self._longest in range(most, max(0, most - _OFFSETS), -1):
+        positions = _positions(self.model.config)
+        most = min(self.tokenizer.model_max_length, positions or _LONGEST)
+        for self.longest in range(most, max(0, most - _OFFSETS), -1):
             try:
-                self._logits(["good " * self._longest])
+                self._logits(["good " * self.longest])
             except (IndexError, RuntimeError) as error:
                 last = error
             else:
-                return self._longest
-        raise SourceError(f"reward_model: it fails on a text of {self._longest} tokens ({type(last).__name__}: {last})")
+                return self.longest
+        raise SourceError(f"reward_model: it fails on a text of {self.longest} tokens ({type(last).__name__}: {last})")
 
     @torch.no_grad()
-    def _check_padding(self) -> None:
+    def _why_one_at_a_time(self) -> str:
+        """What keeps texts from being scored in batches; "" for nothing."""
         if not self._pads:
-            return
-        alone, beside = self._logits(CANARIES[:1]), self._logits([CANARIES[0], " ".join(CANARIES * 2)])[:1]
+            return "its tokenizer has neither a pad token nor an end-of-text token"
+        texts = ["It was", *CANARIES]
+        alone = torch.cat([self._logits([text]) for text in texts])
+        beside = self._logits([*texts, "good " * min(self.longest, 64)])[: len(texts)]
         gap = float((alone - beside).abs().max())
-        if not gap <= PADDING_MOVES:
-            raise SourceError(
-                f"reward_model: a classifier of the type {self._model.config.model_type} scores a text differently by {gap:.2g} when a "
-                "longer one stands beside it, so its scores would depend on the batch. Choose another, such as DistilBERT or RoBERTa."
-            )
+        return "" if gap <= PADDING_MOVES else f"when a longer text stands beside it, a text's score moves by up to {gap:.2g}"
 
     def _find(self, positive_label: str) -> int:
         names = [label.upper() for label in self._labels]
@@ -126,8 +129,9 @@ def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
         if tokenizer.eos_token_id is None:
             return False
         tokenizer.pad_token = tokenizer.eos_token
-    if tokenizer.pad_token_id >= model.get_input_embeddings().weight.shape[0]:
-        return False
+    with suppress(NotImplementedError):  # of some models the embeddings have no name
+        if tokenizer.pad_token_id >= model.get_input_embeddings().weight.shape[0]:
+            return False
     config = model.config.get_text_config()
     if model.config.pad_token_id is None or config.pad_token_id is None:
         # Models that read the last token find it by their own idea of padding.

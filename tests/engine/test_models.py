@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 from torch import Tensor
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
 
-from ppo_engine.models import Policy, frozen_reference, load_language_model
+from ppo_engine.errors import ConfigError, SourceError
+from ppo_engine.models import Policy, SpecialTokens, frozen_reference, load_language_model
 from tests.engine.checkpoints import make_policy, make_tokenizer, with_value_head, write_model
 
 ROUNDING = 2e-5
@@ -134,3 +137,70 @@ def test_a_tokenizer_without_a_pad_token_pads_with_end_of_text(tmp_path: Any) ->
     write_model(tmp_path, make_policy(bare), bare)
     _, tokenizer = load_language_model(str(tmp_path))
     assert tokenizer.pad_token_id == tokenizer.eos_token_id is not None
+
+
+def with_bos(prefix: str = "<s> ") -> Any:
+    """A tokenizer that puts a token of its own before every text, as Llama's does."""
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"bos_token": "<s>"})
+    number = tokenizer.convert_tokens_to_ids("<s>")
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{prefix}$A", special_tokens=[("<s>", number)])
+    return tokenizer
+
+
+@pytest.mark.parametrize(("prefix", "bos", "begins"), [
+    ("<s> ", "auto", 1), ("<s> ", "off", 0), ("<s> ", "on", 1), ("", "auto", 0), ("", "on", 1), ("<s> <s> ", "auto", 2),
+])  # fmt: skip
+def test_the_beginning_of_text_stands_where_the_tokenizer_puts_it(prefix: str, bos: str, begins: int) -> None:
+    tokenizer = with_bos(prefix)
+    special = SpecialTokens.of(make_policy(tokenizer), tokenizer, bos)
+    assert special.begin == (tokenizer.bos_token_id,) * begins
+
+
+def test_a_beginning_of_text_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"):
+        SpecialTokens.of(gpt2(), make_tokenizer(), "on")
+
+
+@pytest.mark.parametrize(("configured", "end"), [(None, (0,)), (0, (0,)), (7, (0, 7)), ([7, 0, 9], (0, 7, 9)), ([7, 10**6], (0, 7))])
+def test_every_end_of_text_of_the_generation_configuration_counts(configured: Any, end: tuple[int, ...]) -> None:
+    model = gpt2()
+    model.generation_config.eos_token_id = configured
+    assert SpecialTokens.of(model, make_tokenizer(), "auto").end == end
+
+
+def test_a_tokenizer_larger_than_the_embeddings_is_refused_with_both_counts(tmp_path: Any) -> None:
+    longer = make_tokenizer()
+    longer.add_tokens(["<one>", "<two>"])
+    write_model(tmp_path, gpt2(), longer)
+    with pytest.raises(SourceError, match=r"model_name = .* tokenizer has 332 tokens and the model embeddings for 330"):
+        load_language_model(str(tmp_path))
+
+
+def test_a_tokenizer_smaller_than_the_embeddings_is_sound(tmp_path: Any) -> None:
+    tokenizer = make_tokenizer()
+    write_model(tmp_path, make_policy(tokenizer, vocab_size=352), tokenizer)
+    model, _ = load_language_model(str(tmp_path))
+    assert Policy(model).vocabulary_size == 352
+
+
+def test_without_an_end_of_text_there_is_no_response(tmp_path: Any) -> None:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=make_tokenizer().backend_tokenizer)
+    model = gpt2()
+    model.generation_config.eos_token_id = model.config.eos_token_id = None
+    write_model(tmp_path, model, tokenizer)
+    with pytest.raises(SourceError, match=r"neither its tokenizer \(330 tokens\) .* names an end-of-text token below 330"):
+        load_language_model(str(tmp_path))
+
+
+def test_code_beside_a_model_is_never_run(tmp_path: Any) -> None:
+    """Whatever is answered to whatever prompt: there is none."""
+    tokenizer = make_tokenizer()
+    write_model(tmp_path, gpt2(), tokenizer)
+    (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: pass\n")
+    settings = json.loads((tmp_path / "config.json").read_text())
+    settings |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "code.Own", "AutoModelForCausalLM": "code.Own"}}
+    (tmp_path / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(SourceError):
+        load_language_model(str(tmp_path))
+    assert not (tmp_path / "ran").exists()

@@ -161,6 +161,20 @@ def test_value_loss() -> None:
     assert close(result.clipfrac, 1 / 3)
 
 
+def test_explained_variance() -> None:
+    # returns 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 3 = 14/3; returns - values 1, 0, 1, 2: mean 1, variance 2/3
+    returns, values = row(1, 2, 3, 6, NAN), row(0, 2, 2, 4, NAN)
+    assert close(ppo.explained_variance(returns, values, marks("xxxx.")), 1 - (2 / 3) / (14 / 3))
+    assert close(ppo.explained_variance(returns, values + 5, marks("xxxx.")), 6 / 7), "a bias is not its business"
+    assert math.isnan(ppo.explained_variance(row(2, 2), row(0, 1), marks("xx")))
+
+
+def test_a_ratio_is_a_number_however_far_the_policy_went() -> None:
+    far = ppo.policy_loss(row(0.0), row(-1000.0), row(-1.0), marks("x"), 0.2)
+    assert close(far.ratio, [[math.exp(20)]]) and math.isfinite(far.loss)
+    assert math.isfinite(ppo.k3(row(0.0), row(-1000.0), marks("x")).sum())
+
+
 def test_total_loss() -> None:
     parts = (torch.tensor(x, dtype=torch.float64) for x in (1, 2, 3))
     assert close(ppo.total_loss(*parts, vf_coef=0.1, ent_coef=0.01), 1.17)  # 1 + 0.1 · 2 - 0.01 · 3
@@ -207,6 +221,15 @@ def test_adaptive_controller(kl: float, expected: float) -> None:
     controller = ppo.AdaptiveKLController(0.2, target=6, horizon=10_000)
     controller.update(kl, n=256)
     assert controller.value == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(("kl", "factor"), [(60, 1.2), (-60, 0.8), (0, 0.8), (6.6, 1.1)])
+@pytest.mark.parametrize("n", [100, 101, 1024, 10**9])
+def test_a_batch_beyond_the_horizon_moves_the_coefficient_by_a_fifth_and_never_turns_its_sign(kl: float, factor: float, n: int) -> None:
+    # 1 - 0.2 · 1024 / 100 would be -1.048
+    controller = ppo.AdaptiveKLController(0.2, target=6, horizon=100)
+    controller.update(kl, n=n)
+    assert controller.value == pytest.approx(0.2 * factor, rel=1e-14)
 
 
 def test_the_adaptive_controller_compounds() -> None:

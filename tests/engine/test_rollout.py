@@ -152,6 +152,22 @@ def test_restrictions(top_k: int, top_p: float, kept: list[float]) -> None:
     torch.testing.assert_close(restricted(log_softmax, top_k, top_p), torch.tensor([kept], dtype=torch.float64))
 
 
+def test_the_likeliest_token_is_drawn_however_small_top_p_is() -> None:
+    kept = restricted(torch.log(torch.tensor([[0.2, 0.5, 0.3]])), 0, 5e-324)
+    torch.testing.assert_close(kept, torch.tensor([[0.0, 0.5, 0.0]]))
+
+
+def test_any_of_several_end_tokens_ends_a_response(policy: Policy) -> None:
+    free = roll(policy, lengths=[12] * 4, end_ids=())
+    ends = [int(free.response_ids[0, 3]), int(free.response_ids[1, 2])]
+    rollout = roll(policy, lengths=[12] * 4, end_ids=ends)
+    for row in range(4):
+        drawn = free.response_ids[row].tolist()
+        stops = [place for place, token in enumerate(drawn) if token in ends]
+        length = stops[0] + 1 if stops else 12
+        assert rollout.response_ids[row][rollout.mask[row]].tolist() == drawn[:length]
+
+
 def test_top_p_stops_where_the_share_is_reached_exactly() -> None:
     """One half is enough for one half: the smallest set that holds it."""
     log_softmax = torch.tensor([[0.25, 0.5, 0.25]]).log()

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 
 from ppo_engine.errors import CanaryError, SourceError
 from ppo_engine.scoring import CANARIES, SentimentScorer, load_scorer
-from tests.engine.checkpoints import make_classifier, make_policy, reviews, write_model
+from tests.engine.checkpoints import make_classifier, make_policy, make_tokenizer, reviews, write_model
 
 CPU = torch.device("cpu")
 TEXTS = ["I loved it", "so very dull", "the film was long and the actor was terrible and I hated it", "a"]
@@ -89,11 +90,11 @@ def test_a_text_longer_than_the_classifier_takes_is_cut_at_its_end(scorer: Senti
 
 
 def test_scoring_leaves_no_graph_and_has_no_dropout(scorer: SentimentScorer) -> None:
-    scorer._model.train()
+    scorer.model.train()
     first, second = scorer.score(TEXTS), scorer.score(TEXTS)
     assert torch.equal(first.total, second.total)
     assert not first.total.requires_grad and first.total.dtype == torch.float32
-    assert not any(parameter.requires_grad for parameter in scorer._model.parameters())
+    assert not any(parameter.requires_grad for parameter in scorer.model.parameters())
 
 
 def test_a_folder_with_a_classifier(world: Any, scorer: SentimentScorer) -> None:
@@ -106,3 +107,50 @@ def test_a_language_model_is_no_classifier(tmp_path: Any, tokenizer: Any) -> Non
     write_model(tmp_path, make_policy(tokenizer), tokenizer)
     with pytest.raises(SourceError, match=r"its weights lack score.weight"):
         load_scorer(str(tmp_path), "POSITIVE", CPU)
+
+
+def classifier(kind: str, tokenizer: Any, labels: int = 2, **changes: Any) -> Any:
+    """A tiny random classifier of that type whose last label prefers the good canary; it has as many positions as it says it has."""
+    torch.manual_seed(0)
+    names = {number: f"STARS {number}" for number in range(labels)}
+    sizes = {"vocab_size": len(tokenizer), "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.CONFIG_MAPPING[kind](**{**sizes, "num_labels": labels, "id2label": names, "initializer_range": 0.3, **changes})
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    head = [parameter for name, parameter in model.named_parameters() if "score" in name or "classifier" in name][
+        -2 if kind == "roberta" else -1
+    ]
+    with torch.no_grad():
+        good, bad = (model(input_ids=torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1] for text in CANARIES)
+        if good < bad:
+            head.neg_()
+    return model
+
+
+@pytest.mark.parametrize(("kind", "labels", "changes"), [
+    ("gpt2", 2, {"n_positions": 48}), ("bloom", 3, {}), ("llama", 1, {"max_position_embeddings": 64}), ("roberta", 5, {"max_position_embeddings": 50}), ("fnet", 2, {}),
+])  # fmt: skip
+@torch.no_grad()
+def test_any_classifier_scores_a_text_as_it_scores_it_alone(kind: str, labels: int, changes: dict[str, Any]) -> None:
+    """No pad token, no limit of length, one label or five, positions that count from 2, and one that padding moves."""
+    tokenizer = make_tokenizer(pad="[PAD]" if kind in ("roberta", "fnet") else None)
+    tokenizer.model_max_length = int(1e30)  # what a tokenizer says that knows no limit
+    if kind in ("roberta", "fnet"):
+        changes = {**changes, "pad_token_id": 1}
+    model = classifier(kind, tokenizer, labels, **changes)
+    texts = [*TEXTS, "good " * 400]
+    alone = []
+    for text in texts:
+        ids = tokenizer(text)["input_ids"][: {"gpt2": 48, "roberta": 48, "llama": 64, "fnet": 512}.get(kind, 1024)]
+        alone.append(model(input_ids=torch.tensor([ids])).logits[0])
+    scorer = SentimentScorer(model, tokenizer, f"STARS {labels - 1}", CPU)
+    scores = scorer.score(texts)
+    torch.testing.assert_close(scores.total, torch.stack(alone)[:, -1], rtol=0, atol=1e-4)
+    assert list(scores.parts) == [f"STARS {number}" for number in range(labels)]
+    assert bool(scorer.remark) == (kind == "fnet")
+
+
+def test_labels_of_one_name_are_told_apart(tokenizer: Any) -> None:
+    model = make_classifier(tokenizer)
+    model.config.id2label = {0: "LABEL", 1: "LABEL"}
+    with pytest.raises(CanaryError, match=r"allowed: LABEL \(0\), LABEL \(1\)"):
+        SentimentScorer(model, tokenizer, "POSITIVE", CPU)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
 from ppo_engine import METRICS, Config, ConfigError, StepRecord, Trainer, ppo
+from ppo_engine.config import KNOBS
 from ppo_engine.errors import NumericalError, OutOfMemoryError, StepAbandoned
 from tests.engine.checkpoints import make_policy, write_model
 from tests.engine.fingerprints import fingerprint
@@ -316,6 +318,17 @@ def test_a_second_run_may_have_another_precision(run: list[StepRecord], tiny: Ti
     assert np.array_equal(again[1].tokens.ratio, run[1].tokens.ratio)
 
 
+@pytest.mark.parametrize("temperature", [0.5, 1.0])
+@pytest.mark.parametrize(("precision", "limit"), [("bf16", 1e-2), ("fp32", 1e-4)])
+def test_before_any_gradient_step_the_ratio_is_1(tiny: Tiny, precision: str, limit: float, temperature: float) -> None:
+    """In bf16 the log-probabilities of sampling gave ratios up to 13 % off: old and new are computed alike."""
+    changes = {"batch_size": 32, "mini_batch_size": 12, "precision": precision, "temperature": temperature}
+    record = records(tiny(steps=1, **(SETTINGS | changes)))[1]
+    assert record.tokens is not None
+    assert record.metrics["ppo/policy/first_ratio"] < limit
+    assert (np.abs(record.tokens.ratio[:, 0] - 1) < limit).mean() > 0.3, "those of the first minibatch"
+
+
 def test_half_precision_computes_in_half_and_keeps_weights_and_records_whole(tiny: Tiny) -> None:
     trainer = Trainer(tiny(precision="bf16"))
     trainer.load()
@@ -381,6 +394,32 @@ def test_more_tokens_than_the_policy_takes_are_refused(tiny: Tiny) -> None:
     assert records(tiny(steps=1, output_min_length=56, output_max_length=56, eval_batch_size=2))[1].tokens is not None
     with pytest.raises(ConfigError, match="output_max_length = 57: must be at most 56"):
         records(tiny(steps=1, output_max_length=57))
+
+
+LIVE_FLOATS = [knob for knob in KNOBS.values() if knob.kind is float and knob.live]
+
+
+def test_no_allowed_number_makes_a_step_that_is_silently_wrong(tiny: Tiny) -> None:
+    """Each setting at its least and its greatest: a step whose numbers are all finite, or an error in words."""
+    trainer = Trainer(tiny())
+    trainer.load()
+    base, weights_before = trainer.config, {name: tensor.clone() for name, tensor in trainer.policy.state_dict().items()}
+    for knob in LIVE_FLOATS:
+        for value in (5e-324 if knob.open_minimum else knob.minimum, knob.maximum):
+            trainer.policy.load_state_dict(weights_before)
+            trainer.config = base.changed(**{knob.name: value})
+            try:
+                record = trainer.step()
+            except NumericalError:
+                continue
+            assert all(map(np.isfinite, record.metrics.values())), (knob.name, value)
+            assert record.tokens is not None and np.isfinite(record.tokens.ratio).all() and trainer.kl_coef >= 0, (knob.name, value)
+
+
+def test_more_threads_than_there_are_cores_are_refused(tiny: Tiny) -> None:
+    cores = os.cpu_count() or 1
+    with pytest.raises(ConfigError, match=rf"threads = {cores + 1}: must be a whole number from 0 to {cores}"):
+        Trainer(tiny(threads=cores + 1)).load()
 
 
 # Ends
@@ -457,7 +496,7 @@ def test_a_score_that_is_not_finite_names_the_sample(tiny: Tiny) -> None:
     trainer = Trainer(tiny())
     trainer.load()
     with torch.no_grad():
-        trainer.scorer._model.classifier.bias.fill_(float("nan"))
+        trainer.scorer.model.classifier.bias.fill_(float("nan"))
     with pytest.raises(NumericalError, match="score of sample 0 is not finite: “Today"):
         trainer.step()
 

@@ -8,9 +8,10 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
-from pages.ui.address import whole
+from pages.ui.address import beyond, no_numbers, refusal, whole
 from pages.ui.refresh import heed, interval
 from ppo_engine.errors import StoreError
+from ppo_engine.store import RunInfo
 
 
 def draw() -> None:
@@ -19,12 +20,15 @@ def draw() -> None:
         st.switch_page("../tokens.py", query_params={name: str(value) for name, value in token.items()})
     folder = state.shown_run()
     example = folder is None
+    if folder is not None and asking.info(folder) is None:
+        return  # the frame around the page says why
     try:
         payload = _payload(folder or state.EXAMPLE, example)
     except StoreError as error:
-        st.error(str(error))
+        st.error(asking.inert(str(error)))
         return
-    result = board.mount(payload, key="board", on_pin=_pin, on_ask=_ask)
+    asking.say_unmet(_unmet(state.info_of(folder or state.EXAMPLE), payload["batch"]))
+    result = board.mount(payload, key="board", on_pin=asking.answering(_pin), on_ask=asking.answering(_ask))
     heed(result)
 
 
@@ -32,7 +36,7 @@ def _payload(folder: Path, example: bool) -> dict[str, Any]:
     info = state.info_of(folder)
     earlier = None if example else state.earlier_run(folder)
     prompt = (st.session_state.get("board") or {}).get("prompt") or 0
-    return board.board_payload(folder, info, earlier, _pinned(folder), example, int(prompt), asking.problem_in_words())
+    return board.board_payload(folder, info, earlier, _pinned(), example, int(prompt), asking.problem_in_words())
 
 
 def _pin() -> None:
@@ -41,8 +45,10 @@ def _pin() -> None:
     if pin.get("run") and pin.get("step", -1) >= 0:
         st.query_params.update({"run": str(pin["run"]), "step": str(pin["step"]), "sample": str(pin["sample"])})
     else:
-        for name in ("run", "step", "sample"):
+        for name in ("step", "sample"):
             st.query_params.pop(name, None)
+        if state.shown_run() == state.newest_run():
+            st.query_params.pop("run", None)  # nothing else is shown now; should a newer run begin, that will be
 
 
 def _ask() -> None:
@@ -60,9 +66,24 @@ def _ask() -> None:
         asking.note(folder, int(asked.get("step", 0)), str(asked.get("text", "")))
 
 
-def _pinned(folder: Path) -> tuple[int, int] | None:
+def _pinned() -> tuple[int, int] | None:
+    """The step and the sample that the address names, -1 for no sample; None to follow the newest step."""
     step, sample = whole(st.query_params.get("step", "")), whole(st.query_params.get("sample", ""))
-    return None if step is None or sample is None else (step, sample)
+    return None if step is None else (step, -1 if sample is None else sample)
 
 
-st.fragment(draw, run_every=interval(busy=0.5))()
+def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
+    """What the address asks for and the board does not show."""
+    query = st.query_params.to_dict()
+    found, step = no_numbers(query, ("step", "sample")), whole(query.get("step", ""))
+    if "sample" in query and "step" not in query:
+        found.append(refusal("sample", query["sample"], "its step has to be named too, as in step=3&sample=0"))
+    if step is None or batch is None:
+        return found
+    if step != batch["step"]:
+        why = f"the last step is {info.last_step}" if step > info.last_step else "its batch is not on record"
+        found.append(refusal("step", query["step"], f"{why}; shown is step {batch['step']}"))
+    return found + beyond(query, "sample", len(batch["samples"]), f"step {batch['step']}", None)
+
+
+st.fragment(asking.surviving(draw), run_every=interval(busy=0.5))()

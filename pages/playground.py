@@ -39,7 +39,7 @@ def draw() -> None:
         if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
             _ask(folder, opening=opening, sources=sources, count=count, length=length, temperature=temperature, seed=seed)
     if st.session_state.get("playing", (None,))[0] == folder:
-        st.fragment(_answer, run_every=_REFRESH_S if _is_open() else None)()
+        st.fragment(asking.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
 
 
 def _sources(folder: Path, info: RunInfo) -> list[str | int]:
@@ -83,4 +83,4 @@ def _answer() -> None:
 
 
 top_line()
-draw()
+asking.surviving(draw)()

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
-from pages.ui.address import whole
+from pages.ui.address import beyond, no_numbers, refusal, whole
 from pages.ui.microscope import COLOURS, Look, payload
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
@@ -36,8 +36,9 @@ def draw() -> None:
     if made is None:
         st.info("The tokens of this run's steps are no longer on record. Start or open another run.", icon=":material/biotech:")
         return
+    asking.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
     made["echo"] = _asked().get("click")
-    board.mount({"only": "microscope", "run": {"id": info.id}, "microscope": made}, key="microscope", on_look=_remember)
+    board.mount({"only": "microscope", "run": {"id": info.id}, "microscope": made}, key="microscope", on_look=asking.answering(_remember))
 
 
 def _look(run: str) -> Look:
@@ -50,6 +51,17 @@ def _look(run: str) -> Look:
     numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
     colour = source.get("colour", "")
     return Look(**numbers, has=str(asked.get("has") or ""), **({"colour": colour} if colour in COLOURS else {}))
+
+
+def _unmet(made: dict[str, Any]) -> list[str]:
+    """What the address asks for and the page does not show. A step that is not on record the page says itself."""
+    query, look = st.query_params.to_dict(), made["look"]
+    found = no_numbers(query, _NAMES)
+    if query.get("colour", "reward") not in COLOURS:
+        found.append(refusal("colour", query["colour"], f"must be one of {', '.join(COLOURS)}"))
+    found += beyond(query, "sample", made["count"], f"step {look['step']}", look["sample"])
+    found += beyond(query, "token", len(made["sample"]["text"]), f"sample {look['sample']}", look["token"])
+    return found + beyond(query, "epoch", made["epochs"], f"the update of step {look['step']}", look["epoch"])
 
 
 def _asked() -> dict[str, Any]:
@@ -73,4 +85,4 @@ def _remember() -> None:
 
 
 top_line()
-st.fragment(draw, run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()
+st.fragment(asking.surviving(draw), run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()

@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import asking, board, state
-from pages.ui.address import whole
+from pages.ui.address import no_numbers, refusal, whole
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.walking import stages
@@ -26,7 +26,8 @@ def draw() -> None:
     folder = state.shown_run()
     info = asking.info(folder)
     payload = _payload(folder, info)
-    board.mount({"only": "walk", "walk": payload}, key="walk", on_ask=_ask, on_look=_look)
+    asking.say_unmet(_unmet(payload) if info is not None else [])
+    board.mount({"only": "walk", "walk": payload}, key="walk", on_ask=asking.answering(_ask), on_look=asking.answering(_look))
     every = _WAITING_S if payload["state"] == "waiting" else interval(busy=1.0) if payload["state"] == "empty" else None
     if every != st.session_state.get("walk_every"):  # how often to look is set where the fragment is made
         st.session_state.walk_every = every
@@ -38,13 +39,15 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
     if folder is None or info is None or info.last_step < 0:
         said = "There is no update to take apart before the first step is done. Press Start; until then, read what will happen."
         return {"run": "", "number": None, "state": "empty", "said": said, **_words()}
-    shown: dict[str, Any] = {"run": folder.name, "number": None, "problem": st.session_state.get("walk_problem", "")}
+    problem, about = st.session_state.get("walk_problem", ("", None))
+    shown: dict[str, Any] = {"run": folder.name, "number": None, "problem": problem if about == folder else ""}
     try:
         number = _number("job", newest_job(folder, "walk"))
         if number is None:
             said = "Press the button to take one update apart, on the run's own models and prompts. The run is not disturbed."
             return {**shown, "state": "none", "said": said, **_words()}
-        _keep({"run": folder.name, "job": str(number), "stage": str(_stage())})  # so that a link reopens this very one
+        stage = {"stage": str(_stage())} if "stage" not in st.query_params else {}
+        _keep({"run": folder.name, "job": str(number), **stage})  # so that a link reopens this very one
         return {**shown, "number": number, **_of_job(folder, number)}
     except StoreError as error:
         said = f"The address names an update that this run has not ({error}). Take a new one apart."
@@ -113,6 +116,27 @@ def _token() -> tuple[int, int] | None:
     return None if place[0] is None or place[1] is None else (place[0], place[1])
 
 
+def _unmet(payload: dict[str, Any]) -> list[str]:
+    """What the address asks for and the page does not show. A job that is not there the page says itself."""
+    query = st.query_params.to_dict()
+    found = no_numbers(query, ("job", "stage", "epoch"))
+    stage = whole(query.get("stage", ""))
+    if stage is not None and stage != _stage():
+        found.append(refusal("stage", query["stage"], f"must be from 1 to {_LAST_STAGE}; shown is {_stage()}"))
+    if payload["state"] != "done":
+        return found
+    samples, epochs = payload["samples"], payload["epochs"]
+    if "token" in query and (place := _token()) is None:
+        found.append(refusal("token", query["token"], "must be a sample's and a token's number, as in 0.3"))
+    elif "token" in query and place is not None and list(place) != payload["token"]:
+        row, position = payload["token"]
+        there = f"has tokens 0 to {len(samples[place[0]]['tokens']) - 1}" if place[0] < len(samples) else "is not there"
+        found.append(refusal("token", query["token"], f"sample {place[0]} {there}; shown is {row}.{position}"))
+    if (epoch := whole(query.get("epoch", ""))) is not None and epoch not in epochs:
+        found.append(refusal("epoch", query["epoch"], f"must be one of {', '.join(map(str, epochs))}, where 0 is after the update"))
+    return found
+
+
 def _keep(wanted: dict[str, str]) -> None:
     """Puts what is shown into the address, where it is not there yet."""
     if any(st.query_params.get(name) != value for name, value in wanted.items()):
@@ -145,11 +169,11 @@ def _ask() -> None:
     asked, folder = st.session_state.walk.get("ask") or {}, state.shown_run()
     if folder is None or asked.get("run") != folder.name:
         return
-    st.session_state.walk_problem = ""
+    st.session_state.walk_problem = "", None
     try:
         number = session.ask(folder, "walk", {"batch": asked.get("batch"), "seed": asked.get("seed")})
     except PPOEngineError as error:
-        st.session_state.walk_problem = str(error)
+        st.session_state.walk_problem = str(error), folder
         return
     for name in ("token", "epoch"):
         st.query_params.pop(name, None)
@@ -163,4 +187,4 @@ def _number_of(stage: Any) -> int:
 top_line()
 _reopen()
 st.session_state.setdefault("walk_every", None)
-st.fragment(draw, run_every=None if st.session_state.get("hidden") else st.session_state.walk_every)()
+st.fragment(asking.surviving(draw), run_every=None if st.session_state.get("hidden") else st.session_state.walk_every)()

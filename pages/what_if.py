@@ -24,11 +24,21 @@ def draw() -> None:
     if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != asking.circumstances():
         st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:
-        made = whatif.payload(folder, info, whatif_look.current(), whatif_look.problems(), st.session_state.get("whatif_said", ""), number)
+        made = whatif.payload(folder, info, whatif_look.current(), _problems(folder), st.session_state.get("whatif_said", ""), number)
     except PPOEngineError as error:
         st.error(asking.inert(str(error)))
         return
-    board.mount({"only": "whatif", "whatif": made}, key="whatif", on_look=_look, on_ask=_use)
+    board.mount({"only": "whatif", "whatif": made}, key="whatif", on_look=asking.answering(_look), on_ask=asking.answering(_use))
+
+
+def _problems(folder: Path) -> list[str]:
+    """What the address, or the browser, asked for and cannot have."""
+    look = whatif_look.current()
+    scene = whatif.scene_of(folder, look)
+    if scene is None:
+        return whatif_look.problems()
+    lengths = scene.mask.sum(1)
+    return whatif_look.problems() + whatif_look.unmet(len(lengths), int(lengths[min(look.sample, len(lengths) - 1)]))
 
 
 def _folder() -> Path:
@@ -54,6 +64,6 @@ def _use() -> None:
     st.session_state.whatif_staged = bool(changes)
 
 
-whatif_look.take_from_address()
+whatif_look.take_from_address(shown.name if (shown := state.shown_run()) else None)
 top_line()
-st.fragment(draw, run_every=interval(busy=1.0))()
+st.fragment(asking.surviving(draw), run_every=interval(busy=1.0))()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import streamlit as st
 
@@ -14,6 +16,8 @@ from ppo_engine.store import RunInfo, RunReader, add_note
 
 from . import form
 from .state import info_of, shown_run
+
+_P = ParamSpec("_P")
 
 
 def tell(folder: Path, kind: str, **payload: Any) -> int | None:
@@ -98,9 +102,42 @@ def show_problem(place: str = "") -> None:
             st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
 
 
+def say_unmet(problems: list[str]) -> None:
+    """What the address asks of this page and cannot have. Draws its place even where there is nothing to say."""
+    with st.container():
+        if problems:
+            st.warning("The address asks for what is not there:\n\n" + listed(problems))
+
+
 def problem_in_words() -> str:
     """The same as plain text, "" for none."""
     return str(problem() or "")
+
+
+def surviving(draw: Callable[_P, None]) -> Callable[_P, None]:
+    """The same part of a page, which says what cannot be read where it would be drawn, and leaves the rest standing."""
+
+    @wraps(draw)
+    def drawn(*arguments: _P.args, **more: _P.kwargs) -> None:
+        try:
+            draw(*arguments, **more)
+        except PPOEngineError as error:
+            st.error(inert(str(error)))
+
+    return drawn
+
+
+def answering(press: Callable[[], None]) -> Callable[[], None]:
+    """The same answer to a press, which complains where the run cannot be read."""
+
+    @wraps(press)
+    def answered() -> None:
+        try:
+            press()
+        except PPOEngineError as error:
+            complain(error)
+
+    return answered
 
 
 def confirm(text: str) -> None:

@@ -94,8 +94,8 @@ def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False
 def board_payload(
     folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool, prompt: int = 0, problem: str = ""
 ) -> dict[str, Any]:
-    """Everything the live page shows of a run. pinned: the step and sample that were chosen, None to follow the newest; prompt: the
-    pinned prompt whose continuations are listed; problem: why what was asked last was refused.
+    """Everything the live page shows of a run. pinned: the step and sample that were chosen, -1 for none of its samples, None to follow
+    the newest step; prompt: the pinned prompt whose continuations are listed; problem: why what was asked last was refused.
     """
     view = view_of(folder)
     rows, frame = view.refresh()
@@ -110,7 +110,7 @@ def board_payload(
         "pairs": pairs,
         "prompts": _prompts(folder, len(rows), prompt),
         "history": {**_history(info, history, kept, example), "problem": problem},
-        "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": step, "sample": sample}},
+        "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": batch["step"], "sample": sample}},
     }
 
 

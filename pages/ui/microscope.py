@@ -78,6 +78,7 @@ def payload(folder: Path, look: Look) -> dict[str, Any] | None:
         "batch_key": key,
         "batch": None if look.has == key else {**batch.whole, "scatter": _scatter(folder, step, epoch)},
         "steps": kept,
+        "count": len(samples),
         "following": look.step is None,
         "missing": missing,
         "look": {"step": step, "sample": sample, "token": token, "epoch": epoch, "colour": look.colour},

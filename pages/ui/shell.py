@@ -30,10 +30,10 @@ page = st.navigation(
 )
 state.keep_run(page.url_path)
 with st.sidebar:
-    st.fragment(controls.buttons, run_every=interval(busy=1.0))()
+    st.fragment(asking.surviving(controls.buttons), run_every=interval(busy=1.0))()
     corrected = settings.correct()
-    branching.branch_button()
-    settings.settings(corrected)
+    asking.surviving(branching.branch_button)()
+    asking.surviving(settings.settings)(corrected)
 with st.container(key="trouble"):  # always there, so that the page below it keeps its place among Streamlit's elements
     if said := state.run_trouble():
         st.warning(asking.inert(said))

@@ -10,7 +10,7 @@ from .refresh import heed, interval
 
 def top_line() -> None:
     """Draws it, and keeps it up to date."""
-    st.fragment(_draw, run_every=interval(busy=1.0))()
+    st.fragment(asking.surviving(_draw), run_every=interval(busy=1.0))()
 
 
 def _draw() -> None:

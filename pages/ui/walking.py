@@ -39,7 +39,7 @@ def stages(walk: dict[str, Any] | None, token: tuple[int, int] | None = None, ep
         }
         for stage in STAGES
     ]
-    return {"stages": told, "token": [batch.row, batch.position] if batch else None}
+    return {"stages": told, "token": [batch.row, batch.position] if batch else None, "epochs": batch.epochs if batch else []}
 
 
 STAGES = (

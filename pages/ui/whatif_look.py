@@ -12,7 +12,7 @@ from ppo_engine.config import Config
 from ppo_engine.errors import ConfigError
 from ppo_engine.whatif import Knobs
 
-from .address import whole
+from .address import beyond, no_numbers, whole
 
 FIELDS = {"gamma": "gamma", "lam": "lam", "kl_coef": "init_kl_coef", "cliprange": "cliprange", "cliprange_value": "cliprange_value"}
 """The knobs that are numbers, and the setting that has each one's range and help."""
@@ -21,6 +21,7 @@ PARAMETERS = ("step", "sample", "token", "example", "what")
 """The address's own: `what` holds the turned knobs, as in what=lam:0.9,whiten:off."""
 
 _LOOK, _WRITTEN, _PROBLEMS, _RUN = "whatif_look", "whatif_written", "whatif_problems", "whatif_run"
+_OPENED = "whatif_opened"
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
         text = query.get(name, "")
         numbers[name] = whole(text)
         if text and numbers[name] is None:
-            problems.append(f"{name} = {text[:60]}: must be a whole number from 0")
+            problems += no_numbers(query, [name])
     example = query.get("example", "")
     if example not in ("", "notebook"):
         problems.append(f"example = {example[:60]}: must be notebook")
@@ -94,19 +95,29 @@ def problems() -> list[str]:
     return list(st.session_state.get(_PROBLEMS, []))
 
 
-def take_from_address() -> None:
-    """When the page is opened: the address's look; where it names none, the one that this tab had before."""
+def unmet(count: int, length: int) -> list[str]:
+    """What the address asked for beyond the batch, while that is still what is looked at. length: the chosen sample's tokens."""
+    asked: dict[str, str] = st.session_state.get(_OPENED) or {}
+    row = min(current().sample, count - 1)
+    return beyond(asked, "sample", count, "the batch", row) + beyond(asked, "token", length, f"sample {row}", max(0, length - 1))
+
+
+def take_from_address(run: str | None) -> None:
+    """When the page is opened: the address's look; where it names none, the one that this tab had before, of another run its knobs."""
     asked = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
     if asked and asked != st.session_state.get(_WRITTEN):
         st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)
-        st.session_state[_WRITTEN], st.session_state[_RUN] = asked, st.query_params.get("run")
+        st.session_state[_WRITTEN], st.session_state[_RUN], st.session_state[_OPENED] = asked, run, asked
     elif not asked and _LOOK in st.session_state:
-        _write(st.session_state.get(_RUN))
+        if st.session_state.get(_RUN) != run:
+            st.session_state[_LOOK] = replace(current(), step=None, sample=0, token=0)
+        _write(run)
 
 
 def heard(run: str | None) -> None:
     """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its way would fill the history."""
     told = told_by("look")
+    st.session_state[_OPENED] = None
     st.session_state[_LOOK], st.session_state[_PROBLEMS] = _read_told(told)
     if told.get("settled"):
         _write(run)

@@ -63,7 +63,7 @@ export function drawSamples(board, batch) {
 
 // The chosen sample: the pinned one, else the first of the list as it is sorted.
 export function chosenSample(board, batch) {
-  if (batch.pinned) return batch.pinned.sample;
+  if (batch.samples.some(({ index }) => index === batch.pinned?.sample)) return batch.pinned.sample;
   const shown = ordered(batch, board.local);
   return (shown[0] ?? batch.samples[0])?.index;
 }

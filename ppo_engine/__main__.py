@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
 
     again = commands.add_parser("resume", help="take up a run that stopped, failed or was interrupted, where it ended")
     again.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    _accepting(again)
     again.set_defaults(run=_resume)
 
     fork = commands.add_parser("branch", help="start a new run from a checkpoint of another, with changed settings")
@@ -61,10 +62,12 @@ def _parser() -> argparse.ArgumentParser:
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
     )
     fork.add_argument("--runs", type=Path, metavar="DIR", help="folder for runs (default: the parent's)")
+    _accepting(fork)
     fork.set_defaults(run=_branch)
 
     repeat = commands.add_parser("replay", help="run config, seed and journal again: says identical, or the first difference")
     repeat.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
+    _accepting(repeat)
     repeat.set_defaults(run=_replay)
 
     worker = commands.add_parser("work", help="answer the dashboard's questions about an ended run's models; the dashboard starts it")
@@ -81,6 +84,11 @@ def _parser() -> argparse.ArgumentParser:
     leave.add_argument("-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)")
     leave.set_defaults(run=_export)
     return parser
+
+
+def _accepting(command: argparse.ArgumentParser) -> None:
+    about = "go on though models or data are not those that the run began with; its journal says so"
+    command.add_argument("--accept-changed", action="store_true", help=about)
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -113,7 +121,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     folder = _existing(options.run_folder)
-    return _work(lambda show: reopen(folder, show, attended=False), RunReader(folder).info().config.steps)
+    accept: bool = options.accept_changed
+    return _work(lambda show: reopen(folder, show, attended=False, accept_changed=accept), RunReader(folder).info().config.steps)
 
 
 def _branch(options: argparse.Namespace) -> int:
@@ -122,7 +131,8 @@ def _branch(options: argparse.Namespace) -> int:
         step = max((one.step for one in list_checkpoints(parent)), default=-1)
     changes = _assignments(options.changes)
     steps = branched_config(parent, step, changes).steps
-    return _work(lambda show: fork(parent, step, changes, options.runs or parent.parent, show, attended=False), steps)
+    runs, accept = options.runs or parent.parent, options.accept_changed
+    return _work(lambda show: fork(parent, step, changes, runs, show, attended=False, accept_changed=accept), steps)
 
 
 def _work(begin: Callable[[OnRecord], tuple[Path, RunOwner]], steps: int) -> int:
@@ -146,7 +156,7 @@ def _replay(options: argparse.Namespace) -> int:
 
     folder = _existing(options.run_folder)
     with _Progress(RunReader(folder).info().last_step) as progress:
-        difference = replay(folder, progress.show)
+        difference = replay(folder, progress.show, options.accept_changed, progress.say)
     print(f"different at {difference}" if difference else "identical")
     return FAILED if difference else DONE
 
@@ -191,6 +201,10 @@ class _Progress:
 
     def __exit__(self, *_: Any) -> None:
         self._bar.close()
+
+    def say(self, words: str) -> None:
+        """A line of its own, above the bar."""
+        self._bar.write(f"ppo_engine: {words}", file=sys.stderr)
 
     def show(self, record: StepRecord) -> None:
         """Moves the bar to the record's step."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from .errors import StoreError
 from .history import shown
 from .records import EVAL
 from .store import RunReader, list_runs
+from .store.checks import metrics_row
 from .store.reader import metrics_of
 from .store.schema import reading
 
@@ -46,29 +48,37 @@ class Summary:
     size: int
 
 
-def summaries(runs: Path) -> list[Summary]:
-    """A summary of each run that can be read, newest first."""
-    found = []
+def survey(runs: Path) -> tuple[list[Summary], list[tuple[Path, str]]]:
+    """A summary of each run that can be read, newest first, and the folders of the others with the reason."""
+    found, damaged = [], []
     for folder in list_runs(runs):
         try:
             found.append(summary(folder))
-        except StoreError:
-            continue  # damaged, or of a newer version: opening it says so
-    return found
+        except StoreError as error:
+            damaged.append((folder, str(error)))
+    return found, damaged
+
+
+def summaries(runs: Path) -> list[Summary]:
+    """A summary of each run that can be read, newest first."""
+    return survey(runs)[0]
+
+
+def damaged(runs: Path) -> list[tuple[Path, str]]:
+    """The folders of the runs that cannot be read, newest first, each with the reason and what to do."""
+    return survey(runs)[1]
 
 
 def summary(folder: Path) -> Summary:
     """What the run comes to so far. Raises `StoreError`."""
     info = RunReader(folder).info()
     with reading(folder) as connection:
-        (best,) = connection.execute("select max(json_extract(metrics, '$.\"env/reward_mean\"')) from steps").fetchone()
-        newest = connection.execute("select metrics from steps order by step desc limit 1").fetchone()
-        held_out = connection.execute(
-            "select json_extract(metrics, '$.\"eval/reward_mean\"') from steps "
-            "where json_extract(metrics, '$.\"eval/reward_mean\"') is not null order by step desc limit 1"
-        ).fetchone()
-    metrics = metrics_of(newest[0]) if newest else {}
-    nan = float("nan")
+        scores = {
+            "best_score": _metric(connection, "env/reward_mean", "json_extract(metrics, ?) desc"),
+            "last_score": _metric(connection, "env/reward_mean", "step desc", of_the_last=True),
+            "held_out": _metric(connection, "eval/reward_mean", "step desc"),
+            "last_kl": _metric(connection, "objective/kl", "step desc", of_the_last=True),
+        }
     return Summary(
         folder=folder,
         id=info.id,
@@ -78,16 +88,22 @@ def summary(folder: Path) -> Summary:
         created=info.created,
         steps=max(0, info.last_step),
         planned=info.config.steps,
-        best_score=nan if best is None else float(best),
-        last_score=metrics.get("env/reward_mean", nan),
-        held_out=float(held_out[0]) if held_out else nan,
-        last_kl=metrics.get("objective/kl", nan),
         parent=info.parent,
         parent_step=info.parent_step,
         tags=info.tags,
         remark=info.remark,
         size=_size(folder),
+        **scores,
     )
+
+
+def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:
+    """A metric of the first step in that order that has it, or of the last step, has it or not; NaN where there is none."""
+    key = f'$."{name}"'
+    having = "" if of_the_last else "where json_extract(metrics, ?) is not null"
+    which = f"{having} order by {order}"
+    row = metrics_row(connection, which, *[key] * which.count("?"))
+    return float("nan") if row is None else float(metrics_of(row[3]).get(name, float("nan")))
 
 
 def _size(folder: Path) -> int:
@@ -95,7 +111,7 @@ def _size(folder: Path) -> int:
     total = 0
     for inside, _, names in os.walk(folder):
         for name in names:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 total += os.stat(os.path.join(inside, name)).st_size
     return total
 

@@ -12,9 +12,10 @@ A checkpoint is written aside and renamed into place, so one that is there is wh
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError
@@ -35,6 +36,7 @@ KEPT_EVERY = 10
 
 _STATE, _TENSORS, _MANIFEST = "trainer.json", "trainer.safetensors", "manifest.json"
 _ASIDE = ".making-"
+_NAME = re.compile(r"step-(\d{6,9})")
 
 
 @dataclass(frozen=True)
@@ -47,18 +49,21 @@ class Checkpoint:
     @property
     def size(self) -> int:
         """Bytes, as its manifest has it."""
-        return sum(entry["bytes"] for entry in self._manifest()["files"].values())
+        return sum(size for _, size in self._files().values())
 
     @property
     def config(self) -> Config:
         """The configuration in force when it was taken."""
-        return Config(**self._state()["config"])
+        with _or_damaged(self.folder / _STATE):
+            return Config(**self._state()["config"])
 
     def verify(self) -> None:
         """Raises `CheckpointError` if a file is missing or is not the one that was written."""
-        for name, entry in self._manifest()["files"].items():
+        for name, (digest, _) in self._files().items():
             path = self.folder / name
-            if not path.is_file() or sha256(path) != entry["sha256"]:
+            with _or_damaged(path):
+                sound = path.is_file() and sha256(path) == digest
+            if not sound:
                 raise CheckpointError(
                     f"{path}: missing, or not as it was written; delete the folder {self.folder.name} and use another checkpoint"
                 )
@@ -69,24 +74,33 @@ class Checkpoint:
         The trainer's own configuration stays. Where it differs from the checkpoint's, it is a branch: another seed starts
         the generators anew, other reviews start from their beginning, and the KL controller goes on from its value.
         """
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         self.verify()
-        state, tensors = self._state(), load_file(self.folder / _TENSORS)
+        with _or_damaged(self.folder / _STATE):
+            state = self._state()
+            was, controlled_by = Config(**state["config"]), Config(**state["controlled_by"])
         try:
+            tensors = load_file(self.folder / _TENSORS)
             trainer.accelerator.load_state(str(self.folder))
-        except (RuntimeError, UnpicklingError, ValueError, KeyError) as error:
+        except (RuntimeError, UnpicklingError, ValueError, KeyError, OSError, SafetensorError) as error:
             raise CheckpointError(f"{self.folder}: cannot be loaded into the policy {trainer.config.model_name} ({error})") from error
-        trainer.go_to(state["step"], Config(**state["config"]), Config(**state["controlled_by"]), state["kl_coef"], tensors)
+        with _or_damaged(self.folder / _TENSORS):
+            trainer.go_to(state["step"], was, controlled_by, state["kl_coef"], tensors)
 
     def _state(self) -> dict[str, Any]:
         return _read(self.folder / _STATE)
 
-    def _manifest(self) -> dict[str, Any]:
-        manifest = _read(self.folder / _MANIFEST)
-        if not manifest.get("files"):
+    def _files(self) -> dict[str, tuple[str, int]]:
+        """SHA-256 and bytes of each file, by its name."""
+        with _or_damaged(self.folder / _MANIFEST):
+            files = {
+                str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in _read(self.folder / _MANIFEST)["files"].items()
+            }
+        if not files:
             raise CheckpointError(f"{self.folder / _MANIFEST}: names no files")
-        return manifest
+        return files
 
 
 def save(trainer: Trainer, run: Path) -> Checkpoint:
@@ -123,9 +137,10 @@ def path_of(run: Path, step: int) -> Path:
 
 
 def list_checkpoints(run: Path) -> list[Checkpoint]:
-    """The run's checkpoints, oldest first."""
-    found = (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)
-    return sorted((Checkpoint(path.parent, int(path.parent.name.removeprefix("step-"))) for path in found), key=lambda one: one.step)
+    """The run's checkpoints, oldest first. A folder of another name, as a copy has, is none."""
+    named = [(path.parent, _NAME.fullmatch(path.parent.name)) for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)]
+    found = [Checkpoint(folder, int(name[1])) for folder, name in named if name]
+    return sorted((one for one in found if one.folder == path_of(run, one.step)), key=lambda one: one.step)
 
 
 def newest_sound(run: Path) -> Checkpoint | None:
@@ -142,6 +157,7 @@ def copy_to(checkpoint: Checkpoint, run: Path) -> Checkpoint:
     target = path_of(run, checkpoint.step)
     aside = target.with_name(_ASIDE + target.name)
     try:
+        _remove(aside)
         shutil.copytree(checkpoint.folder, aside)
         aside.rename(target)
     except OSError as error:  # copytree's own is one of these
@@ -159,21 +175,31 @@ def thin(run: Path, pointed_at: Iterable[int], budget_bytes: int) -> list[int]:
     safe = {one.step for one in kept[-NEWEST_KEPT:]} | set(pointed_at)
     spare = [one for one in kept if one.step not in safe]
     doomed = [one for one in spare if one.step % KEPT_EVERY]
-    over = sum(one.size for one in kept if one not in doomed) - budget_bytes
+    sizes = {one.step: _size(one) for one in kept if one not in doomed}
+    over = sum(sizes.values()) - budget_bytes
     for one in spare:
         if over > 0 and one not in doomed:
             doomed.append(one)
-            over -= one.size
+            over -= sizes[one.step]
     for one in doomed:
         with suppress(OSError):  # what cannot be deleted now is tried again next time
             _remove(one.folder)
     return sorted(one.step for one in doomed)
 
 
+def _size(checkpoint: Checkpoint) -> int:
+    """Bytes; of a damaged one 0, so that it stands in nobody's way."""
+    try:
+        return checkpoint.size
+    except CheckpointError:
+        return 0
+
+
 def clear_unfinished(run: Path) -> None:
     """Removes what a killed process left half written."""
     for path in (run / CHECKPOINTS).glob(_ASIDE + "*"):
-        _remove(path)
+        with suppress(OSError):  # what cannot be deleted is in nobody's way
+            _remove(path)
 
 
 def _remove(folder: Path) -> None:
@@ -183,11 +209,22 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
         folder.rename(gone)
         shutil.rmtree(gone)
+    else:
+        folder.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    with _or_damaged(path):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found, dict):
+            raise ValueError("not a JSON object")
         return found
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+
+
+@contextmanager
+def _or_damaged(path: Path) -> Iterator[None]:
+    """Turns whatever reading a checkpoint's file runs into, or making sense of it, into a `CheckpointError`."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error or type(error).__name__}); use another checkpoint") from error

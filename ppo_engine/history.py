@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from .config import KNOBS
+from .errors import StoreError
 from .numbers import data_size
 
 _STATE_WORDS = {"paused": "pause", "stopped": "stop", "failed": "failed", "interrupted": "interrupted"}
@@ -36,11 +37,14 @@ class Happening:
 
 
 def happenings(events: Iterable[dict[str, Any]]) -> list[Happening]:
-    """The journal's events, as `RunReader.events` gives them, in words and in order."""
+    """The journal's events, as `RunReader.events` gives them, in words and in order. Raises `StoreError` for one that makes no sense."""
     told = []
     trained = False
     for event in events:
-        word, text, undo = _tell(event, trained)
+        try:
+            word, text, undo = _tell(event, trained)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StoreError(f"event {event.get('id')} of the journal is damaged ({error or type(error).__name__})") from error
         trained |= event["kind"] == "state" and event["payload"]["state"] == "running"
         told.append(Happening(event["id"], event["step"], event["time"], event["kind"], word, text, undo))
     return told

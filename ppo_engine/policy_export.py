@@ -10,6 +10,7 @@ from .catalog import summary
 from .checkpoints import Checkpoint, list_checkpoints
 from .errors import ConfigError, StoreError
 from .numbers import signed
+from .provenance import changes, of_model
 from .store import RunInfo, RunReader
 
 _LANGUAGE_MODEL = "language_model."
@@ -26,6 +27,7 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
     if target.exists():
         raise ConfigError([f"output = {target}: is there already; give the name of a new folder"])
     model, tokenizer = load_language_model(info.start_config.model_name)
+    _check_is_the_runs_own(run, model, tokenizer)
     weights = load_file(checkpoint.folder / "model.safetensors")
     own = {name.removeprefix(_LANGUAGE_MODEL): tensor for name, tensor in weights.items() if name.startswith(_LANGUAGE_MODEL)}
     missing, unexpected = model.load_state_dict(own, strict=False)
@@ -44,6 +46,13 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error})") from error
     return target
+
+
+def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
+    """The weights are the checkpoint's, but configuration and tokenizer are of the model that the run began with."""
+    recorded = {name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"}
+    if changed := changes(recorded, of_model("policy", model, tokenizer)):
+        raise StoreError(f"the policy cannot be exported: {changed['policy']}. Put back what the run began with")
 
 
 def _checkpoint(run: Path, step: int | None) -> Checkpoint:

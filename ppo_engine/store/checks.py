@@ -29,17 +29,32 @@ def digest(rows: Sequence[Sequence[Any]]) -> str:
     return hashlib.blake2b(repr([tuple(row) for row in rows]).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
-def check(rows: Sequence[Sequence[Any]], recorded: str, what: str) -> None:
-    """Raises `ValueError` where the rows are not those that were stored."""
-    if recorded and digest(rows) != recorded:
+def check(rows: Sequence[Sequence[Any]], recorded: str | None, what: str, sealed: bool = False) -> None:
+    """Raises `ValueError` where the rows are not those that were stored. sealed: in this store, all that is there has a digest."""
+    if (sealed and not recorded) or (recorded and digest(rows) != recorded):
         raise ValueError(f"{what} not as stored")
+
+
+def is_sealed(connection: sqlite3.Connection) -> bool:
+    """Whether this store has had digests from its beginning."""
+    return bool(connection.execute("select digest != '' from run").fetchone()[0])
 
 
 def step_rows(connection: sqlite3.Connection, part: str, step: int) -> list[tuple[Any, ...]]:
     """The rows of a step's part, checked."""
-    rows = connection.execute(PARTS[part], (step,)).fetchall()
-    recorded = connection.execute("select digest from digests where part = ? and step = ?", (part, step)).fetchone()
-    check(rows, recorded[0] if recorded else "", f"the {part} of step {step} are")
+    return _checked(connection, part, step, connection.execute(PARTS[part], (step,)).fetchall())
+
+
+def metrics_row(connection: sqlite3.Connection, which: str, *values: Any) -> tuple[Any, ...] | None:
+    """The first row of the table of steps by that SQL (where, order), checked; None where there is none."""
+    rows = connection.execute(f"select * from steps {which} limit 1", values).fetchall()
+    return _checked(connection, "metrics", rows[0][0], rows)[0] if rows else None
+
+
+def _checked(connection: sqlite3.Connection, part: str, step: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    if rows:
+        recorded = connection.execute("select digest from digests where part = ? and step = ?", (part, step)).fetchone()
+        check(rows, recorded and recorded[0], f"the {part} of step {step} are", is_sealed(connection))
     return rows
 
 

@@ -16,9 +16,9 @@ import pyarrow as pa
 from ..config import Config
 from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
-from .checks import RUN, check, step_rows
+from .checks import RUN, check, is_sealed, metrics_row, step_rows
 from .ownership import Owner, owns
-from .schema import DATABASE, ENDED, STATES, or_damaged, reading
+from .schema import DATABASE, ENDED, EVENTS, STATES, or_damaged, reading
 
 
 @dataclass(frozen=True)
@@ -109,13 +109,14 @@ class RunReader:
     def info(self) -> RunInfo:
         """The run's row as it stands."""
         with self._reading() as connection:
-            cursor = connection.execute("select *, coalesce((select max(step) from steps), -1) as last_step from run")
+            cursor = connection.execute("select * from run")
             names, row = [column[0] for column in cursor.description], cursor.fetchone()
             if row is None:
                 raise StoreError(f"{self.folder}: the run was never begun")
-            columns = dict(zip(names, row, strict=True))
+            last = metrics_row(connection, "order by step desc")
+            columns = {**dict(zip(names, row, strict=True)), "last_step": last[0] if last else -1}
             check(connection.execute(RUN).fetchall(), columns["digest"], "its configuration is")
-            edits = [event["payload"] for event in self._events(connection, "kind = 'edit'")]
+            edits = [event["payload"] for event in self._edits(connection)]
             return self._info(columns, edits)
 
     def _info(self, row: dict[str, Any], edits: list[dict[str, Any]]) -> RunInfo:
@@ -162,10 +163,9 @@ class RunReader:
     def edits(self) -> list[Edit]:
         """Every change of the configuration, in order; the first makes version 1."""
         with self._reading() as connection:
-            found = self._events(connection, "kind = 'edit'")
             return [
                 Edit(number, event["step"], {name: (old, new) for name, (old, new) in event["payload"]["changes"].items()})
-                for number, event in enumerate(found, 1)
+                for number, event in enumerate(self._edits(connection), 1)
             ]
 
     def config_after(self, edits: int) -> Config:
@@ -181,9 +181,9 @@ class RunReader:
                 "where steps.step > ? order by steps.step",
                 (after,),
             ).fetchall()
-            found = []
+            found, sealed = [], is_sealed(connection)
             for *row, recorded in rows:
-                check([row], recorded or "", f"the metrics of step {row[0]} are")
+                check([row], recorded, f"the metrics of step {row[0]} are", sealed)
                 step, when, version, metrics = row
                 found.append(StepRow(int(step), datetime.fromisoformat(when), int(version), metrics_of(metrics)))
             return found
@@ -220,12 +220,17 @@ class RunReader:
 
     def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[dict[str, Any]]:
         rows = connection.execute(f"select id, time, step, kind, payload, digest from events where {where} order by id", values)
-        found = []
+        found, sealed = [], is_sealed(connection)
         for *row, recorded in rows.fetchall():
-            check([row], recorded, f"event {row[0]} is")
+            check([row], recorded, f"event {row[0]} is", sealed)
             number, when, step, kind, payload = row
             found.append({"id": number, "time": str(when), "step": int(step), "kind": str(kind), "payload": _mapping(payload)})
         return found
+
+    def _edits(self, connection: sqlite3.Connection) -> list[dict[str, Any]]:
+        """The journal's edits. Events of no known kind are looked at too: a damaged one may have been an edit."""
+        known = ", ".join(f"'{kind}'" for kind in EVENTS if kind != "edit")
+        return [event for event in self._events(connection, f"kind not in ({known})") if event["kind"] == "edit"]
 
     def command(self, number: int) -> tuple[str, str]:
         """A command's state (queued, applied, refused) and the reason it was refused."""

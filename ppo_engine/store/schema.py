@@ -14,6 +14,7 @@ SCHEMA_VERSION = 3
 
 STATES = ("loading", "running", "paused", "finished", "stopped", "failed")
 ENDED = ("finished", "stopped", "failed")
+EVENTS = ("state", "error", "edit", "checkpoint", "note", "branch", "difference", "remark", "accepted")
 COMMANDS = ("pause", "resume", "step", "stop", "speed", "edit", "checkpoint")
 
 TABLES = """
@@ -54,7 +55,7 @@ create table token_blocks (
 );
 create table events (
     id integer primary key, time text not null, step integer not null, digest text not null default '',
-    kind text not null, payload text not null    -- state, error, edit, checkpoint, note, branch, difference, remark, accepted; JSON
+    kind text not null, payload text not null    -- one of EVENTS; JSON
 );
 create table commands (
     id integer primary key, time text not null, issuer text not null,

@@ -285,12 +285,13 @@ def _clips(draw: _Draw) -> Chart:
         title = f"The clips bind at {percent(policy)} of ratios, {percent(value)} of values"
     lines = [
         *draw.line("ppo/policy/clipfrac", "policy clip", CLIP),
+        *draw.line("ppo/policy/clipfrac_after", "after the update", CLIP, dash="dot", width=1.5),
         *draw.line("ppo/val/clipfrac", "value clip", CLIP, dash="dash", width=1.5),
     ]
     return Chart(
         "clips",
         title,
-        ("ppo/policy/clipfrac", "ppo/val/clipfrac"),
+        ("ppo/policy/clipfrac", "ppo/policy/clipfrac_after", "ppo/val/clipfrac", "ppo/val/clipfrac_after"),
         draw.figure(*lines, shapes=_healthy("ppo/policy/clipfrac", CLIP), y={"rangemode": "tozero", "tickformat": ".0%"}),
     )
 
@@ -325,11 +326,11 @@ def _entropy(draw: _Draw) -> Chart:
 
 def _explained(draw: _Draw) -> Chart:
     now = draw.last("ppo/val/var_explained")
-    title = "Explained variance" if np.isnan(now) else f"The values foresee {percent(now)} of the returns' variance"
+    title = "Explained variance" if np.isnan(now) else f"The values explain {percent(now)} of the returns' variance"
     return Chart(
         "explained",
         title,
-        ("ppo/val/var_explained", "ppo/val/error", "ppo/returns/var"),
+        ("ppo/val/var_explained", "ppo/val/bias", "ppo/val/error", "ppo/returns/var"),
         draw.figure(
             *draw.line("ppo/val/var_explained", "explained variance", VALUE),
             shapes=_healthy("ppo/val/var_explained", VALUE),
@@ -346,12 +347,12 @@ def _values(draw: _Draw) -> Chart:
 
 
 def _move(draw: _Draw, config: Config) -> Chart:
-    now = draw.last("ppo/policy/k3")
-    title = (
-        "How far each update moves"
-        if np.isnan(now)
-        else f"On average over the update the policy had moved {three_digits(now)} nats a token"
-    )
+    now, whole, epochs = (draw.last(f"ppo/policy/{name}") for name in ("k3", "k3_after", "epochs"))
+    moved = now if np.isnan(whole) else whole
+    title = "How far each update moves"
+    if not np.isnan(moved):
+        done = "" if np.isnan(epochs) else f" in {three_digits(epochs)} of {config.ppo_epochs} epochs"
+        title = f"The update moved the policy by {three_digits(moved)} nats a token{done}"
     limit = {
         "type": "line",
         "xref": "paper",
@@ -361,11 +362,23 @@ def _move(draw: _Draw, config: Config) -> Chart:
         "y1": config.target_kl,
         "line": {"color": KL, "width": 1, "dash": "dash"},
     }
+    lines = [
+        *draw.line("ppo/policy/k3_after", "move of the whole update (k3)", KL),
+        *draw.line("ppo/policy/k3", "mean over its minibatches", KL, dash="dash", width=1.5),
+    ]
     return Chart(
         "move",
         title,
-        ("ppo/policy/k3", "ppo/policy/approxkl", "ppo/policy/epochs", "ppo/policy/grad_norm"),
-        draw.figure(*draw.line("ppo/policy/k3", "move (k3)", KL), shapes=[limit] if config.target_kl else [], y={"rangemode": "tozero"}),
+        (
+            "ppo/policy/k3",
+            "ppo/policy/k3_after",
+            "ppo/policy/ratio_after",
+            "ppo/policy/first_ratio",
+            "ppo/policy/approxkl",
+            "ppo/policy/epochs",
+            "ppo/policy/grad_norm",
+        ),
+        draw.figure(*lines, shapes=[limit] if config.target_kl else [], y={"rangemode": "tozero"}),
     )
 
 

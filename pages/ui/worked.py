@@ -218,7 +218,9 @@ def _descent(b: Batch) -> Worked:
     if means:
         policy, value, entropy, total = (means[f"ppo/{name}"] for name in ("loss/policy", "loss/value", "policy/entropy", "loss/total"))
         sums = f"{number(policy)} + {given(settings['vf_coef'])} × {inner(value)} − {given(settings['ent_coef'])} × {inner(entropy)}"
-        worked.append(b.line(f"L = {sums} = {plus(total)}", f"mean of {counted(update['gradient_steps'], 'gradient step')}"))
+        seen = update["gradient_steps"] + (update["gradient_steps"] < update["planned"])  # the one that ended the update too
+        of = f"{seen} minibatch{'es' if seen != 1 else ''}"
+        worked.append(b.line(f"L = {sums} = {plus(total)}", f"mean over the tokens of {of}"))
     if limit and steps and update["grad_norms"][0]:
         norm = update["grad_norms"][0]
         worked.append(b.line(f"factor = min(1, {given(limit)} / {number(norm)}) = {number(min(1, limit / norm))}", "first gradient step"))

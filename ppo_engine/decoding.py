@@ -41,12 +41,10 @@ class Decoder:
         return decoded
 
     def split(self, query: Sequence[int], response: Sequence[int]) -> Decoded:
-        """A sample's text, cut between query and response; a character whose bytes lie on both sides belongs to the response."""
+        """A sample's text, cut between query and response; a character that is whole only with both belongs to the response."""
         whole, begun = self.text([*query, *response]), self.text(query)
         while not whole.startswith(begun):
             begun = begun[:-1]
-        if response:
-            begun = begun.rstrip(BROKEN)
         pieces = self.pieces([*query, *response])
         return Decoded(begun, whole[len(begun) :], pieces[: len(query)], pieces[len(query) :])
 

@@ -38,6 +38,7 @@ Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
 _SCORED_AT_ONCE = 64
+_FIRST_RATIO_LIMIT = 0.01
 _LOWER = {
     "sample": "batch_size or output_max_length",
     "score": "batch_size or output_max_length",
@@ -107,7 +108,8 @@ class Trainer:
         self.reference = frozen_reference(policy).to(self.accelerator.device)
         device = self.accelerator.device
         self.scorer = self._patiently("loading classifier", lambda: load_scorer(config.reward_model, config.positive_label, device))
-        self.fingerprints |= of_model("classifier", *(self.scorer._model, self.scorer._tokenizer))
+        self.remarks += [self.scorer.remark] if self.scorer.remark else []
+        self.fingerprints |= of_model("classifier", self.scorer.model, self.scorer.tokenizer)
         self._load_openings()
         self.machine = machine(device, torch.get_num_threads())
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
@@ -132,6 +134,7 @@ class Trainer:
             advantages, returns = ppo.gae(rewards.rewards, rollout.values, rollout.mask, config.gamma, config.lam)
             whitened = ppo.masked_whiten(advantages, rollout.mask)
             update = self._update(rollout, whitened, returns)
+            _check_first_ratios(update)
         with self._phase("record"):
             ended = measure.ended_by(rollout, self.special_tokens.end)
             metrics = measure.batch_metrics(rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, ended)
@@ -337,6 +340,16 @@ class Trainer:
         """Raises `StepAbandoned` where the run has to end now; for between two pieces of work."""
         if self._interrupted():
             raise StepAbandoned("the step was abandoned, unrecorded, because the run had to end")
+
+
+def _check_first_ratios(update: Update) -> None:
+    """Raises `NumericalError` where half of the ratios were off before any gradient step: what sampled was not what is trained."""
+    if update.first_median > _FIRST_RATIO_LIMIT:
+        raise NumericalError(
+            f"before any gradient step half of the ratios of new to old policy are off by {update.first_median:.2g} or more, and should "
+            "be 1: this model computes other probabilities when it samples than when it is trained. Choose shorter queries and "
+            "responses, precision = fp32, or another model."
+        )
 
 
 def _kl_controller(config: Config) -> ppo.AdaptiveKLController | ppo.FixedKLController:

@@ -25,7 +25,8 @@ class Update:
     new_logprobs, ratios, new_values: (batch, response, epochs) float32, policy_clips, value_clips: the same in bool; in
     epochs that a sample did not enter (`epochs_seen`, (batch,)), 0. The minibatch whose KL passed `target_kl` has entries too,
     though no gradient step followed it. means: metrics by name, over all counted tokens of all entries. after: metrics by name of the
-    batch as the last gradient step left it. first_ratio: the largest |ratio - 1| of the first minibatch, 0 but for rounding.
+    batch as the last gradient step left it. first_ratio, first_median: the largest and the median |ratio - 1| of the first minibatch,
+    0 but for rounding.
     grad_norm: None where no gradient step was taken.
     """
 
@@ -38,6 +39,7 @@ class Update:
     means: dict[str, float]
     after: dict[str, float]
     first_ratio: float
+    first_median: float
     gradient_steps: int
     grad_norm: float | None
 
@@ -53,7 +55,7 @@ class _Ledger:
         self.sums: dict[str, Tensor] = {}
         self.tokens = torch.zeros((), device=device)
         self.grad_norms: list[Tensor] = []
-        self.first_ratio = torch.zeros((), device=device)
+        self.first_gaps = torch.zeros(1, device=device)
 
     def enter(self, rows: Tensor, epoch: int, mask: Tensor, entries: dict[str, Tensor], means: dict[str, Tensor]) -> None:
         for name, entry in entries.items():
@@ -61,7 +63,7 @@ class _Ledger:
             assert table is not None
             table[rows, :, epoch] = torch.where(mask, entry.detach(), torch.zeros_like(entry))
         if not self.sums:
-            self.first_ratio = torch.where(mask, (entries["ratios"].detach() - 1).abs(), 0.0).max()
+            self.first_gaps = (entries["ratios"].detach() - 1).abs()[mask]
         self.epochs_seen[rows] += 1
         count = mask.sum()
         self.tokens += count
@@ -76,7 +78,8 @@ class _Ledger:
             epochs_seen=self.epochs_seen,
             means={name: float(total / self.tokens) for name, total in self.sums.items()},
             after=after,
-            first_ratio=float(self.first_ratio),
+            first_ratio=float(self.first_gaps.max()),
+            first_median=float(self.first_gaps.median()),
             gradient_steps=steps,
             grad_norm=float(torch.stack(self.grad_norms).mean()) if steps else None,
         )

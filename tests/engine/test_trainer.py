@@ -329,6 +329,21 @@ def test_before_any_gradient_step_the_ratio_is_1(tiny: Tiny, precision: str, lim
     assert (np.abs(record.tokens.ratio[:, 0] - 1) < limit).mean() > 0.3, "those of the first minibatch"
 
 
+def test_a_policy_that_samples_otherwise_than_it_learns_stops_the_run(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a model may whose positions change with the length of the text, beyond what was compared at load."""
+    trainer = Trainer(tiny())
+    trainer.load()
+    next_token = trainer.policy.next_token
+
+    def off(*given: Any) -> Any:
+        logits, values = next_token(*given)
+        return logits * 1.05, values
+
+    monkeypatch.setattr(trainer.policy, "next_token", off)
+    with pytest.raises(NumericalError, match=r"before any gradient step half of the ratios .* are off by 0\.[0-9]+ or more"):
+        trainer.step()
+
+
 def test_half_precision_computes_in_half_and_keeps_weights_and_records_whole(tiny: Tiny) -> None:
     trainer = Trainer(tiny(precision="bf16"))
     trainer.load()

@@ -1,220 +1,23 @@
-"""The command line: `train` a run into the store, `resume` or `branch` one, `replay` it, `export` what it left there.
+"""`python -m ppo_engine`: the command line, see cli.py. Here is what has to be so before anything large is imported.
 
-Exit codes: 0 done, 2 bad input, 1 failure.
+Ctrl-C, a closed terminal and SIGTERM end the process as they should from its first moment on, and no console's encoding or closed
+pipe ends it as they should not.
 """
 
 from __future__ import annotations
 
-import argparse
-import signal
 import sys
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from .checkpoints import list_checkpoints
-from .config import PRESETS, Config
-from .errors import ConfigError, DeviceError, PPOEngineError, SourceError
-from .export import FORMATS, WHAT, export, write_text
-from .numbers import data_size
-from .records import StepRecord
-from .report import html_report
-from .session import OnRecord, RunOwner, branched_config, create, fork, reopen
-from .store import DATABASE, RunReader
-
-DONE, FAILED, BAD_INPUT = 0, 1, 2
+from . import console
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command and returns the exit code."""
-    options = _parser().parse_args(arguments)
-    try:
-        return int(options.run(options))
-    except (ConfigError, SourceError, DeviceError) as error:
-        print(f"ppo_engine: {error}", file=sys.stderr)
-        return BAD_INPUT
-    except PPOEngineError as error:
-        print(f"ppo_engine: {error}", file=sys.stderr)
-        return FAILED
+    """Runs one command and returns the exit code: 0 done, 2 bad input, 1 failure."""
+    from .cli import run
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ppo_engine", description="PPO fine-tuning of a small language model, token by token.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    train = commands.add_parser("train", help="train a run; its folder is the last line of the output")
-    train.add_argument("--preset", default="tiny-reviews", help=f"starting point: {', '.join(PRESETS)} (default: %(default)s)")
-    train.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
-    )
-    train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder for runs (default: %(default)s)")
-    train.set_defaults(run=_train)
-
-    again = commands.add_parser("resume", help="take up a run that stopped, failed or was interrupted, where it ended")
-    again.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
-    _accepting(again)
-    again.set_defaults(run=_resume)
-
-    fork = commands.add_parser("branch", help="start a new run from a checkpoint of another, with changed settings")
-    fork.add_argument("run_folder", type=Path, metavar="RUN", help="the parent's folder")
-    fork.add_argument("--step", type=int, help="the checkpoint's step (default: the newest)")
-    fork.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
-    )
-    fork.add_argument("--runs", type=Path, metavar="DIR", help="folder for runs (default: the parent's)")
-    _accepting(fork)
-    fork.set_defaults(run=_branch)
-
-    repeat = commands.add_parser("replay", help="run config, seed and journal again: says identical, or the first difference")
-    repeat.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
-    _accepting(repeat)
-    repeat.set_defaults(run=_replay)
-
-    worker = commands.add_parser("work", help="answer the dashboard's questions about an ended run's models; the dashboard starts it")
-    worker.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
-    worker.set_defaults(run=_work_on_jobs)
-
-    leave = commands.add_parser("export", help="write a run's data to a file")
-    leave.add_argument("run_folder", type=Path, metavar="RUN", help="a run's folder")
-    leave.add_argument(
-        "--what", choices=(*WHAT, "policy", "report"), default="metrics", help="policy: a from_pretrained folder; report: one HTML file"
-    )
-    leave.add_argument("--format", choices=FORMATS, default="csv", help="of the tables")
-    leave.add_argument("--step", type=int, help="of a policy: the checkpoint's step (default: the newest)")
-    leave.add_argument("-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)")
-    leave.set_defaults(run=_export)
-    return parser
-
-
-def _accepting(command: argparse.ArgumentParser) -> None:
-    about = "go on though models or data are not those that the run began with; its journal says so"
-    command.add_argument("--accept-changed", action="store_true", help=about)
-
-
-def _export(options: argparse.Namespace) -> int:
-    run, output = _existing(options.run_folder), options.output
-    if options.what == "policy":
-        from .policy_export import export_policy
-
-        if output == "-":
-            raise ConfigError(["output = -: a policy is a folder; give its name with -o"])
-        print(export_policy(run, Path(output), options.step))
-    elif options.what == "report":
-        write_text(html_report(run), output)
-    else:
-        export(run, options.what, options.format, output)
-    if options.what != "policy" and output != "-":
-        print(f"{output}: {data_size(Path(output).stat().st_size)}", file=sys.stderr)
-    return DONE
-
-
-def _existing(folder: Path) -> Path:
-    if not (folder / DATABASE).is_file():
-        raise ConfigError([f"RUN = {folder}: there is no run here; give a run's folder, as `train` prints it"])
-    return folder
-
-
-def _train(options: argparse.Namespace) -> int:
-    config = Config.from_strings(options.preset, _assignments(options.changes))
-    return _work(lambda show: create(config, options.preset, options.runs, show, attended=False), config.steps)
-
-
-def _resume(options: argparse.Namespace) -> int:
-    folder = _existing(options.run_folder)
-    accept: bool = options.accept_changed
-    return _work(lambda show: reopen(folder, show, attended=False, accept_changed=accept), RunReader(folder).info().config.steps)
-
-
-def _branch(options: argparse.Namespace) -> int:
-    parent, step = _existing(options.run_folder), options.step
-    if step is None:
-        step = max((one.step for one in list_checkpoints(parent)), default=-1)
-    changes = _assignments(options.changes)
-    steps = branched_config(parent, step, changes).steps
-    runs, accept = options.runs or parent.parent, options.accept_changed
-    return _work(lambda show: fork(parent, step, changes, runs, show, attended=False, accept_changed=accept), steps)
-
-
-def _work(begin: Callable[[OnRecord], tuple[Path, RunOwner]], steps: int) -> int:
-    """Trains a run to its end in this process, with a progress bar."""
-    with _Progress(steps) as progress:
-        folder, owner = begin(progress.show)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda caught, _: _quit(owner, caught))
-        owner.run()
-    return _verdict(folder, owner)
-
-
-def _quit(owner: RunOwner, caught: int) -> None:
-    """Ends the run; a second signal ends the process, whatever it is stuck in."""
-    signal.signal(caught, signal.SIG_DFL)
-    owner.quit()
-
-
-def _replay(options: argparse.Namespace) -> int:
-    from .journal import replay
-
-    folder = _existing(options.run_folder)
-    with _Progress(RunReader(folder).info().last_step) as progress:
-        difference = replay(folder, progress.show, options.accept_changed, progress.say)
-    print(f"different at {difference}" if difference else "identical")
-    return FAILED if difference else DONE
-
-
-def _work_on_jobs(options: argparse.Namespace) -> int:
-    from .jobs import work
-
-    work(_existing(options.run_folder))
-    return DONE
-
-
-def _verdict(folder: Path, owner: RunOwner) -> int:
-    """Says how the run ended; the folder goes to standard output whatever happened, since its data stay."""
-    info = RunReader(folder).info()
-    if owner.state == "failed":
-        print(f"ppo_engine: {info.error or 'the run failed and its folder cannot be written'}", file=sys.stderr)
-    if owner.state == "stopped":
-        print(f"ppo_engine: stopped after step {info.last_step}", file=sys.stderr)
-    print(folder)
-    if owner.failure and issubclass(owner.failure, ConfigError | SourceError | DeviceError):
-        return BAD_INPUT
-    return DONE if owner.state == "finished" else FAILED
-
-
-def _assignments(changes: list[str]) -> dict[str, str]:
-    pairs = [change.partition("=") for change in changes]
-    if broken := [f"--set {name}: must be NAME=VALUE" for name, equals, _ in pairs if not equals]:
-        raise ConfigError(broken)
-    return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-class _Progress:
-    """The progress bar on standard error: steps, time left, score and KL."""
-
-    def __init__(self, steps: int) -> None:
-        from tqdm import tqdm
-
-        self._bar: Any = tqdm(total=steps, unit="step", dynamic_ncols=True, desc="loading")
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: Any) -> None:
-        self._bar.close()
-
-    def say(self, words: str) -> None:
-        """A line of its own, above the bar."""
-        self._bar.write(f"ppo_engine: {words}", file=sys.stderr)
-
-    def show(self, record: StepRecord) -> None:
-        """Moves the bar to the record's step."""
-        metrics = record.metrics
-        self._bar.set_description("training", refresh=False)
-        shown = {"score": metrics.get("env/reward_mean", metrics.get("eval/reward_mean")), "KL": metrics.get("objective/kl")}
-        self._bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items() if value is not None}, refresh=False)
-        self._bar.update(record.step - self._bar.n)
-        self._bar.refresh()
+    return run(arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    console.begin()
+    console.end(main(sys.argv[1:]))

@@ -53,9 +53,9 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "tokens": lambda run: [table and table_fingerprint(table) for table in map(RunReader(run).tokens, range(4))],
     "events": lambda run: RunReader(run).events(),
     "history": lambda run: happenings(RunReader(run).events()),
-    "command": lambda run: RunReader(run).command(1) and None,
+    "command": lambda run: (RunReader(run).command(1), None)[1],
     "summary": lambda run: repr(replace(summary(run), name="", state="", tags=(), remark="", size=0)),
-    "sources": lambda run: RunReader(run).changed_sources() and None,
+    "sources": lambda run: (RunReader(run).changed_sources(), None)[1],
 }
 UNSEALED: dict[str, Any] = {
     name: None

@@ -19,7 +19,6 @@ from .records import EVAL
 from .store import RunReader, list_runs
 from .store.checks import metrics_row
 from .store.reader import metrics_of
-from .store.schema import reading
 
 TRASH = ".trash"
 """Deleted runs go here, beside the others; deleting this folder is up to its owner."""
@@ -69,10 +68,11 @@ def damaged(runs: Path) -> list[tuple[Path, str]]:
     return survey(runs)[1]
 
 
-def summary(folder: Path) -> Summary:
-    """What the run comes to so far. Raises `StoreError`."""
-    info = RunReader(folder).info()
-    with reading(folder) as connection:
+def summary(folder: Path, reader: RunReader | None = None) -> Summary:
+    """What the run comes to so far; `reader` may be one of a moment, see `RunReader.snapshot`. Raises `StoreError`."""
+    reader = reader or RunReader(folder)
+    info = reader.info()
+    with reader.connection() as connection:
         scores = {
             "best_score": _metric(connection, "env/reward_mean", "json_extract(metrics, ?) desc"),
             "last_score": _metric(connection, "env/reward_mean", "step desc", of_the_last=True),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import re
 import sys
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +22,6 @@ WHAT = ("metrics", "samples", "tokens", "config")
 FORMATS = ("csv", "jsonl", "parquet")
 
 _STORED = ("sample", "position", "token_id", "text", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
-_FORMULA = re.compile(r"[=+\-@\t\r].")
 _PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
 
 
@@ -74,13 +73,16 @@ def config_table(reader: RunReader) -> pd.DataFrame:
 
 def export(run: Path, what: str, format: str, output: str) -> None:
     """Writes one table of the run in `run` to the file `output`, or to standard output for "-"."""
+    frame = table(run, what)
     with _opened(output) as file:
-        _write(table(run, what), format, file)
+        _write(frame, format, file)
 
 
 def table(run: Path, what: str) -> pd.DataFrame:
-    """One of the tables in `WHAT`."""
-    return {"metrics": metrics_table, "samples": samples_table, "tokens": tokens_table, "config": config_table}[what](RunReader(run))
+    """One of the tables in `WHAT`, of the run as it is at one moment, on or not."""
+    make = {"metrics": metrics_table, "samples": samples_table, "tokens": tokens_table, "config": config_table}[what]
+    with RunReader(run).snapshot() as reader:
+        return make(reader)
 
 
 def table_bytes(run: Path, what: str, format: str) -> bytes:
@@ -114,7 +116,8 @@ def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
         frame.to_parquet(file, index=False)
         return
     if format == "csv":
-        file.write(_inert(_lists_as_json(frame)).to_csv(index=False).encode())
+        # With this line end, as RFC 4180 has it, a text with a carriage return is put into quotes too.
+        file.write(_inert(_lists_as_json(frame)).to_csv(index=False, lineterminator="\r\n").encode())
     else:
         file.write(frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode())
     file.flush()
@@ -127,10 +130,35 @@ def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(frame: pd.DataFrame) -> pd.DataFrame:
-    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it."""
+    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it. Numbers stay numbers."""
     guarded = {
-        name: frame[name].map(lambda cell: f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell)
+        name: frame[name].map(lambda cell: guard(cell) if isinstance(cell, str) else cell)
         for name in frame.columns
         if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name])
     }
     return frame.assign(**guarded)
+
+
+def guard(cell: str) -> str:
+    """The text as a spreadsheet's cell that is text, whatever it begins with; `unguard` gives it back exactly."""
+    return f"'{cell}" if _runs(cell.lstrip("'")) else cell
+
+
+def unguard(cell: str) -> str:
+    """The inverse of `guard`."""
+    return cell[1:] if cell.startswith("'") and _runs(cell.lstrip("'")) else cell
+
+
+def _runs(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula: what it drops at the beginning is looked through, and wide forms count.
+
+    A sign alone is none.
+    """
+    inner = text.lstrip(_dropped(text))
+    sign = unicodedata.normalize("NFKC", inner[:1])
+    return text.startswith(("\t", "\r", "\n")) or (sign != "" and sign in "=+-@" and len(text) > 1)
+
+
+def _dropped(text: str) -> str:
+    """The characters of the text that have no shape: blanks, controls, marks of direction, what has no width."""
+    return "".join({one for one in text if unicodedata.category(one)[0] in "ZC"})

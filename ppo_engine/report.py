@@ -31,9 +31,13 @@ for (const [place, chart] of CHARTS.entries()) Plotly.newPlot("chart" + place, c
 
 
 def html_report(run: Path, samples: int = 40) -> str:
-    """The whole report. Every text of the run stands in it escaped: nothing that a model or a person wrote is markup."""
-    reader = RunReader(run)
-    info, sums = reader.info(), summary(run)
+    """The whole report, of one moment. Every text of the run stands in it escaped: nothing that a model or a person wrote is markup."""
+    with RunReader(run).snapshot() as reader:
+        return _report(run, reader, samples)
+
+
+def _report(run: Path, reader: RunReader, samples: int) -> str:
+    info, sums = reader.info(), summary(run, reader)
     told = happenings(reader.events())
     charts = live_charts(metrics_frame(reader.steps()), info.config, history=told)
     boxes = "".join(_box(chart, place) for place, chart in enumerate(charts))

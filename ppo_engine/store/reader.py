@@ -98,7 +98,8 @@ class RunReader:
             yield frozen
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """A connection for one read; whatever that runs into is raised as `StoreError`."""
         if self._snapshot is None:
             with reading(self.folder) as connection:
                 yield connection
@@ -108,7 +109,7 @@ class RunReader:
 
     def info(self) -> RunInfo:
         """The run's row as it stands."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             cursor = connection.execute("select * from run")
             names, row = [column[0] for column in cursor.description], cursor.fetchone()
             if row is None:
@@ -149,7 +150,7 @@ class RunReader:
 
     def changed_sources(self) -> dict[str, str]:
         """Which of the models and data were found other than the run began with, and how; empty when nothing awaits a decision."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             return _words(connection.execute("select changed from run").fetchone()[0])
 
     def fingerprints(self, after: int | None = None) -> dict[str, str]:
@@ -162,7 +163,7 @@ class RunReader:
 
     def edits(self) -> list[Edit]:
         """Every change of the configuration, in order; the first makes version 1."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             return [
                 Edit(number, event["step"], {name: (old, new) for name, (old, new) in event["payload"]["changes"].items()})
                 for number, event in enumerate(self._edits(connection), 1)
@@ -175,7 +176,7 @@ class RunReader:
 
     def steps(self, after: int = -1) -> list[StepRow]:
         """The steps after that number, in order."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             rows = connection.execute(
                 "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and digests.step = steps.step "
                 "where steps.step > ? order by steps.step",
@@ -190,18 +191,18 @@ class RunReader:
 
     def samples(self, step: int, split: str = TRAIN) -> list[Sample]:
         """The step's samples of that split, by their index; empty where there are none."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             return [_sample(row) for row in step_rows(connection, split, step)]
 
     def steps_with_samples(self, split: str) -> list[int]:
         """The steps that hold samples of that split, in order."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             rows = connection.execute("select distinct step from samples where split = ? order by step", (split,)).fetchall()
             return [int(row[0]) for row in rows]
 
     def tokens(self, step: int) -> TokenTable | None:
         """The step's tokens, or None where none are kept. Raises `StoreError` for damaged ones."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             try:
                 rows = step_rows(connection, "tokens", step)
                 return unpack(rows[0][1]) if rows else None
@@ -210,12 +211,12 @@ class RunReader:
 
     def steps_with_tokens(self) -> list[int]:
         """The steps whose tokens are kept, in order."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             return [int(row[0]) for row in connection.execute("select step from token_blocks order by step")]
 
     def events(self, after: int = 0) -> list[dict[str, Any]]:
         """The journal after that event number, in order: id, time, step, kind, payload."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             return self._events(connection, "id > ?", after)
 
     def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[dict[str, Any]]:
@@ -234,7 +235,7 @@ class RunReader:
 
     def command(self, number: int) -> tuple[str, str]:
         """A command's state (queued, applied, refused) and the reason it was refused."""
-        with self._reading() as connection:
+        with self.connection() as connection:
             row = connection.execute("select state, reason from commands where id = ?", (number,)).fetchone()
         if row is None:
             raise StoreError(f"{self.folder}: there is no command {number}")

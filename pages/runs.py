@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 
 from pages.ui import asking, comparing, one_run, state
 from pages.ui.top import top_line
-from ppo_engine.catalog import Summary, branches_of, summaries
+from ppo_engine.catalog import Summary, branches_of, survey
 from ppo_engine.numbers import data_size
-from ppo_engine.store import list_runs
 
 _CHOSEN = "chosen_runs"
 _COLUMNS = {
@@ -32,9 +33,8 @@ def draw() -> None:
     """The table, and below it what is chosen there."""
     st.title("Runs")
     asking.show_confirmation()
-    found = summaries(state.runs_folder())
-    if unreadable := len(list_runs(state.runs_folder())) - len(found):
-        st.warning(f"{unreadable} of the runs cannot be read: damaged, or written by a newer version.")
+    found, damaged = survey(state.runs_folder())
+    _list_damaged(damaged)
     if not found:
         st.info("There is no run yet. Press Start: each run is kept here with its curves, samples and settings.", icon=":material/science:")
         return
@@ -53,6 +53,14 @@ def draw() -> None:
         one_run.draw(chosen[0], branches_of(chosen[0], found))
     else:
         comparing.draw(chosen)
+
+
+def _list_damaged(there: list[tuple[Path, str]]) -> None:
+    """What lies in the runs folder and cannot be read, each with its reason."""
+    if there:
+        reasons = "\n".join(f"- **{asking.inert(folder.name)}**: {asking.inert(reason)}" for folder, reason in there)
+        count = "One run" if len(there) == 1 else f"{len(there)} runs"
+        st.warning(f"{count} in {asking.inert(str(state.runs_folder()))} cannot be shown. Nothing in them is changed.\n\n{reasons}")
 
 
 def _matches(one: Summary, wanted: str) -> bool:
@@ -97,5 +105,5 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
 
 
 top_line()
-draw()
-one_run.draw_trash(state.runs_folder())
+asking.surviving(draw)()
+asking.surviving(one_run.draw_trash)(state.runs_folder())

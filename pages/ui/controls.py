@@ -50,6 +50,7 @@ def buttons() -> None:
     with st.container():
         _waiting()
         _confirm_replacement()
+        _offer_changed_files(folder, info)
         asking.show_problem()
 
 
@@ -206,6 +207,26 @@ def _confirm_replacement() -> None:
     if st.button("Keep it", width="stretch"):
         st.session_state.replacing = None
         st.rerun(scope="fragment")
+
+
+def _offer_changed_files(folder: Path | None, info: RunInfo | None) -> None:
+    """A run whose models or data are others than it began with does not go on by itself: what differs, and a way to go on all the same."""
+    if folder is None or info is None or info.alive or not (changed := RunReader(folder).changed_sources()):
+        return
+    with st.container(border=True, key="changed"):
+        st.warning("Not gone on with, because this is no longer what the run began with:\n\n" + asking.listed(_differences(changed)))
+        st.button(
+            "Go on with the changed files",
+            width="stretch",
+            on_click=when_free,
+            args=(session.resume, folder, True),
+            key="accept-changed",
+            help="From the last checkpoint. The history says that and which files were others, and from which step on.",
+        )
+
+
+def _differences(changed: dict[str, str]) -> list[str]:
+    return [f"{name}: {how}" for name, how in changed.items()]
 
 
 def _waiting() -> None:

@@ -17,6 +17,7 @@ from ppo_engine.store import RunReader
 from ppo_engine.story import clip_cases, finds, story
 
 from .board import scale_limit
+from .state import batch_of
 
 COLOURS = {
     "reward": ("Reward", "reward", 0.0, "What the token earned: its KL penalty, plus the whole score at the last token."),
@@ -100,9 +101,9 @@ class _Batch:
 def _batch(folder: Path, step: int) -> _Batch:
     """What concerns the whole batch, made once a step."""
     reader = RunReader(folder)
-    tokens = reader.tokens(step)
-    assert tokens is not None
-    samples, config = reader.samples(step), _config(folder, step)
+    found, config = batch_of(reader, step), _config(folder, step)
+    assert found is not None
+    tokens, samples = found
     limits = {name: scale_limit(shortened_or_none(_at_last(tokens, column)), centre) for name, (_, column, centre, _) in COLOURS.items()}
     whole = {
         "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],

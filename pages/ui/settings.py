@@ -144,9 +144,10 @@ def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
 
 def _offer_settings_of(run: Path | None, info: RunInfo | None) -> None:
     """A run that has ended may have had other settings than the draft: one press takes them over for the next."""
-    st.caption("Settings of the next run.")
     if run is None or info is None or not _differs(info.config):
+        st.caption("The settings of the next run. The page's address keeps them: a link to it brings the same, the seed included.")
         return
+    st.caption("The settings of the next run.")
     st.button(
         f"Take over the settings of {asking.inert(info.name)}",
         icon=":material/content_copy:",

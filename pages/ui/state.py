@@ -18,6 +18,7 @@ from ppo_engine.charts import metrics_frame
 from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.errors import StoreError
 from ppo_engine.history import Happening, happenings
+from ppo_engine.records import Sample, TokenTable
 from ppo_engine.store import DATABASE, RunInfo, RunReader, StepRow, list_runs
 
 TAKEN_UP = ("stopped", "failed", "interrupted")
@@ -51,8 +52,8 @@ def is_mine(run: Path, info: RunInfo) -> bool:
 
 
 def failed_early(info: RunInfo) -> bool:
-    """Whether the run failed before it had recorded anything: there is nothing to go back to, only something to correct."""
-    return info.state == "failed" and info.last_step < 0
+    """Whether the run failed with nothing to go back to, no step and no parent's checkpoint: there is only something to correct."""
+    return info.state == "failed" and info.last_step < 0 and not info.parent
 
 
 def can_go_on(info: RunInfo) -> bool:
@@ -169,3 +170,13 @@ def view_of(folder: Path) -> RunView:
         if folder not in _views:
             _views[folder] = RunView(folder)
         return _views[folder]
+
+
+def batch_of(reader: RunReader, step: int) -> tuple[TokenTable, list[Sample]] | None:
+    """A step's tokens and their samples; None where its tokens are not kept. Raises `StoreError` where one lacks the other."""
+    tokens, samples = reader.tokens(step), reader.samples(step)
+    if tokens is None:
+        return None
+    if set(tokens.sample.tolist()) - {one.index for one in samples}:
+        raise StoreError(f"step {step} of {reader.folder.name}: some of its samples are gone; look at another step, or another run")
+    return tokens, samples

@@ -17,7 +17,7 @@ from ppo_engine.records import Sample, TokenTable
 from ppo_engine.whatif import Estimates, Knobs, Outcome, Sweep, estimates, k_step_estimators, lambda_sweep, rewards_of, what_if
 
 from .board import scale_limit
-from .state import view_of
+from .state import batch_of, view_of
 
 SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 
@@ -65,15 +65,15 @@ def step_scene(folder: Path, step: int) -> Scene | None:
 @lru_cache(maxsize=8)
 def _recorded(folder: Path, step: int) -> Scene:
     view = view_of(folder)
-    tokens = view.reader.tokens(step)
+    found = batch_of(view.reader, step)
     row = next((row for row in view.refresh()[0] if row.step == step), None)
-    if tokens is None or row is None or not len(tokens):
+    if found is None or row is None or not len(found[0]):
         raise LookupError(f"step {step} has no tokens")
+    tokens, samples = found
     config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
     own = Knobs.of(config, tokens)
     was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])
-    samples = tuple(view.reader.samples(step))
-    return Scene(frozen.values, frozen.mask, own, was.estimates, was, frozen, tokens, config, row.metrics, samples)
+    return Scene(frozen.values, frozen.mask, own, was.estimates, was, frozen, tokens, config, row.metrics, tuple(samples))
 
 
 @lru_cache(maxsize=1)

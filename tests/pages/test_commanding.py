@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
 from pages.ui import settings
@@ -141,6 +143,30 @@ def test_a_run_that_failed_before_its_first_step_offers_its_field_and_no_resume(
     begun.thread.join(60)
     page.run()
     assert RunReader(begun.folder).info().state == "finished" and not page.sidebar.error
+
+
+def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
+    tiny: Callable[..., Config], world: Path, runs: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(world / "classifier", tmp_path / "classifier")
+    begun = session.start(tiny(steps=50, reward_model=str(tmp_path / "classifier")), "tiny-reviews", runs)
+    wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)
+    session.shutdown()
+    weights = tmp_path / "classifier" / "model.safetensors"
+    save_file({name: tensor * 1.001 for name, tensor in load_file(weights).items()}, weights, {"format": "pt"})
+    page = app()
+    assert "accept-changed" not in [one.key for one in page.button]
+    press(page, "Resume")
+    current = session.current()
+    assert current is not None
+    current.thread.join(60)
+    page.run()
+    assert "classifier: its weights differ from those that the run began with" in said(page)
+    page.button(key="accept-changed").click().run()
+    wait_until(lambda: RunReader(begun.folder).info().state == "running")
+    page.run()
+    assert "classifier" not in said(page)
+    assert any("Went on with other sources: classifier" in item["text"] for item in board(page)["history"]["items"])
 
 
 @pytest.mark.parametrize("ends", ["run", "field", "page"])

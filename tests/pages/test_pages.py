@@ -181,6 +181,13 @@ def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) 
     assert kept() == [before[0] + " Removed since, to save space.", *before[1:]]
 
 
+def test_what_was_remarked_while_loading_is_in_the_history(tiny: Callable[..., Config], runs: Path) -> None:
+    _, owner = session.create(tiny(), "tiny-reviews", runs)
+    owner.store.event(-1, "remark", {"message": "3 rows of the reviews were left out: no text"})
+    owner.run()
+    assert "3 rows of the reviews were left out: no text" in [item["text"] for item in board(app())["history"]["items"]]
+
+
 def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:
     session.command(running.folder, "edit", changes={"lam": 0.5})
     wait_until(lambda: RunReader(running.folder).info().config_version == 1)

@@ -23,7 +23,8 @@ class JournaledTrainer:
 
     on_stage, interrupted: as in `Trainer`. accept_changed: go on with other models or data than those recorded, which is otherwise a
     `ChangedSourcesError`; `changed` says which they were. from_the_start: compare with what the run began with, whatever was
-    accepted since. remarks: what a person should know of what was loaded, and of a machine that is another than at the beginning.
+    accepted since. reader: the owner's own. remarks: what a person should know of what was loaded, and of a machine that is another
+    than at the beginning.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class JournaledTrainer:
         interrupted: Callable[[], bool] = lambda: False,
         accept_changed: bool = False,
         from_the_start: bool = False,
+        reader: RunReader | None = None,
     ) -> None:
-        self.reader = RunReader(folder)
+        self.reader = reader or RunReader(folder)
         self.step = -1 if checkpoint is None else checkpoint.step
         """The last step taken; -1 before the evaluation that is step 0."""
         info = self.reader.info()

@@ -22,7 +22,7 @@ from ..config import Config
 from ..errors import ChangedSourcesError, ConfigError, NumericalError, PPOEngineError, StepAbandoned, StoreError
 from ..records import StepRecord
 from ..sources import abandonable
-from ..store import RunReader, RunStore, requeue_jobs
+from ..store import RunStore, requeue_jobs
 from ..store.ownership import HEARTBEAT_S
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class RunOwner:
     ) -> None:
         self.store = store
         self.course: JournaledTrainer | None = None
-        self.reader = RunReader(store.folder)
+        self.reader = store.reader()
         self._recorded = self.reader.info().last_step
         self.state = "loading"
         self.trouble = ""
@@ -122,7 +122,7 @@ class RunOwner:
         journal = abandonable("importing", lambda: import_module("ppo_engine.journal"), self._wait)
         try:
             course: JournaledTrainer = journal.JournaledTrainer(
-                self.store.folder, checkpoint, self._on_stage, self._must_give_up, self._accept_changed
+                self.store.folder, checkpoint, self._on_stage, self._must_give_up, self._accept_changed, reader=self.reader
             )
         except ChangedSourcesError as error:
             self.store.update_run(changed=json.dumps(error.changed))

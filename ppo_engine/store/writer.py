@@ -22,7 +22,8 @@ from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
 from .checks import seal_event, seal_run, seal_step
 from .ownership import Owner, file_identity, myself, owns
-from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect
+from .reader import RunReader
+from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, or_damaged
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
@@ -160,10 +161,24 @@ class RunStore:
         with self._transaction() as connection:
             insert_event(connection, step, kind, payload)
 
+    def reader(self) -> RunReader:
+        """A reader for the owner's own thread: by this connection, which sees all that was committed even if the log is taken away."""
+        return _OwnReader(self)
+
+    def keep_whole(self) -> sqlite3.Connection:
+        """The connection, after a look at whether the files under it are still its own. Raises `StoreError`."""
+        try:
+            if self._files.log_is_gone():
+                self._rescue()
+        except (sqlite3.Error, OSError) as error:
+            raise StoreError(f"{self.folder}: {upkeep.LOG_REMOVED} It could not be written anew ({error})") from error
+        return self._connection
+
     def queued(self) -> Sequence[tuple[int, str, dict[str, Any]]]:
         """The commands that wait, oldest first: id, kind, payload."""
-        rows = self._connection.execute("select id, kind, payload from commands where state = 'queued' order by id").fetchall()
-        return [(number, kind, json.loads(payload)) for number, kind, payload in rows]
+        with self.reader().connection() as connection:
+            rows = connection.execute("select id, kind, payload from commands where state = 'queued' order by id").fetchall()
+            return [(number, kind, json.loads(payload)) for number, kind, payload in rows]
 
     def settle(self, command: int, refusal: str, step: int, events: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
         """Marks a command applied, or refused where `refusal` gives a reason; journals what it brought about with it."""
@@ -177,7 +192,8 @@ class RunStore:
 
     def has_jobs(self) -> bool:
         """Whether a job waits to be done."""
-        return self._connection.execute("select 1 from jobs where state = 'queued' limit 1").fetchone() is not None
+        with self.reader().connection() as connection:
+            return connection.execute("select 1 from jobs where state = 'queued' limit 1").fetchone() is not None
 
     def free_reserve(self) -> None:
         """Gives back the space kept for the last words of a run whose disk is full."""
@@ -208,8 +224,7 @@ class RunStore:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            if self._files.log_is_gone():
-                self._rescue()
+            self.keep_whole()
             self._connection.execute("begin immediate")
             try:
                 yield self._connection
@@ -221,6 +236,19 @@ class RunStore:
         except (sqlite3.Error, OSError) as error:
             hint = "free some space on that disk" if "full" in str(error) else "look whether the folder is still there and writable"
             raise StoreError(f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept") from error
+
+
+class _OwnReader(RunReader):
+    """Reads by the owner's connection."""
+
+    def __init__(self, store: RunStore) -> None:
+        super().__init__(store.folder)
+        self._store = store
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        with or_damaged(self.folder):
+            yield self._store.keep_whole()
 
 
 def _put_reserve(folder: Path) -> None:

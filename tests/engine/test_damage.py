@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import sqlite3
@@ -23,7 +24,7 @@ from ppo_engine.store import DATABASE, add_note, submit
 from tests.engine.fingerprints import table_fingerprint
 from tests.engine.runs import Run
 
-FLIPS = 240
+FLIPS = 6000 if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else 240
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ppo_engine import trainer
+from ppo_engine import Config, session, trainer
+from ppo_engine.__main__ import main
+from ppo_engine.history import happenings
 from ppo_engine.sources import LOADER
+from tests.engine.checkpoints import reviews
 from tests.engine.hub import Hub, serving
 from tests.engine.runs import PATIENCE_S, Run
 
@@ -102,14 +105,18 @@ def test_a_load_that_never_returns_does_not_keep_a_run_from_stopping(begin: Call
     let_go.set()
 
 
-def test_remarks_on_the_data_are_journalled_once(begin: Callable[..., Run], tmp_path: Path) -> None:
-    from ppo_engine import session
-    from ppo_engine.history import happenings
-    from tests.engine.checkpoints import reviews
-
+@pytest.fixture
+def with_gaps(tmp_path: Path) -> Path:
     rows = "".join(f'"{text}"\n' for text in [*reviews("train", 20), "", ""])
     (tmp_path / "reviews.csv").write_text("review\n" + rows)
-    run = begin(query_dataset=str(tmp_path / "reviews.csv"), steps=4)
+    return tmp_path / "reviews.csv"
+
+
+REMARK = "Reviews: 2 of the 22 rows of train have no text and were left out."
+
+
+def test_remarks_on_the_data_are_journalled_once(begin: Callable[..., Run], with_gaps: Path) -> None:
+    run = begin(query_dataset=str(with_gaps), steps=4)
     run.hold_at(1)
     run.tell("stop")
     run.let_go()
@@ -118,5 +125,20 @@ def test_remarks_on_the_data_are_journalled_once(begin: Callable[..., Run], tmp_
     again.thread.start()
     assert again.join() == "finished"
     told = [one for one in happenings(run.reader.events()) if one.kind == "remark"]
-    assert [one.text for one in told] == ["Reviews: 2 of the 22 rows of train have no text and were left out."]
+    assert [one.text for one in told] == [REMARK]
     assert told[0].word == ""
+
+
+def test_the_command_line_prints_them(
+    tiny: Callable[..., Config], with_gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changes = tiny(steps=1, query_dataset=str(with_gaps)).changes_from("tiny-reviews")
+    arguments = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
+    assert main(["train", *arguments, "--runs", str(tmp_path / "runs")]) == 0
+    assert f"ppo_engine: {REMARK}" in capsys.readouterr().err
+
+
+def test_a_notebook_reads_them_of_the_trainer(tiny: Callable[..., Config], with_gaps: Path) -> None:
+    made = trainer.Trainer(tiny(query_dataset=str(with_gaps)))
+    made.load()
+    assert made.remarks == [REMARK]

@@ -16,9 +16,10 @@ from safetensors.torch import load_file, save_file
 
 from ppo_engine import Config, RunReader, session
 from ppo_engine.__main__ import main
-from ppo_engine.errors import ChangedSourcesError
+from ppo_engine.errors import ChangedSourcesError, StoreError
 from ppo_engine.history import happenings
 from ppo_engine.journal import replay
+from ppo_engine.policy_export import export_policy
 from ppo_engine.store import DATABASE
 from tests.engine.checkpoints import reviews
 
@@ -152,6 +153,15 @@ def test_a_branch_is_held_to_what_it_does_not_change(run: Path, sources: Path, t
     owner.run()
     assert owner.state == "finished" and set(RunReader(folder).info().fingerprints) == KEYS
     assert not [event for event in RunReader(folder).events() if event["kind"] == "accepted"]
+
+
+def test_a_policy_is_not_exported_with_another_tokenizer_or_configuration(run: Path, sources: Path, tmp_path: Path) -> None:
+    scale_weights(sources / "policy")
+    export_policy(run, tmp_path / "fine")  # its weights are the checkpoint's
+    change_json(sources / "policy" / "config.json", layer_norm_epsilon=0.1)
+    with pytest.raises(StoreError, match="cannot be exported: its configuration differs from the one"):
+        export_policy(run, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_run_of_before_fingerprints_is_taken_up_and_gets_them(run: Path, home: Path) -> None:

@@ -229,7 +229,7 @@ from ppo_engine import PPOEngineError, hub
 from ppo_engine.models import load_language_model
 from ppo_engine.prompts import load_reviews
 from ppo_engine.scoring import load_scorer
-import datasets, transformers
+import transformers
 hub.PATIENCE_S = patience
 answer = {}
 for field, load in (("model_name", lambda: load_language_model(name)), ("query_dataset", lambda: load_reviews(name, 200)),

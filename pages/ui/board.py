@@ -23,7 +23,7 @@ from ppo_engine.records import EVAL, Sample, TokenTable
 from ppo_engine.store import RunInfo, StepRow
 
 from .assets import PREFIX
-from .state import RunView, ancestry, can_go_on, failed_early, from_where, view_of
+from .state import RunView, ancestry, batch_of, can_go_on, failed_early, from_where, view_of
 
 _LOADER = """
 const modules = {};
@@ -32,8 +32,7 @@ const theirs = () => [...document.scripts].map(({ src }) => src).find((src) => s
 const root = () => theirs()?.split("/static/js/")[0] ?? window.location.origin;
 const load = (prefix) => modules[prefix] ??= (async () => {
   const home = `${root()}/${prefix}/`;
-  await Promise.all([script(home + "plotly.js"), style(home + "board.css")]);
-  return import(home + "board.js");
+  return (await Promise.all([import(home + "board.js"), script(home + "plotly.js"), style(home + "board.css")]))[0];
 })();
 const added = (made) => new Promise((done, failed) => { made.onload = done; made.onerror = failed; document.head.append(made); });
 const script = (src) => window.Plotly ? null : added(Object.assign(document.createElement("script"), { src }));
@@ -314,15 +313,15 @@ def _side(old: Sample, new: Sample) -> dict[str, Any]:
 
 
 def _batch(view: RunView, step: int) -> dict[str, Any] | None:
-    tokens = view.reader.tokens(step)
-    if tokens is None:
+    found = batch_of(view.reader, step)
+    if found is None:
         kept = view.reader.steps_with_tokens()
         if not kept:
             return None
         step = min(kept, key=lambda other: abs(other - step))
-        tokens = view.reader.tokens(step)
-        assert tokens is not None
-    samples = view.reader.samples(step)
+        found = batch_of(view.reader, step)
+        assert found is not None
+    tokens, samples = found
     columns = _token_columns(tokens)
     return {
         "step": step,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ppo_engine import session
 from ppo_engine.config import KNOBS, PRESETS, Config
@@ -105,8 +106,21 @@ def key(name: str) -> str:
 
 
 def heard(name: str) -> None:
-    """A person has changed a field: kept at once, whatever becomes of the field."""
-    _take({name: st.session_state[key(name)]})
+    """A person has changed a field: kept at once, whatever becomes of the field.
+
+    What comes with a fragment's refresh is no person's: the browser sent that before it had heard of a value that was set here. A
+    person's change comes in a message of its own, which runs the whole script.
+    """
+    if is_refresh():
+        st.session_state[key(name)] = forms().shown[name]
+    else:
+        _take({name: st.session_state[key(name)]})
+
+
+def is_refresh() -> bool:
+    """Whether this run of the script is a fragment's alone."""
+    context = get_script_run_ctx()
+    return context is not None and bool(context.fragment_ids_this_run)
 
 
 def put(values: dict[str, Any]) -> None:

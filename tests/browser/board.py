@@ -61,7 +61,8 @@ def score(page: Page) -> float:
 
 
 def points(page: Page, chart: str) -> int:
-    """How many points the longest curve of a chart has, as plotly drew it."""
+    """How many points the longest curve of a chart has, as plotly drew it, once it has."""
+    page.locator(f"[data-chart={chart}] .js-plotly-plot").wait_for(state="attached")
     return int(
         page.evaluate(
             "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace => trace.x.length))", chart

@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import settings
+from pages.ui import form, settings
 from ppo_engine import Config, RunReader, session
 from ppo_engine.config import KNOBS
 from ppo_engine.store import list_runs
@@ -167,6 +167,17 @@ def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
     page.run()
     assert "classifier" not in said(page)
     assert any("Went on with other sources: classifier" in item["text"] for item in board(page)["history"]["items"])
+
+
+def test_a_refresh_that_was_on_its_way_takes_back_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The browser's timers send all fields' values along, the old one too of a field that was just set here."""
+    page = app()
+    with monkeypatch.context() as refreshing:
+        refreshing.setattr(form, "is_refresh", lambda: True)
+        page.number_input(key="knob-lam").set_value(0.5).run()
+    assert page.number_input(key="knob-lam").value == 0.95
+    page.number_input(key="knob-lam").set_value(0.5).run()
+    assert page.number_input(key="knob-lam").value == 0.5
 
 
 @pytest.mark.parametrize("ends", ["run", "field", "page"])

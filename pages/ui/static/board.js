@@ -106,12 +106,12 @@ function drawNotice({ parts }, notice) {
 function drawBody(board, data) {
   drawHeadline(board, data.headline);
   if (data.batch && data.run.example) data.batch.pinned = board.local.pinned;
-  drawCharts(board, data.charts);
   drawPairs(board, data.pairs);
   drawSamples(board, data.batch);
   drawTokens(board, data.batch);
   drawPrompts(board, data.prompts);
   drawHistory(board, data.history);
+  drawCharts(board, data.charts);
 }
 
 function drawHeadline({ parts, local }, headline) {

@@ -32,17 +32,31 @@ export function drawCharts(board, charts) {
   const home = (chart, i) => chart.key === "pinned" ? promptsHome(board) : i < FIRST ? parts.charts : parts.more;
   local.charts ??= new Map(charts.map((chart, i) => [chart.key, build(home(chart, i), chart)]));
   watchTheme(board, () => drawCharts(board, board.data.charts));
-  for (const chart of charts) {
+  const stale = charts.filter((chart) => {
     const made = local.charts.get(chart.key);
     fill(made.title, chart.title);
-    const fingerprint = JSON.stringify([chart.spec, local.range]);
-    if (made.fingerprint === fingerprint && made.theme === local.theme) continue;
-    made.fingerprint = fingerprint;
-    made.theme = local.theme;
-    const { data, layout } = chart.spec;
-    window.Plotly.react(made.plot, data, { ...layout, height: made.plot.clientHeight, ...themed(board.root, layout, local.range) }, CONFIG);
-    if (!made.linked) link(board, made);
-  }
+    made.wanted = JSON.stringify([chart.spec, local.range, local.theme]);
+    return made.wanted !== made.fingerprint;
+  });
+  // The first screen's at once, the others one by one between whatever else the browser has to do: each takes 10 to 100 ms.
+  local.stale = stale.filter((chart) => !(charts.indexOf(chart) < FIRST && paint(board, chart)));
+  if (local.stale.length && !local.painting) local.painting = soon(() => paintNext(board));
+}
+
+const soon = (work) => (window.requestIdleCallback ? requestIdleCallback(work, { timeout: 200 }) : setTimeout(work, 20));
+
+function paintNext(board) {
+  const next = board.root.isConnected && board.local.stale.shift();
+  if (next) paint(board, next);
+  board.local.painting = next && board.local.stale.length ? soon(() => paintNext(board)) : null;
+}
+
+function paint(board, chart) {
+  const made = board.local.charts.get(chart.key), { data, layout } = chart.spec;
+  made.fingerprint = made.wanted;
+  window.Plotly.react(made.plot, data, { ...layout, height: made.plot.clientHeight, ...themed(board.root, layout, board.local.range) }, CONFIG);
+  if (!made.linked) link(board, made);
+  return true;
 }
 
 function build(section, chart) {

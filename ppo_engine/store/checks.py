@@ -72,6 +72,17 @@ def seal_run(connection: sqlite3.Connection) -> None:
 
 
 def seal_event(connection: sqlite3.Connection, number: int) -> None:
-    """Writes the digest of an event that was just stored."""
+    """Writes the digest of an event that was just stored, and how many there are: a journal that lost some would tell another course."""
     rows = connection.execute(EVENT, (number,)).fetchall()
     connection.execute("update events set digest = ? where id = ?", (digest(rows), number))
+    connection.execute("insert or replace into digests select 'events', 0, count(*) from events")
+
+
+def check_journal(connection: sqlite3.Connection) -> None:
+    """Raises `ValueError` where events are missing."""
+    # One statement, so that both are of one moment: the owner may be adding to it.
+    there, recorded = connection.execute(
+        "select (select count(*) from events), (select digest from digests where part = 'events')"
+    ).fetchone()
+    if is_sealed(connection) and there != int(recorded or 0):
+        raise ValueError(f"its journal has {there} events, and {recorded or 0} were stored")

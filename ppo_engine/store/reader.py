@@ -16,7 +16,7 @@ import pyarrow as pa
 from ..config import Config
 from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
-from .checks import RUN, check, is_sealed, metrics_row, step_rows
+from .checks import RUN, check, check_journal, is_sealed, metrics_row, step_rows
 from .ownership import Owner, owns
 from .schema import DATABASE, ENDED, EVENTS, STATES, or_damaged, reading
 
@@ -222,6 +222,7 @@ class RunReader:
     def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[dict[str, Any]]:
         rows = connection.execute(f"select id, time, step, kind, payload, digest from events where {where} order by id", values)
         found, sealed = [], is_sealed(connection)
+        check_journal(connection)
         for *row, recorded in rows.fetchall():
             check([row], recorded, f"event {row[0]} is", sealed)
             number, when, step, kind, payload = row

@@ -189,6 +189,7 @@ def test_replay_names_the_first_step_and_metric_that_differ(begin: Callable[...,
     assert replay(run.folder).startswith("step 4: env/reward_mean was 9.0 and is ")
     with closing(sqlite3.connect(run.folder / DATABASE)) as connection, connection:
         connection.execute("delete from events where kind = 'edit' and step = 2")
+        connection.execute("update digests set digest = digest - 1 where part = 'events'")
     assert replay(run.folder).startswith("step 3: "), "the journal is what it follows"
 
 

@@ -21,6 +21,9 @@ PARTS = {
 RUN = "select id, preset, config, versions, created, parent, parent_step from run"
 """What never changes in a run's row."""
 
+SCHEMA = "select type, name, tbl_name, sql from sqlite_master order by name"
+"""A bit in the definition of a table can make all of its rows unseen."""
+
 EVENT = "select id, time, step, kind, payload from events where id = ?"
 
 
@@ -69,6 +72,17 @@ def seal_step(connection: sqlite3.Connection, step: int) -> None:
 def seal_run(connection: sqlite3.Connection) -> None:
     """Writes the digest of a run's row."""
     connection.execute("update run set digest = ?", (digest(connection.execute(RUN).fetchall()),))
+
+
+def seal_schema(connection: sqlite3.Connection) -> None:
+    """Writes the digest of the tables' definitions."""
+    connection.execute("insert or replace into digests values ('schema', 0, ?)", (digest(connection.execute(SCHEMA).fetchall()),))
+
+
+def check_schema(connection: sqlite3.Connection) -> None:
+    """Raises `ValueError` where the tables are not defined as they were."""
+    recorded = connection.execute("select digest from digests where part = 'schema'").fetchone()
+    check(connection.execute(SCHEMA).fetchall(), recorded and recorded[0], "its tables are")
 
 
 def seal_event(connection: sqlite3.Connection, number: int) -> None:

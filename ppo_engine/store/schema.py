@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..errors import StoreError
+from .checks import check_schema, seal_schema
 
 DATABASE = "run.sqlite"
 SCHEMA_VERSION = 3
@@ -152,6 +153,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
             for statement in filter(str.strip, MIGRATIONS[version].split(";")):
                 connection.execute(statement)
         connection.execute(f"pragma user_version = {SCHEMA_VERSION}")
+        seal_schema(connection)
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
@@ -162,6 +164,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
     """A read-only connection for one call, so that no reader ever holds a transaction open. Raises `StoreError` alone."""
     with or_damaged(folder), closing(connect(folder, read_only=True)) as connection:
+        check_schema(connection)
         yield connection
 
 

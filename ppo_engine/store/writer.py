@@ -20,7 +20,7 @@ from ..config import Config
 from ..errors import StoreError
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
-from .checks import seal_event, seal_run, seal_step
+from .checks import seal_event, seal_run, seal_schema, seal_step
 from .ownership import Owner, file_identity, myself, owns
 from .reader import RunReader
 from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, or_damaged
@@ -272,6 +272,7 @@ def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> 
         }
         connection.execute(f"insert into run ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))
         seal_run(connection)
+        seal_schema(connection)
     aside.rename(folder / DATABASE)
 
 

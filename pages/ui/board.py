@@ -175,9 +175,7 @@ def _notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> 
         )
     again = f"Press Resume to take it up {from_where(folder)}, or Start for a new run." if can_go_on(info) else "Press Start for a new run."
     if failed_early(info):
-        return _warned(
-            f"The run failed before its first step. {info.error}\nCorrect it in the sidebar, and press Start to try again.", info
-        )
+        return _warned(f"The run failed before its first step. {info.error}\nCorrect that, and press Start to try again.", info)
     if info.state == "failed":
         return _warned(f"The run failed. {info.error}\nWhat it recorded is below and stays. {again}", info)
     if info.state == "interrupted":

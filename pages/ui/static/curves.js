@@ -19,7 +19,7 @@ const widths = new ResizeObserver((entries) => {
   clearTimeout(widths.settled);
   widths.settled = setTimeout(() => {
     for (const plot of document.querySelectorAll(".ppo-board .plot.js-plotly-plot")) {
-      if (plot._fullLayout && plot.clientWidth && plot._fullLayout.width !== plot.clientWidth) window.Plotly.relayout(plot, { width: plot.clientWidth });
+      if (plot._fullLayout && plot.clientWidth && Math.abs(plot._fullLayout.width - plot.clientWidth) > 1) window.Plotly.relayout(plot, { width: plot.clientWidth });
     }
   }, 80);
 });

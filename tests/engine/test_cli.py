@@ -153,7 +153,9 @@ def test_a_disk_that_fills_fails_the_run_and_keeps_what_was_stored(settings: lis
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True).returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        done = ppo("train", *settings, "--set", "steps=5000", "--set", "batch_size=64", "--runs", str(tmp_path))
+        done = ppo(
+            "train", *settings, "--set", "steps=5000", "--set", "batch_size=256", "--set", "mini_batch_size=256", "--runs", str(tmp_path)
+        )
         assert done.returncode == 1 and "free some space on that disk" in done.stderr and "Traceback" not in done.stderr
         info = RunReader(list_runs(tmp_path)[0]).info()
         assert info.state == "failed" and "full" in info.error and info.last_step > 0

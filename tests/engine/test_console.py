@@ -58,7 +58,7 @@ def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
-@pytest.mark.parametrize(("at", "number"), [("importing", signal.SIGINT), ("importing", signal.SIGHUP), ("running", signal.SIGTERM)])
+@pytest.mark.parametrize(("at", "number"), [("importing", signal.SIGINT), ("importing", signal.SIGHUP)])
 def test_a_run_that_is_asked_to_end_is_stopped_not_killed(settings: list[str], tmp_path: Path, number: int, at: str) -> None:
     process = begin("train", *settings, "--runs", str(tmp_path))
     wait_until(lambda: stage(tmp_path) == at, process)
@@ -110,26 +110,30 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(settings: list[str], tmp_pa
     assert RunReader(list_runs(tmp_path)[0]).info().state == "stopped"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_no_encoding_of_a_console_ends_a_run(tiny: Callable[..., Config], tmp_path: Path, encoding: str) -> None:
-    changes = tiny(steps=1).changes_from("tiny-reviews")
-    arguments = [part for name, value in changes.items() for part in ("--set", f"{name}={value}")]
-    environment = {**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}
-    process = begin("train", *arguments, "--runs", str(tmp_path / "прогоны"), env=environment, encoding="utf-8", errors="replace")
-    output, errors = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 0 and "Traceback" not in errors, errors
-    assert RunReader(list_runs(tmp_path / "прогоны")[0]).info().state == "finished"
-    assert output.strip().endswith(list_runs(tmp_path / "прогоны")[0].name)
+def test_no_console_ends_a_run(settings: list[str], tmp_path: Path) -> None:
+    """Encodings that lack the letters of a path, and outputs that are closed from the beginning, as by `| head` that has ended.
 
-
-def test_nobody_who_listens_is_no_failure(settings: list[str], tmp_path: Path) -> None:
-    """Both outputs closed from the beginning, as by `| head` that has ended."""
+    All at once: most of the time of each is the start of its process.
+    """
     read, write = os.pipe()
     os.close(read)
-    process = begin("train", *settings, "--set", "steps=2", "--runs", str(tmp_path), stdout=write, stderr=write)
+    short = (*settings, "--set", "steps=1", "--runs")
+    coded = {
+        encoding: begin(
+            "train", *short, str(tmp_path / encoding / "прогоны"),
+            env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}, encoding="utf-8", errors="replace",
+        )
+        for encoding in ("ascii", "cp1252")
+    }  # fmt: skip
+    unheard = begin("train", *short, str(tmp_path / "unheard"), stdout=write, stderr=write)
     os.close(write)
-    assert process.wait(timeout=PATIENCE_S) == 0
-    assert RunReader(list_runs(tmp_path)[0]).info().state == "finished"
+    for encoding, process in coded.items():
+        output, errors = process.communicate(timeout=PATIENCE_S)
+        (run,) = list_runs(tmp_path / encoding / "прогоны")
+        assert process.returncode == 0 and "Traceback" not in errors, errors
+        assert RunReader(run).info().state == "finished" and output.strip().endswith(run.name)
+    assert unheard.wait(timeout=PATIENCE_S) == 0
+    assert RunReader(list_runs(tmp_path / "unheard")[0]).info().state == "finished"
 
 
 def test_an_export_into_a_pipe_that_closes_says_nothing(tiny: Callable[..., Config], tmp_path: Path) -> None:

@@ -127,7 +127,8 @@ def classifier(kind: str, tokenizer: Any, labels: int = 2, **changes: Any) -> An
 
 
 @pytest.mark.parametrize(("kind", "labels", "changes"), [
-    ("gpt2", 2, {"n_positions": 48}), ("bloom", 3, {}), ("llama", 1, {"max_position_embeddings": 64}), ("roberta", 5, {"max_position_embeddings": 50}), ("fnet", 2, {}),
+    ("gpt2", 2, {"n_positions": 48}), ("bloom", 3, {}), ("llama", 1, {"max_position_embeddings": 64}),
+    ("roberta", 5, {"max_position_embeddings": 50}), ("fnet", 2, {}),
 ])  # fmt: skip
 @torch.no_grad()
 def test_any_classifier_scores_a_text_as_it_scores_it_alone(kind: str, labels: int, changes: dict[str, Any]) -> None:

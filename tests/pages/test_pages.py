@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sqlite3
 import tomllib
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +16,8 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import asking
 from ppo_engine import METRICS, Config, RunReader, checkpoints, session
 from ppo_engine.config import KNOBS
-from ppo_engine.store import DATABASE, add_note, describe, list_runs
+from ppo_engine.errors import StoreError
+from ppo_engine.store import add_note, describe, list_runs
 from tests.pages.components import ROOT, app, board, press, said, wait_until
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -141,9 +140,12 @@ def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running:
     assert "another tab has taken it up" in board(page)["history"]["problem"]
 
 
-def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(running: session.Session) -> None:
-    with closing(sqlite3.connect(running.folder / DATABASE)) as connection, connection:
-        connection.execute("create trigger full before update on run begin select raise(fail, 'the disk is full'); end")
+def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(running: session.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("the disk is full")
+
+    for written in ("enter_state", "event"):
+        monkeypatch.setattr(running.owner.store, written, full)
     session.command(running.folder, "stop")
     running.thread.join(30)
     assert RunReader(running.folder).info().alive, "as far as its folder can tell"

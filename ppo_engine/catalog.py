@@ -76,7 +76,7 @@ def summary(folder: Path, reader: RunReader | None = None) -> Summary:
         scores = {
             "best_score": _metric(connection, "env/reward_mean", "json_extract(metrics, ?) desc"),
             "last_score": _metric(connection, "env/reward_mean", "step desc", of_the_last=True),
-            "held_out": _metric(connection, "eval/reward_mean", "step desc"),
+            "held_out": _held_out(connection, reader),
             "last_kl": _metric(connection, "objective/kl", "step desc", of_the_last=True),
         }
     return Summary(
@@ -95,6 +95,15 @@ def summary(folder: Path, reader: RunReader | None = None) -> Summary:
         size=_size(folder),
         **scores,
     )
+
+
+def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
+    """The mean score of the newest evaluation, of a step or, where a run was stopped, after its last one."""
+    late = [event for event in reader.events() if event["kind"] == "evaluation"]
+    row = metrics_row(connection, "where json_extract(metrics, ?) is not null order by step desc", '$."eval/reward_mean"')
+    if late and (row is None or late[-1]["step"] > row[0]):
+        return float(late[-1]["payload"]["metrics"]["eval/reward_mean"])
+    return _metric(connection, "eval/reward_mean", "step desc")
 
 
 def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:

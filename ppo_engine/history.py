@@ -9,7 +9,7 @@ from typing import Any
 
 from .config import KNOBS
 from .errors import StoreError
-from .numbers import data_size
+from .numbers import data_size, signed
 
 _STATE_WORDS = {"paused": "pause", "stopped": "stop", "failed": "failed", "interrupted": "interrupted"}
 _STATE_TEXTS = {
@@ -65,6 +65,8 @@ def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any
         return "", f"Checkpoint kept, {data_size(payload['bytes'])}.", None
     if kind == "branch":
         return "branch", f"Branched as {payload['name']}.", None
+    if kind == "evaluation":
+        return "", f"Held-out openings after the last step: mean score {signed(payload['metrics']['eval/reward_mean'])}.", None
     if kind == "note":
         return "note", payload["text"], None
     if kind == "accepted":

@@ -80,7 +80,7 @@ class JournaledTrainer:
 
     def take_again(self) -> Iterator[tuple[StepRecord, str]]:
         """Takes the recorded steps after this one again: each record, and how it differs from the recorded one ("" if it doesn't)."""
-        recorded = {row.step: row.metrics for row in self.reader.steps(after=self.step)}
+        recorded = {row.step: row.metrics for row in self.reader.steps(after=self.step, late_evaluations=False)}
         while self.step + 1 in recorded:
             record = self.next()
             yield record, first_difference(recorded[record.step], record.metrics)

@@ -144,14 +144,14 @@ class Trainer:
             tokens = measure.token_table(rollout, update, ref_logprobs, advantages, whitened, scores.total, texts, kl_coef, config.gamma)
         self.kl_controller.update(metrics["objective/kl"], config.batch_size)
         self.done_steps += 1
-        eval_metrics, eval_samples = self._evaluate() if self._evaluation_is_due() else ({}, ())
+        eval_metrics, eval_samples = self.evaluate() if self._evaluation_is_due() else ({}, ())
         metrics |= eval_metrics | self._phase_times(started)
         return StepRecord(self.done_steps, datetime.now(UTC), self.config_version, metrics, samples, tokens, eval_samples)
 
     def evaluate_untrained(self) -> StepRecord:
         """Step 0: the policy before any update."""
         started, self._times = time.perf_counter(), {}
-        metrics, samples = self._evaluate()
+        metrics, samples = self.evaluate()
         return StepRecord(0, datetime.now(UTC), self.config_version, metrics | self._phase_times(started), eval_samples=samples)
 
     def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -307,7 +307,8 @@ class Trainer:
     def _evaluation_is_due(self) -> bool:
         return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps
 
-    def _evaluate(self) -> tuple[dict[str, float], tuple[Sample, ...]]:
+    def evaluate(self) -> tuple[dict[str, float], tuple[Sample, ...]]:
+        """The metrics `eval/...` and the held-out samples of the policy as it is now. Leaves the run as it is."""
         with self._phase("evaluate"):
             texts, rollout = self.continue_held_out(self.config.eval_batch_size)
             scores = self._score(texts)

@@ -107,7 +107,7 @@ def board_payload(
         "headline": _headline(frame, info),
         "charts": charts,
         "pairs": pairs,
-        "prompts": _prompts(folder, len(rows), prompt),
+        "prompts": _prompts(folder, len(rows), len(history), prompt),
         "history": {**_history(info, history, kept, example), "problem": problem},
         "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": batch["step"], "sample": sample}},
     }
@@ -285,7 +285,7 @@ def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=32)
-def _prompts(folder: Path, _rows: int, chosen: int) -> dict[str, Any]:
+def _prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[str, Any]:
     """The first held-out openings, and how one was continued at each evaluation: newest first, each compared with the one before."""
     reader = view_of(folder).reader
     steps = reader.steps_with_samples(EVAL)

@@ -144,9 +144,10 @@ class RunView:
     def refresh(self) -> tuple[list[StepRow], pd.DataFrame]:
         """Every step's row, and the metrics as a frame. Both are to be read, not changed."""
         with self._lock:
-            new = self.reader.steps(after=self._rows[-1].step if self._rows else -1)
-            if new:
-                self._rows = [*self._rows, *new]
+            known = self._rows[:-1]  # the last is read again: a run that is stopped evaluates it late
+            new = self.reader.steps(after=known[-1].step if known else -1)
+            if [(row.step, row.metrics.keys()) for row in new] != [(row.step, row.metrics.keys()) for row in self._rows[-1:]]:
+                self._rows = [*known, *new]
                 self._frame = metrics_frame(self._rows)
             return self._rows, self._frame
 

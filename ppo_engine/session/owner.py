@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import checkpoints
 from ..config import Config
-from ..errors import ChangedSourcesError, ConfigError, NumericalError, PPOEngineError, StepAbandoned, StoreError
-from ..records import StepRecord
+from ..errors import ChangedSourcesError, ConfigError, NumericalError, PPOEngineError, StepAbandoned, StoreError, TrainingError
+from ..records import EVAL, StepRecord
 from ..sources import abandonable
 from ..store import RunStore, requeue_jobs
 from ..store.ownership import HEARTBEAT_S
@@ -103,6 +103,7 @@ class RunOwner:
             self._keep(record)
         self._do_jobs()
         self._checkpoint()
+        self._evaluate_last()
         self._change_state("stopped" if self._must_end else "finished", stage="")
 
     def _take_up(self, pause_because: str = "") -> None:
@@ -158,6 +159,17 @@ class RunOwner:
                 break
         self._again = ""
         return different
+
+    def _evaluate_last(self) -> None:
+        """The held-out score of the policy as somebody's Stop leaves it. A process that has to end takes no time for it."""
+        if self.course is None or not self._stop or self._quit_by is not None or self._step < 1:
+            return
+        if self._step in self.reader.steps_with_samples(EVAL):
+            return
+        try:
+            self.store.add_evaluation(self._step, *self.course.trainer.evaluate())
+        except TrainingError as error:
+            self.store.event(self._step, "error", {"message": f"The last evaluation failed: {error}"})
 
     def _keep(self, record: StepRecord) -> None:
         """Commits a step; only then may anyone see it."""

@@ -63,10 +63,14 @@ def _checked(connection: sqlite3.Connection, part: str, step: int, rows: list[tu
 
 def seal_step(connection: sqlite3.Connection, step: int) -> None:
     """Writes the digests of a step that was just stored."""
-    for part, query in PARTS.items():
-        rows = connection.execute(query, (step,)).fetchall()
-        if rows:
-            connection.execute("insert or replace into digests values (?, ?, ?)", (part, step, digest(rows)))
+    for part in PARTS:
+        seal_part(connection, part, step)
+
+
+def seal_part(connection: sqlite3.Connection, part: str, step: int) -> None:
+    """Writes the digest of what was just stored of a step, if there is any."""
+    if rows := connection.execute(PARTS[part], (step,)).fetchall():
+        connection.execute("insert or replace into digests values (?, ?, ?)", (part, step, digest(rows)))
 
 
 def seal_run(connection: sqlite3.Connection) -> None:

@@ -174,8 +174,8 @@ class RunReader:
         start = self.info().start_config.model_dump()
         return Config(**edited(start, [{"changes": edit.changes} for edit in self.edits()[:edits]]))
 
-    def steps(self, after: int = -1) -> list[StepRow]:
-        """The steps after that number, in order."""
+    def steps(self, after: int = -1, late_evaluations: bool = True) -> list[StepRow]:
+        """The steps after that number, in order, each with its evaluation even where that came after the step was recorded."""
         with self.connection() as connection:
             rows = connection.execute(
                 "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and digests.step = steps.step "
@@ -183,10 +183,13 @@ class RunReader:
                 (after,),
             ).fetchall()
             found, sealed = [], is_sealed(connection)
+            late = self._events(connection, "kind = 'evaluation' and step > ?", after) if late_evaluations else []
+            evaluations = {event["step"]: event["payload"]["metrics"] for event in late}
             for *row, recorded in rows:
                 check([row], recorded, f"the metrics of step {row[0]} are", sealed)
                 step, when, version, metrics = row
-                found.append(StepRow(int(step), datetime.fromisoformat(when), int(version), metrics_of(metrics)))
+                whole = metrics_of(metrics) | evaluations.get(int(step), {})
+                found.append(StepRow(int(step), datetime.fromisoformat(when), int(version), whole))
             return found
 
     def samples(self, step: int, split: str = TRAIN) -> list[Sample]:

@@ -15,7 +15,7 @@ SCHEMA_VERSION = 3
 
 STATES = ("loading", "running", "paused", "finished", "stopped", "failed")
 ENDED = ("finished", "stopped", "failed")
-EVENTS = ("state", "error", "edit", "checkpoint", "note", "branch", "difference", "remark", "accepted")
+EVENTS = ("state", "error", "edit", "checkpoint", "note", "branch", "difference", "remark", "accepted", "evaluation")
 COMMANDS = ("pause", "resume", "step", "stop", "speed", "edit", "checkpoint")
 
 TABLES = """

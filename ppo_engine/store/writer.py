@@ -20,7 +20,7 @@ from ..config import Config
 from ..errors import StoreError
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
-from .checks import seal_event, seal_run, seal_schema, seal_step
+from .checks import seal_event, seal_part, seal_run, seal_schema, seal_step
 from .ownership import Owner, file_identity, myself, owns
 from .reader import RunReader
 from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, or_damaged
@@ -117,15 +117,19 @@ class RunStore:
                 (record.step, record.wall_time.isoformat(), record.config_version, _as_json(record.metrics)),
             )
             for split, samples in ((TRAIN, record.samples), (EVAL, record.eval_samples)):
-                connection.executemany(
-                    "insert into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [_sample_row(record.step, split, sample) for sample in samples],
-                )
+                _insert_samples(connection, record.step, split, samples)
             if record.tokens is not None:
                 connection.execute("insert into token_blocks values (?, ?)", (record.step, pack(record.tokens)))
             seal_step(connection, record.step)
             connection.execute("update run set heartbeat = ?", (time.time(),))
         self._move_log()
+
+    def add_evaluation(self, step: int, metrics: Mapping[str, float], samples: Sequence[Sample]) -> None:
+        """Commits the evaluation of a step that was recorded without one: in the journal, since a recorded step never changes."""
+        with self._transaction() as connection:
+            _insert_samples(connection, step, EVAL, samples)
+            seal_part(connection, EVAL, step)
+            insert_event(connection, step, "evaluation", {"metrics": dict(metrics)})
 
     def _move_log(self) -> None:
         """Now and then moves what was committed into the run's file, so that the file alone is never far behind."""
@@ -289,6 +293,11 @@ def _refuse_queued(connection: sqlite3.Connection, step: int, reason: str) -> No
 def _as_json(metrics: Mapping[str, float]) -> str:
     """JSON has no NaN, and SQLite refuses to look into a text that has one."""
     return json.dumps({name: value if math.isfinite(value) else str(value) for name, value in metrics.items()})
+
+
+def _insert_samples(connection: sqlite3.Connection, step: int, split: str, samples: Sequence[Sample]) -> None:
+    rows = [_sample_row(step, split, sample) for sample in samples]
+    connection.executemany("insert into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:

@@ -17,15 +17,17 @@ import torch
 from ppo_engine import Config, RunReader, checkpoints, session
 from ppo_engine.catalog import summaries
 from ppo_engine.errors import CheckpointError, ConfigError, StoreError
+from ppo_engine.history import happenings
 from ppo_engine.journal import replay
-from ppo_engine.records import first_difference
+from ppo_engine.records import EVAL, first_difference
 from ppo_engine.store import DATABASE
 from ppo_engine.store.checks import seal_step
 from tests.engine.runs import Run
 
 
 def metrics_of(folder: Path) -> dict[int, dict[str, float]]:
-    return {row.step: row.metrics for row in RunReader(folder).steps()}
+    """As the steps left them: without the evaluation of a run that was stopped."""
+    return {row.step: row.metrics for row in RunReader(folder).steps(late_evaluations=False)}
 
 
 def assert_same(one: Path, other: Path) -> None:
@@ -349,3 +351,36 @@ def test_metrics_that_are_no_numbers_hide_no_run(begin: Callable[..., Run], tmp_
     assert "ppo/val/var_explained" not in metrics and all(map(math.isfinite, metrics.values()))
     assert [one.folder for one in summaries(tmp_path)] == [run.folder]
     assert replay(run.folder) == ""
+
+
+@pytest.mark.parametrize("paused_first", [False, True])
+def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(begin: Callable[..., Run], tmp_path: Path, paused_first: bool) -> None:
+    """By the numbers of an evaluation that was due then; and it goes on, and is replayed, as if nobody had looked."""
+    due = begin(steps=5, eval_every=3)
+    due.thread.start()
+    due.join()
+    run = begin(steps=5, eval_every=5)
+    run.hold_at(3)
+    asked = [run.tell(kind) for kind in (["pause"] if paused_first else []) + ["stop"]]
+    run.let_go()
+    assert run.join() == "stopped" and all(run.wait_for_answer(number) == ("applied", "") for number in asked)
+    evaluation = {name: value for name, value in metrics_of(due.folder)[3].items() if name.startswith("eval/")}
+    assert len(evaluation) == 2 and evaluation.items() <= run.reader.steps()[3].metrics.items()
+    assert repr(run.reader.samples(3, EVAL)) == repr(due.reader.samples(3, EVAL)) != "[]"
+    assert next(one for one in summaries(tmp_path) if one.folder == run.folder).held_out == evaluation["eval/reward_mean"]
+    assert "Held-out openings after the last step" in " ".join(one.text for one in happenings(run.reader.events()))
+    assert replay(run.folder) == ""
+    again = begin(made=lambda seen: session.reopen(run.folder, seen))
+    again.thread.start()
+    assert again.join() == "finished" and not [event for event in again.reader.events() if event["kind"] == "difference"]
+    assert {step: row["ppo/loss/total"] for step, row in metrics_of(run.folder).items() if step} == {
+        step: row["ppo/loss/total"] for step, row in metrics_of(due.folder).items() if step
+    }
+
+
+def test_a_run_that_has_to_end_takes_no_time_to_evaluate(begin: Callable[..., Run]) -> None:
+    run = begin(steps=9, eval_every=9)
+    run.hold_at(2)
+    run.owner.quit()
+    run.let_go()
+    assert run.join() == "stopped" and run.reader.steps_with_samples(EVAL) == [0]

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from pages.ui import board, state
-from ppo_engine import Config, RunReader, session
+from ppo_engine import Config, RunReader, StepRecord, session
 from ppo_engine.records import Sample
+from ppo_engine.store import submit
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +91,20 @@ def test_a_view_reads_only_what_is_new(run: Path) -> None:
     rows, frame = view.refresh()
     again, same = view.refresh()
     assert again is rows and same is frame and list(frame["step"]) == [0, 1, 2, 3, 4]
+
+
+def test_the_evaluation_of_a_run_that_is_stopped_reaches_the_curves(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    """It comes after the step, whose row a page has read by then."""
+    views: list[state.RunView] = []
+
+    def stop_after_two(record: StepRecord) -> None:
+        if record.step == 2:
+            views.append(state.RunView(folder))
+            assert views[0].refresh()[1]["eval/reward_mean"].notna().tolist() == [True, False, False]
+            submit(folder, "stop", "test")
+
+    folder, owner = session.create(tiny(steps=9, eval_every=9), "tiny-reviews", tmp_path, stop_after_two)
+    owner.run()
+    rows, frame = views[0].refresh()
+    assert frame["eval/reward_mean"].notna().tolist() == [True, False, True] and len(rows) == 3
+    assert views[0].refresh()[0] is rows, "and nothing is read as new that is not"

@@ -36,6 +36,8 @@ KEPT_EVERY = 10
 
 _STATE, _TENSORS, _MANIFEST = "trainer.json", "trainer.safetensors", "manifest.json"
 _ASIDE = ".making-"
+LOST = "lost-"
+"""Before the name of a checkpoint whose step the record has lost."""
 _NAME = re.compile(r"step-(\d{6,9})")
 
 
@@ -141,6 +143,16 @@ def list_checkpoints(run: Path) -> list[Checkpoint]:
     named = [(path.parent, _NAME.fullmatch(path.parent.name)) for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)]
     found = [Checkpoint(folder, int(name[1])) for folder, name in named if name]
     return sorted((one for one in found if one.folder == path_of(run, one.step)), key=lambda one: one.step)
+
+
+def put_aside(run: Path, after: int) -> list[int]:
+    """Renames the checkpoints of later steps than that, so that they count as none; returns their steps."""
+    late = [one for one in list_checkpoints(run) if one.step > after]
+    for one in late:
+        target = one.folder.with_name(LOST + one.folder.name)
+        shutil.rmtree(target, ignore_errors=True)
+        one.folder.rename(target)
+    return [one.step for one in late]
 
 
 def newest_sound(run: Path) -> Checkpoint | None:

@@ -170,11 +170,13 @@ def _verdict(folder: Path, owner: RunOwner, known: int) -> int:
     info = RunReader(folder).info()
     for one in happenings(RunReader(folder).events())[known:]:
         if one.kind in ("remark", "accepted", "difference"):
-            print(f"ppo_engine: {one.text}", file=sys.stderr)
+            where = f"step {one.step}, taken again, differs: " if one.kind == "difference" else ""
+            print(f"ppo_engine: {where}{one.text}", file=sys.stderr)
     if owner.state == "failed":
         print(f"ppo_engine: {info.error or 'the run failed and its folder cannot be written'}", file=sys.stderr)
     if owner.state == "stopped":
-        print(f"ppo_engine: stopped after step {info.last_step}", file=sys.stderr)
+        when = f"after step {info.last_step}" if info.last_step >= 0 else "before its first step"
+        print(f"ppo_engine: stopped {when}", file=sys.stderr)
     print(folder)
     if owner.failure and issubclass(owner.failure, ConfigError | SourceError | DeviceError):
         return BAD_INPUT

@@ -6,12 +6,13 @@ a run that was resumed is bit for bit the run that was never stopped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from . import checkpoints
 from .checkpoints import Checkpoint
-from .errors import ChangedSourcesError, CheckpointError
+from .errors import ChangedSourcesError, CheckpointError, ConfigError
+from .metrics import DEFINITIONS, METRICS_VERSION
 from .provenance import changes, machine_changes
 from .records import StepRecord, first_difference
 from .store import RunReader
@@ -53,6 +54,11 @@ class JournaledTrainer:
             raise ChangedSourcesError(self.changed)
         elsewhere = machine_changes(info.machine, self.trainer.machine)
         self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
+        if not info.fingerprints and (info.last_step >= 0 or info.parent):
+            self.remarks.append("It was not recorded what this run was trained on so far; what is loaded now is, from here on.")
+        self._compares_all = info.versions.get(DEFINITIONS) == METRICS_VERSION
+        if not self._compares_all and info.last_step >= 0:
+            self.remarks.append("Its metrics are those of an earlier version: of steps taken again, scores and KL alone are compared.")
         if checkpoint is not None:
             on_stage(f"restoring step {checkpoint.step}")
             checkpoint.restore(self.trainer)
@@ -83,7 +89,11 @@ class JournaledTrainer:
         recorded = {row.step: row.metrics for row in self.reader.steps(after=self.step, late_evaluations=False)}
         while self.step + 1 in recorded:
             record = self.next()
-            yield record, first_difference(recorded[record.step], record.metrics)
+            yield record, first_difference(*map(self._comparable, (recorded[record.step], record.metrics)))
+
+    def _comparable(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Those that mean the same in the version that recorded the run."""
+        return metrics if self._compares_all else {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
 
 
 def replay(
@@ -99,6 +109,8 @@ def replay(
     told what else differs from the run's beginning.
     """
     info = RunReader(folder).info()
+    if info.last_step < 0:
+        raise ConfigError([f"RUN = {folder}: no step is on record yet; there is nothing to replay"])
     first = next((one for one in checkpoints.list_checkpoints(folder) if one.step == info.parent_step), None) if info.parent else None
     course = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
     for remark in (*(f"{name}: {how}" for name, how in course.changed.items()), *course.remarks):
@@ -107,4 +119,4 @@ def replay(
         on_record(record)
         if difference:
             return f"step {record.step}: {difference}"
-    return ""
+    return "" if course.step == info.last_step else f"step {course.step + 1}: it is not on record, and step {info.last_step} is"

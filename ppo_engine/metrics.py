@@ -9,6 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+DEFINITIONS = "metrics"
+"""Under this name a run's versions say by which definitions its metrics were computed."""
+METRICS_VERSION = "2"
+"""2: explained variance by the values of before the update; the minibatch that `target_kl` ended an update at counts."""
+
 _PPO = "Schulman et al. 2017, Proximal Policy Optimization Algorithms"
 _GAE = "Schulman et al. 2016, High-Dimensional Continuous Control Using GAE"
 _ZIEGLER = "Ziegler et al. 2019, Fine-Tuning Language Models from Human Preferences"

@@ -14,65 +14,77 @@ import torch
 from torch import Tensor
 
 from .errors import PPOEngineError, SourceError
-from .models import Policy, load_language_model
+from .models import Policy, load_language_model, unused_weights
 from .ppo import logprobs_from_logits
 
 TOLERANCE = 1e-3
 """Nats. Float32 leaves some 1e-5 of a log-probability; a padding, a position or a scale that counts moves it by far more than this."""
 
 _TEXT = "After thirty minutes of this lovely musical the old actress saves the film, but the narration was dreadful and I left."
-_LONG, _SHORT, _RESPONSE = 12, 7, 4
+_QUERY, _RESPONSE = 8, 4
+"""Tokens that are compared at least."""
+_MOST = 64
+"""Tokens of a response that are compared at most: each takes a pass of its own."""
+_SHORTER = 5
+"""So many tokens the other row of a batch has fewer."""
 
 
-def load_policy(source: str) -> tuple[Policy, Any, str]:
-    """The policy at `source` (see `sources.locate`) with its tokenizer, checked, and a remark on it, "" for none. Raises `SourceError`."""
+def load_policy(source: str, query: int = _QUERY, response: int = _RESPONSE) -> tuple[Policy, Any, list[str]]:
+    """The policy at `source` (see `sources.locate`) with its tokenizer, checked at those lengths, and remarks. Raises `SourceError`."""
     language_model, tokenizer = load_language_model(source)
     try:
         policy = Policy(language_model)
     except PPOEngineError:
         raise
     except Exception as error:
-        raise SourceError(_refusal(source, _kind(language_model), "on one token", f"it fails ({_in_words(error)})")) from error
-    return policy, tokenizer, check_policy(policy, tokenizer, source)
+        raise SourceError(_refusal(source, _kind(language_model), f"on one token, it fails ({_in_words(error)})")) from error
+    remark = check_policy(policy, tokenizer, source, query, response)
+    return policy, tokenizer, [*([remark] if remark else []), *unused_weights("policy", language_model)]
 
 
 @torch.no_grad()
-def check_policy(policy: Policy, tokenizer: Any, source: str) -> str:
+def check_policy(policy: Policy, tokenizer: Any, source: str, query: int = _QUERY, response: int = _RESPONSE) -> str:
     """Raises `SourceError`, which names the model type, where it differs and by how much; returns a remark, "" for none.
 
-    A cache that differs is not used, which is slower and right, and is what the remark says.
+    query, response: the longest of the run, in tokens. A cache that differs is not used, which is slower and right, and is what the
+    remark says.
     """
-    ids = _text(tokenizer, policy)
+    text, response = _text(tokenizer, policy, max(query, _QUERY), min(max(response, _RESPONSE), _MOST))
     kind = _kind(policy.language_model)
 
-    def difference(numbers: Callable[[], Tensor]) -> str:
-        """How those log-probabilities, (response,), differ from the model's own: a phrase, "" for not at all."""
+    def gap(where: str, numbers: Callable[[], Tensor]) -> str:
+        """What is wrong where those differences of log-probabilities are more than arithmetic: a phrase, "" for nothing."""
         try:
-            gap = float((numbers().view(-1, _RESPONSE) - own).abs().max())
+            most = float(numbers().abs().max())
         except Exception as error:  # whatever a stranger's architecture raises is the same news
-            return f"it fails ({_in_words(error)})"
-        return "" if gap <= TOLERANCE else f"log-probabilities differ by up to {gap:.2g} nats"
+            return f"{where}, it fails ({_in_words(error)})"
+        return "" if most <= TOLERANCE else f"{where}, log-probabilities differ by up to {most:.2g} nats"
+
+    def refuse(told: str) -> None:
+        if told:
+            raise SourceError(_refusal(source, kind, told))
 
     try:
-        own = _picked(policy.language_model(input_ids=ids[None]).logits[0, -_RESPONSE - 1 : -1], ids[-_RESPONSE:])
+        own = _picked(policy.language_model(input_ids=text[None]).logits[0, -response - 1 : -1], text[-response:])
     except Exception as error:
-        raise SourceError(_refusal(source, kind, "on a plain text", f"it fails ({_in_words(error)})")) from error
+        raise SourceError(_refusal(source, kind, f"on a plain text, it fails ({_in_words(error)})")) from error
     if not torch.isfinite(own).all():
-        raise SourceError(_refusal(source, kind, "on a plain text", "its log-probabilities are not finite"))
-    ways: dict[str, Callable[[], Tensor]] = {
-        "when later tokens are cut off, so it is no causal language model": lambda: _prefixes(policy, ids),
-        "at chosen positions": lambda: _batched(policy, [ids], 0),
-        "when its text is padded on the left": lambda: _batched(policy, [ids[-_SHORT:], ids], 1),
-        "when a shorter text beside it is padded": lambda: _alone(policy, ids) + own,
-    }
-    for where, numbers in ways.items():
-        if told := difference(numbers):
-            raise SourceError(_refusal(source, kind, where, told))
-    if told := difference(lambda: _cached(policy, ids) + torch.cat([own, own])):
+        refuse("on a plain text, its log-probabilities are not finite")
+    rows = [text[_SHORTER:], text]
+    cut = "when later tokens are cut off, so it is no causal language model"
+    refuse(gap(cut, lambda: _prefixes(policy, text, min(response, _RESPONSE)) - own[-_RESPONSE:]))
+    refuse(gap("at chosen positions", lambda: _batched(policy, [text], response)[0] - own))
+
+    def beside() -> Tensor:
+        """Of both rows of a batch, of which the shorter is padded more."""
+        together = _batched(policy, rows, response)
+        return torch.stack([together[0] - _batched(policy, rows[:1], response)[0], together[1] - own])
+
+    refuse(gap("when its text is padded on the left", beside))
+    if told := gap("with it", lambda: _cached(policy, rows, response)):
         policy.caches = False
-        if again := difference(lambda: _cached(policy, ids) + torch.cat([own, own])):
-            raise SourceError(_refusal(source, kind, "when it writes token by token", again))
-        return f"The policy's kind of model ({kind}) is sampled without its cache, which is slower: with it, {told}."
+        refuse(gap("when it writes token by token", lambda: _cached(policy, rows, response)))
+        return f"The policy's kind of model ({kind}) is sampled without its cache, which is slower: {told}."
     return ""
 
 
@@ -84,52 +96,48 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}" if str(error).strip() else type(error).__name__
 
 
-def _refusal(source: str, kind: str, where: str, told: str) -> str:
+def _refusal(source: str, kind: str, told: str) -> str:
     return (
-        f"model_name = {source}: a model of the type {kind} cannot be trained here: {where}, {told}. "
+        f"model_name = {source}: a model of the type {kind} cannot be trained here: {told}. "
         "Choose a causal language model such as GPT-2, Llama or Qwen."
     )
 
 
-def _text(tokenizer: Any, policy: Policy) -> Tensor:
-    """(12,) ids of plain text."""
+def _text(tokenizer: Any, policy: Policy, query: int, response: int) -> tuple[Tensor, int]:
+    """Ids of plain text, (query + response,), or as many as the model takes, and how long the response is then."""
+    config = policy.language_model.config.get_text_config()
+    room = getattr(config, "max_position_embeddings", None)
+    room = room if isinstance(room, int) and room > 0 else query + response
+    response = max(1, min(response, room - query))
     ids = tokenizer(_TEXT, add_special_tokens=False)["input_ids"] or [0]
-    ids = (ids * _LONG)[:_LONG]
-    return torch.tensor(ids, device=next(policy.parameters()).device)
+    whole = (ids * (query + response))[: min(room, query + response)]
+    return torch.tensor(whole, device=next(policy.parameters()).device), response
 
 
 def _picked(logits: Tensor, ids: Tensor) -> Tensor:
     return logprobs_from_logits(logits.float()[None], ids[None])[0]
 
 
-def _prefixes(policy: Policy, ids: Tensor) -> Tensor:
-    """Each response token's log-probability by the model's own forward on what stands before it alone."""
-    ends = range(len(ids) - _RESPONSE, len(ids))
-    last = [policy.language_model(input_ids=ids[None, :end]).logits[0, -1] for end in ends]
-    return _picked(torch.stack(last), ids[-_RESPONSE:])
+def _prefixes(policy: Policy, text: Tensor, count: int) -> Tensor:
+    """The last tokens' log-probabilities by the model's own forward on what stands before each alone."""
+    last = [policy.language_model(input_ids=text[None, :end]).logits[0, -1] for end in range(len(text) - count, len(text))]
+    return _picked(torch.stack(last), text[-count:])
 
 
-def _batched(policy: Policy, rows: list[Tensor], row: int) -> Tensor:
-    """The policy's log-probabilities of the last tokens of one of the rows; where there are several, padded on the left."""
+def _batched(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
+    """The policy's log-probabilities of each row's last tokens, (rows, response); where there are several, padded on the left."""
     ids, mask = _padded(rows, 3 if len(rows) > 1 else 0)
-    logits, _ = policy(ids, mask, _RESPONSE, 1.0)
-    return logprobs_from_logits(logits, ids[:, -_RESPONSE:])[row]
+    logits, _ = policy(ids, mask, response, 1.0)
+    return logprobs_from_logits(logits, ids[:, -response:])
 
 
-def _alone(policy: Policy, ids: Tensor) -> Tensor:
-    """How the short row's log-probabilities in a padded batch differ from those it has alone."""
-    short = ids[-_SHORT:]
-    return _batched(policy, [short, ids], 0) - _batched(policy, [short], 0)
-
-
-def _cached(policy: Policy, ids: Tensor) -> Tensor:
-    """How log-probabilities as sampling sees them, in a batch of two, differ from those of either row alone, (2 x response,)."""
-    rows, mask = _padded([ids[-_SHORT:], ids], 0)
+def _cached(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
+    """How log-probabilities as sampling sees them, token by token in a batch, differ from those of each row alone, (rows, response)."""
+    ids, mask = _padded(rows, 0)
     memory: dict[str, Any] = {}
-    ends = range(len(ids) - _RESPONSE, len(ids))
-    seen = [logprobs_from_logits(policy.next_token(rows[:, :end], mask[:, :end], memory, 1.0)[0], rows[:, end]) for end in ends]
-    alone = [_batched(policy, [row], 0) for row in (ids[-_SHORT:], ids)]
-    return (torch.stack(seen, dim=1) - torch.stack(alone)).flatten()
+    ends = range(ids.shape[1] - response, ids.shape[1])
+    seen = [logprobs_from_logits(policy.next_token(ids[:, :end], mask[:, :end], memory, 1.0)[0], ids[:, end]) for end in ends]
+    return torch.stack(seen, dim=1) - torch.cat([_batched(policy, [row], response) for row in rows])
 
 
 def _padded(rows: list[Tensor], more: int) -> tuple[Tensor, Tensor]:

@@ -139,35 +139,61 @@ def load_language_model(source: str) -> tuple[Any, Any]:
         place = locate("model_name", source)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         model = load_whole(AutoModelForCausalLM, place)
-        _check_tokenizer(source, model, tokenizer)
+        check_tokenizer("model_name", source, model, tokenizer)
+        _check_ends(source, model, tokenizer)
         unknown = tokenizer.pad_token_id is None or tokenizer.pad_token_id >= model.get_input_embeddings().weight.shape[0]
         if unknown and tokenizer.eos_token_id is not None:
             tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
 
 
-def _check_tokenizer(source: str, model: Any, tokenizer: Any) -> None:
-    # A pad token never comes out of a text, and `SpecialTokens` has another where the model does not know it.
+def check_tokenizer(field: str, source: str, model: Any, tokenizer: Any) -> None:
+    """Raises `SourceError` for a tokenizer with more tokens than the model has embeddings: an index error in mid-run, or on CUDA worse."""
+    # A pad token never comes out of a text, and one that the model does not know is not used.
     tokens = 1 + max((i for i in tokenizer.get_vocab().values() if i != tokenizer.pad_token_id), default=-1)
-    embeddings = model.get_input_embeddings().weight.shape[0]
-    if tokens > embeddings:
+    embeddings = embedding_count(model)
+    if embeddings is not None and tokens > embeddings:
         raise SourceError(
-            f"model_name = {source}: its tokenizer has {tokens} tokens and the model embeddings for {embeddings}. "
+            f"{field} = {source}: its tokenizer has {tokens} tokens and the model embeddings for {embeddings}. "
             "Give the folder the tokenizer that the model was trained with, or resize the model's embeddings and save it again."
         )
+
+
+def embedding_count(model: Any) -> int | None:
+    """How many tokens the model has embeddings for; None for a model whose embeddings have no name."""
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])
+    except (NotImplementedError, AttributeError):
+        return None
+
+
+def _check_ends(source: str, model: Any, tokenizer: Any) -> None:
     if not _end_ids(model, tokenizer):
         raise SourceError(
-            f"model_name = {source}: neither its tokenizer ({tokens} tokens) nor its generation configuration names an end-of-text "
-            f"token below {embeddings}, the number of its embeddings. Set eos_token in the tokenizer and save it again."
+            f"model_name = {source}: neither its tokenizer ({len(tokenizer)} tokens) nor its generation configuration names an end-of-text "
+            f"token below {embedding_count(model)}, the number of its embeddings. Set eos_token in the tokenizer and save it again."
         )
 
 
 def load_whole(auto_class: Any, place: str) -> Any:
-    """The model at `place` in float32. A weight that it lacks is an error: transformers would go on with random numbers."""
+    """The model at `place` in float32; its `unused_weights` names what its files hold and it has no place for.
+
+    A weight that it lacks is an error: transformers would go on with random numbers.
+    """
     model, report = auto_class.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, output_loading_info=True)
     if report["missing_keys"]:
         raise ValueError(f"its weights lack {', '.join(sorted(report['missing_keys'])[:3])}")
+    model.unused_weights = sorted(report["unexpected_keys"])
     return model
+
+
+def unused_weights(kind: str, model: Any) -> list[str]:
+    """A remark on weights in the model's files that it has no place for, as a value head of another trainer; [] for none."""
+    names = model.unused_weights
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return [f"The {kind}'s files hold {len(names)} weights that its configuration has no place for, which are not used ({shown})."]
 
 
 @dataclass(frozen=True)
@@ -185,7 +211,7 @@ class SpecialTokens:
         Raises `ConfigError` for a token that there isn't.
         """
         end = _end_ids(model, tokenizer)
-        rows = model.get_input_embeddings().weight.shape[0]
+        rows = embedding_count(model) or 0
         pad = tokenizer.pad_token_id
         return cls(_begin_ids(tokenizer, bos), end, end[0] if pad is None or pad >= rows else int(pad))
 
@@ -194,7 +220,7 @@ def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     """The tokenizer's end-of-text and every one of the generation configuration, in order, without repetition."""
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     named = [tokenizer.eos_token_id, *(configured if isinstance(configured, list | tuple) else [configured])]
-    rows = model.get_input_embeddings().weight.shape[0]
+    rows = embedding_count(model) or 0
     return tuple(dict.fromkeys(int(token) for token in named if token is not None and 0 <= int(token) < rows))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from .catalog import summary
 from .checkpoints import Checkpoint, list_checkpoints
@@ -31,8 +32,9 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
     weights = load_file(checkpoint.folder / "model.safetensors")
     own = {name.removeprefix(_LANGUAGE_MODEL): tensor for name, tensor in weights.items() if name.startswith(_LANGUAGE_MODEL)}
     missing, unexpected = model.load_state_dict(own, strict=False)
-    model.tie_weights()
     tied = set(model.all_tied_weights_keys)
+    if missing:  # tied ones are stored once; where none is missing, a configuration that calls them tied is wrong
+        model.tie_weights()
     if unexpected or set(missing) - tied:
         raise StoreError(f"{checkpoint.folder}: its weights do not fit the policy {info.start_config.model_name}")
     aside = target.with_name(f".making-{target.name}")
@@ -41,6 +43,7 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
         aside.mkdir(parents=True)
         model.save_pretrained(aside)
         tokenizer.save_pretrained(aside)
+        _check_reads_back(aside, model)
         (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
         aside.rename(target)
     except OSError as error:
@@ -53,6 +56,17 @@ def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
     recorded = {name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"}
     if changed := changes(recorded, of_model("policy", model, tokenizer)):
         raise StoreError(f"the policy cannot be exported: {changed['policy']}. Put back what the run began with")
+
+
+def _check_reads_back(folder: Path, model: Any) -> None:
+    """Raises `StoreError` where what `from_pretrained` makes of the folder is not the model."""
+    from transformers import AutoModelForCausalLM
+
+    from .models import load_whole
+
+    again = load_whole(AutoModelForCausalLM, str(folder)).state_dict()
+    if differ := [name for name, tensor in model.state_dict().items() if name not in again or not again[name].equal(tensor)]:
+        raise StoreError(f"{folder}: what was written reads back otherwise ({', '.join(differ[:3])}); nothing was exported")
 
 
 def _checkpoint(run: Path, step: int | None) -> Checkpoint:

@@ -27,6 +27,7 @@ _PASSING = ("transformers_version", "_name_or_path", "architectures", "dtype", "
 def of_model(name: str, model: Any, tokenizer: Any) -> dict[str, str]:
     """Fingerprints of a model's weights, its configuration and its tokenizer, as `name.weights` and so on."""
     settings = {key: value for key, value in model.config.to_diff_dict().items() if key not in _PASSING}
+    settings["ends of text"] = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     return {
         f"{name}.weights": _weights(model),
         f"{name}.configuration": _digest([json.dumps(settings, sort_keys=True, default=str).encode()]),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import CanaryError, SourceError
-from .models import load_whole, without_dropout
+from .models import check_tokenizer, embedding_count, load_whole, unused_weights, without_dropout
 from .sources import loading, locate
 
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
@@ -38,7 +38,7 @@ class SentimentScorer:
     """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary sentences.
 
     Any sequence classifier, with any number of labels. One whose tokenizer has no pad token pads with end-of-text; where it has
-    neither, or padding moves its scores, texts are scored one at a time, which `remark` says ("" for nothing to say).
+    neither, or padding moves its scores, texts are scored one at a time, which is one of the `remarks`.
     Raises `CanaryError`, and `SourceError` for a model that takes no text.
     """
 
@@ -49,12 +49,13 @@ class SentimentScorer:
         self._labels = _names(model.config)
         self._positive = self._find(positive_label)
         self._pads = _with_a_pad_token(model, tokenizer)
-        self.remark = ""
+        self.remarks: list[str] = []
         self.longest = self._find_longest()  # on the CPU: an index out of range there is an error, and on CUDA the end of the process
         self.model.to(device)
         self._device = device
         if told := self._why_one_at_a_time():
-            self._pads, self.remark = False, f"The classifier scores one text at a time, which is slower: {told}."
+            self._pads = False
+            self.remarks.append(f"The classifier scores one text at a time, which is slower: {told}.")
         self._check_canaries(positive_label)
 
     @torch.no_grad()
@@ -110,7 +111,16 @@ class SentimentScorer:
 
     def _check_canaries(self, positive_label: str) -> None:
         good, bad = self.score(CANARIES).total.tolist()
-        if not good > bad:
+        if not (math.isfinite(good) and math.isfinite(bad)):
+            raise CanaryError(
+                f"reward_model: its scores are not finite (“{CANARIES[0]}” {good:+.2f}): its weights are damaged, or not for float32."
+            )
+        if good == bad:
+            raise CanaryError(
+                f"reward_model: it scores “{CANARIES[0]}” and “{CANARIES[1]}” both {good:+.2f}: it does not read the texts. Look at its "
+                "tokenizer (vocabulary, model_max_length), or choose a sentiment classifier."
+            )
+        if good < bad:
             raise CanaryError(
                 f"reward_model: its label {positive_label} scores “{CANARIES[0]}” {good:+.2f} and “{CANARIES[1]}” {bad:+.2f}: the wrong "
                 "way round. Set positive_label to the label that means positive, or choose a sentiment classifier."
@@ -129,9 +139,8 @@ def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
         if tokenizer.eos_token_id is None:
             return False
         tokenizer.pad_token = tokenizer.eos_token
-    with suppress(NotImplementedError):  # of some models the embeddings have no name
-        if tokenizer.pad_token_id >= model.get_input_embeddings().weight.shape[0]:
-            return False
+    if (count := embedding_count(model)) is not None and tokenizer.pad_token_id >= count:
+        return False
     config = model.config.get_text_config()
     if model.config.pad_token_id is None or config.pad_token_id is None:
         # Models that read the last token find it by their own idea of padding.
@@ -153,4 +162,8 @@ def load_scorer(source: str, positive_label: str, device: torch.device) -> Senti
     with loading("reward_model", source):
         place = locate("reward_model", source)
         model = load_whole(AutoModelForSequenceClassification, place)
-        return SentimentScorer(model, AutoTokenizer.from_pretrained(place, trust_remote_code=False), positive_label, device)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        check_tokenizer("reward_model", source, model, tokenizer)
+        scorer = SentimentScorer(model, tokenizer, positive_label, device)
+        scorer.remarks += unused_weights("classifier", model)
+        return scorer

@@ -99,8 +99,9 @@ class Trainer:
 
     def _load_models_and_reviews(self) -> None:
         config = self.config
-        policy, self.tokenizer, remark = self._patiently("loading policy", lambda: load_policy(config.model_name))
-        self.remarks = [remark] if remark else []
+        longest = config.input_max_text_length, config.output_max_length
+        policy, self.tokenizer, remarks = self._patiently("loading policy", lambda: load_policy(config.model_name, *longest))
+        self.remarks = remarks
         self.fingerprints = of_model("policy", policy.language_model, self.tokenizer)
         self.special_tokens = SpecialTokens.of(policy.language_model, self.tokenizer, self.config.bos)
         self.decoder = Decoder(self.tokenizer, policy.vocabulary_size)
@@ -108,7 +109,7 @@ class Trainer:
         self.reference = frozen_reference(policy).to(self.accelerator.device)
         device = self.accelerator.device
         self.scorer = self._patiently("loading classifier", lambda: load_scorer(config.reward_model, config.positive_label, device))
-        self.remarks += [self.scorer.remark] if self.scorer.remark else []
+        self.remarks += self.scorer.remarks
         self.fingerprints |= of_model("classifier", self.scorer.model, self.scorer.tokenizer)
         self._load_openings()
         self.machine = machine(device, torch.get_num_threads())
@@ -344,10 +345,13 @@ class Trainer:
 
 
 def _check_first_ratios(update: Update) -> None:
-    """Raises `NumericalError` where half of the ratios were off before any gradient step: what sampled was not what is trained."""
-    if update.first_median > _FIRST_RATIO_LIMIT:
+    """Raises `NumericalError` where many ratios were off before any gradient step: what sampled was not what is trained.
+
+    Not for a single one: where a mixture of experts is undecided between two, a rounding sends a token to the other.
+    """
+    if update.first_gap > _FIRST_RATIO_LIMIT:
         raise NumericalError(
-            f"before any gradient step half of the ratios of new to old policy are off by {update.first_median:.2g} or more, and should "
+            f"before any gradient step one in twenty ratios of new to old policy is off by {update.first_gap:.2g} or more, and all should "
             "be 1: this model computes other probabilities when it samples than when it is trained. Choose shorter queries and "
             "responses, precision = fp32, or another model."
         )

@@ -110,13 +110,27 @@ class RunOwner:
         """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was recorded after it."""
         self.course = None
         _collect()
-        self.course = self._loaded(checkpoints.newest_sound(self.store.folder))
+        self.course = self._loaded(self._newest_checkpoint())
         self._journal_sources(self.course)
         different = self._take_again(self.course)
-        because = pause_because or different
+        # Nobody could resume a run of the command line, and one that goes on with changed files has to come out otherwise.
+        because = pause_because or (different if self._attended and not self.course.changed else "")
         if not self._must_end:
             state = "paused" if self._pause_when_loaded or because else "running"
             self._change_state(state, device=str(self.course.trainer.accelerator.device), stage="", error=because)
+
+    def _newest_checkpoint(self) -> checkpoints.Checkpoint | None:
+        """The newest sound one of what is on record. Those of later steps, which the record has lost, are put aside."""
+        info = self.reader.info()
+        last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
+        if lost := checkpoints.put_aside(self.store.folder, last):
+            steps = ", ".join(map(str, lost))
+            message = (
+                f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: newer steps were lost with a part "
+                f"of the run's files. Those checkpoints are kept as {checkpoints.LOST}step-…, and are not used."
+            )
+            self.store.event(last, "remark", {"message": message})
+        return checkpoints.newest_sound(self.store.folder)
 
     def _loaded(self, checkpoint: checkpoints.Checkpoint | None) -> JournaledTrainer:
         """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the run fails of it."""

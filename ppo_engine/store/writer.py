@@ -18,6 +18,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import StoreError
+from ..metrics import DEFINITIONS, METRICS_VERSION
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
 from .checks import seal_event, seal_part, seal_run, seal_schema, seal_step
@@ -306,7 +307,7 @@ def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), DEFINITIONS: METRICS_VERSION}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

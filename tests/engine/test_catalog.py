@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -12,15 +13,18 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ppo_engine import Config, RunReader, session
 from ppo_engine.catalog import differences, same_prompts, summaries, take_back, throw_away, thrown_away
+from ppo_engine.checkpoints import path_of
 from ppo_engine.errors import ConfigError, StoreError
 from ppo_engine.export import table_bytes
 from ppo_engine.policy_export import export_policy
 from ppo_engine.report import html_report
 from ppo_engine.store import add_note, describe, list_runs
+from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 from tests.engine.runs import Run
 
 HOSTILE = "<script>alert(1)</script> $x$ **b** :red[c]"
@@ -125,6 +129,23 @@ def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> N
         export_policy(folder, target)
     with pytest.raises(ConfigError, match="step = 1: has no checkpoint; those there are: 2, 3"):
         export_policy(folder, tmp_path / "other", step=1)
+
+
+def test_a_head_that_is_called_tied_and_is_not_is_exported_as_it_is(tiny: Callable[..., Config], tmp_path: Path) -> None:
+    """transformers loads it untied, since its file has a head of its own; tying it at the export would be another model."""
+    tokenizer = make_tokenizer()
+    policy = make_policy(tokenizer, tie_word_embeddings=False)
+    with torch.no_grad():
+        policy.lm_head.weight.copy_(policy.transformer.wte.weight + 0.1)
+    write_model(tmp_path / "policy", policy, tokenizer)
+    settings = json.loads((tmp_path / "policy" / "config.json").read_text())
+    (tmp_path / "policy" / "config.json").write_text(json.dumps({**settings, "tie_word_embeddings": True}))
+    run, owner = session.create(tiny(steps=1, model_name=str(tmp_path / "policy")), "tiny-reviews", tmp_path)
+    owner.run()
+    exported = AutoModelForCausalLM.from_pretrained(export_policy(run, tmp_path / "exported"))
+    weights = load_file(path_of(run, 1) / "model.safetensors")
+    assert torch.equal(exported.lm_head.weight, weights["language_model.lm_head.weight"])
+    assert not torch.equal(exported.lm_head.weight, exported.transformer.wte.weight)
 
 
 @pytest.mark.parametrize(("what", "produces"), [("policy", "model.safetensors"), ("report", None)])

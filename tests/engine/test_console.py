@@ -63,7 +63,7 @@ def test_a_run_that_is_asked_to_end_is_stopped_not_killed(settings: list[str], t
     process = begin("train", *settings, "--runs", str(tmp_path))
     wait_until(lambda: stage(tmp_path) == at, process)
     code, output, errors = ended(process, number)
-    assert code == 1 and "Traceback" not in errors and "stopped after step" in errors
+    assert code == 1 and "Traceback" not in errors and "stopped before its first step" in errors
     info = RunReader(Path(output.strip())).info()
     assert info.state == "stopped" and info.traceback == ""
 

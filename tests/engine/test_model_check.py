@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,29 @@ def test_the_policys_distribution_is_its_models_own(kind: str, tiny: Tiny, tmp_p
     assert abs(metrics["objective/kl"]) < 1e-4 and metrics["ppo/policy/first_ratio"] < 1e-4
     assert 0.5 < metrics["ppo/policy/entropy"] < 6
     assert bool(trainer.remarks) == (kind == "git"), "only that cache is left unused, and said to be"
+
+
+def test_positions_that_change_with_the_length_are_found_at_the_lengths_of_the_run(tiny: Tiny, tmp_path: Path) -> None:
+    """Beyond 16 tokens these count otherwise, those of the tokens before too: sampling sees other positions than the update."""
+    rope = {"rope_type": "longrope", "long_factor": [4.0] * 4, "short_factor": [1.0] * 4, "rope_theta": 10_000.0}
+    FAMILIES["phi3"] = {
+        **SMALL, "original_max_position_embeddings": 16, "rope_parameters": {**rope, "original_max_position_embeddings": 16},
+    }  # fmt: skip
+    written("phi3", tmp_path)
+    assert Trainer(tiny(model_name=str(tmp_path), output_max_length=8)).load() is None
+    with pytest.raises(SourceError, match=r"of the type phi3 .* when it writes token by token, .* differ by up to [0-9.]+ nats"):
+        Trainer(tiny(model_name=str(tmp_path), output_max_length=30)).load()
+
+
+def test_weights_that_a_model_has_no_place_for_are_remarked_on(tiny: Tiny, tmp_path: Path) -> None:
+    write_model(tmp_path, make_policy(make_tokenizer(), n_layer=3), make_tokenizer())
+    settings = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**settings, "n_layer": 2}))
+    trainer = Trainer(tiny(model_name=str(tmp_path)))
+    trainer.load()
+    assert any(
+        remark.startswith("The policy's files hold 11 weights that its configuration has no place for") for remark in trainer.remarks
+    )
 
 
 def test_a_model_that_looks_at_later_tokens_is_no_policy(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +17,13 @@ from safetensors.torch import load_file, save_file
 
 from ppo_engine import Config, RunReader, session
 from ppo_engine.__main__ import main
-from ppo_engine.errors import ChangedSourcesError, StoreError
+from ppo_engine.checkpoints import path_of
+from ppo_engine.errors import ChangedSourcesError, ConfigError, StoreError
 from ppo_engine.history import happenings
 from ppo_engine.journal import replay
 from ppo_engine.policy_export import export_policy
 from ppo_engine.store import DATABASE
+from ppo_engine.store.checks import seal_step
 from tests.engine.checkpoints import reviews
 
 KEYS = {f"{name}.{part}" for name in ("policy", "classifier") for part in ("weights", "configuration", "tokenizer")} | {"reviews.texts"}
@@ -76,7 +79,67 @@ def change_rows(folder: Path) -> None:
     pyarrow.parquet.write_table(pa.table({"text": [*texts[:30], texts[30] + " Indeed.", *texts[31:]]}), folder / "train.parquet")
 
 
+def lose_newest_checkpoint(run: Path) -> None:
+    """As a kill leaves it that comes before the checkpoint."""
+    shutil.rmtree(path_of(run, RunReader(run).info().last_step))
+
+
+@pytest.mark.parametrize("attended", [False, True])
+def test_accepted_changes_go_on_though_steps_taken_again_come_out_otherwise(run: Path, sources: Path, attended: bool) -> None:
+    """Paused, a run of the command line would wait for ever: nobody can resume it."""
+    lose_newest_checkpoint(run)
+    scale_weights(sources / "classifier")
+    _, owner = session.reopen(run, attended=attended, accept_changed=True)
+    thread = threading.Thread(target=owner.run, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert owner.state == "finished"
+    assert "difference" in {event["kind"] for event in RunReader(run).events()}
+
+
+def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path) -> None:
+    """As a copy without the newest part of the store: its checkpoints are ahead of it. Once it went on with a hole."""
+    with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
+        for table in ("steps", "samples", "token_blocks", "digests"):
+            connection.execute(f"delete from {table} where step = 2" + (" and part != 'events'" if table == "digests" else ""))
+    _, owner = session.reopen(run)
+    owner.run()
+    assert owner.state == "finished" and [row.step for row in RunReader(run).steps()] == [0, 1, 2, 3]
+    assert any("newer steps were lost" in event["payload"].get("message", "") for event in RunReader(run).events())
+    assert (run / "checkpoints" / "lost-step-000002").is_dir() and replay(run) == ""
+
+
+def test_a_replay_that_comes_to_a_hole_is_not_identical(run: Path, sources: Path) -> None:
+    with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
+        connection.execute("delete from steps where step = 1")
+    assert replay(run) == "step 1: it is not on record, and step 2 is"
+    with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
+        connection.execute("delete from steps")
+    with pytest.raises(ConfigError, match="there is nothing to replay"):
+        replay(run)
+
+
+def test_of_a_record_by_earlier_definitions_scores_and_kl_are_compared(run: Path, sources: Path) -> None:
+    with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
+        versions = json.loads(connection.execute("select versions from run").fetchone()[0])
+        del versions["metrics"]
+        connection.execute("update run set versions = ?, digest = ''", (json.dumps(versions),))
+        connection.execute("update steps set metrics = json_set(metrics, '$.\"ppo/val/var_explained\"', 0.5) where step = 2")
+        seal_step(connection, 2)
+    remarks: list[str] = []
+    assert replay(run, on_remark=remarks.append) == "" and any("scores and KL alone are compared" in one for one in remarks)
+    with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
+        connection.execute("update steps set metrics = json_set(metrics, '$.\"objective/kl\"', 0.5) where step = 2")
+        seal_step(connection, 2)
+    assert replay(run).startswith("step 2: objective/kl was 0.5")
+
+
 CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
+    "ends of text": (
+        lambda at: change_json(at / "policy" / "generation_config.json", eos_token_id=[0, 5, 9]),
+        "policy",
+        "its configuration",
+    ),
     "policy weights": (lambda at: scale_weights(at / "policy"), "policy", "its weights differ from those that the run began with"),
     "policy configuration": (
         lambda at: change_json(at / "policy" / "config.json", layer_norm_epsilon=0.1),

@@ -147,11 +147,31 @@ def test_any_classifier_scores_a_text_as_it_scores_it_alone(kind: str, labels: i
     scores = scorer.score(texts)
     torch.testing.assert_close(scores.total, torch.stack(alone)[:, -1], rtol=0, atol=1e-4)
     assert list(scores.parts) == [f"STARS {number}" for number in range(labels)]
-    assert bool(scorer.remark) == (kind == "fnet")
+    assert bool(scorer.remarks) == (kind == "fnet")
 
 
 def test_labels_of_one_name_are_told_apart(tokenizer: Any) -> None:
     model = make_classifier(tokenizer)
     model.config.id2label = {0: "LABEL", 1: "LABEL"}
     with pytest.raises(CanaryError, match=r"allowed: LABEL \(0\), LABEL \(1\)"):
+        SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+
+
+def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both_counts(tmp_path: Any) -> None:
+    longer = make_tokenizer()
+    write_model(tmp_path, make_classifier(longer), longer)
+    longer.add_tokens(["<one>", "<two>"])
+    longer.save_pretrained(tmp_path)
+    with pytest.raises(SourceError, match=r"reward_model = .* tokenizer has 332 tokens and the model embeddings for 330"):
+        load_scorer(str(tmp_path), "POSITIVE", CPU)
+
+
+def test_scores_that_are_no_numbers_or_all_the_same_are_called_so(tokenizer: Any) -> None:
+    model = make_classifier(tokenizer)
+    with torch.no_grad():
+        model.classifier.weight.zero_()
+        with pytest.raises(CanaryError, match=r"both .* it does not read the texts"):
+            SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+        model.classifier.weight.fill_(torch.nan)
+    with pytest.raises(CanaryError, match="not finite"):
         SentimentScorer(model, tokenizer, "POSITIVE", CPU)

@@ -340,7 +340,7 @@ def test_a_policy_that_samples_otherwise_than_it_learns_stops_the_run(tiny: Tiny
         return logits * 1.05, values
 
     monkeypatch.setattr(trainer.policy, "next_token", off)
-    with pytest.raises(NumericalError, match=r"before any gradient step half of the ratios .* are off by 0\.[0-9]+ or more"):
+    with pytest.raises(NumericalError, match=r"before any gradient step one in twenty ratios .* is off by 0\.[0-9]+ or more"):
         trainer.step()
 
 

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fnmatch import fnmatch
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 MOST_FILES = 10_000
-DATA_SUFFIXES = (".parquet", ".csv", ".tsv", ".json", ".jsonl", ".txt", ".arrow")
+DATA_SUFFIXES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".json", ".txt")
+"""Kinds of data files; one goes before those after it."""
+NOT_DATA = {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "package.json"}
 _SAID_EVERY_S = 0.3
 _MODEL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 
@@ -81,7 +83,10 @@ def _download(kind: str, name: str, limit: int) -> str:
         _refuse_adapter(name, sizes)
     if "README.md" in sizes and kind == "datasets":
         snapshot_download(name, repo_type=repo_type, allow_patterns=["README.md"], tqdm_class=_telling())
-    wanted = _wanted(kind, name, any(path.endswith(".safetensors") for path in sizes if "/" not in path))
+    if kind == "models":
+        wanted = _of_model(any(path.endswith(".safetensors") for path in sizes if "/" not in path))
+    else:
+        wanted = _of_data(name, _has_tables(sizes))
     total = sum(size for path, size in sizes.items() if _matches(path, **wanted))
     if total > limit:
         raise Refused(
@@ -98,15 +103,17 @@ def _cached(kind: str, name: str) -> str:
         return str(snapshot_download(name, repo_type=kind[:-1], local_files_only=True, **wanted))
 
     if kind == "datasets":
-        return find(_wanted(kind, name, True))
+        folder = find(_of_data(name, True))
+        tables = _has_tables(str(path) for path in Path(folder).rglob("*"))
+        return folder if tables or _configured(name) else find(_of_data(name, False))
     try:
-        folder = find(_wanted(kind, name, True))
+        folder = find(_of_model(True))
         if any(Path(folder).glob("*.safetensors")):
             return folder
     except errors.IncompleteSnapshotError:
         if not list(Path(_snapshots(name)).glob("*/*.bin")):
             raise
-    return find(_wanted(kind, name, False))
+    return find(_of_model(False))
 
 
 def _snapshots(name: str) -> str:
@@ -115,11 +122,22 @@ def _snapshots(name: str) -> str:
     return str(Path(constants.HF_HUB_CACHE) / ("models--" + name.replace("/", "--")) / "snapshots")
 
 
-def _wanted(kind: str, name: str, safetensors: bool) -> dict[str, Any]:
-    """Which files of a repository are needed, as patterns: of a model its weights once, of a data set its default configuration."""
-    if kind == "models":
-        return {"allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"], "ignore_patterns": ["*/*"]}
-    return {"allow_patterns": ["README.md", *(_configured(name) or [f"*{suffix}{end}" for suffix in DATA_SUFFIXES for end in ("", ".gz")])]}
+def _of_model(safetensors: bool) -> dict[str, Any]:
+    """Which files of a model are needed, as patterns: its weights once."""
+    return {"allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"], "ignore_patterns": ["*/*"]}
+
+
+def _of_data(name: str, tables: bool) -> dict[str, Any]:
+    """Which files of a data set are needed, as patterns: its default configuration's, else all tables, and texts only without any."""
+    return {"allow_patterns": ["README.md", *(_configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:]))]}
+
+
+def _has_tables(paths: Iterable[str]) -> bool:
+    return any(_matches(path, _patterns(DATA_SUFFIXES[:-1])) and Path(path).name not in NOT_DATA for path in paths)
+
+
+def _patterns(suffixes: Sequence[str]) -> list[str]:
+    return [f"*{suffix}{end}" for suffix in suffixes for end in ("", ".gz")]
 
 
 def _configured(name: str) -> list[str]:
@@ -135,15 +153,20 @@ def _configured(name: str) -> list[str]:
 
 
 def card_patterns(card: Path) -> dict[str, list[str]]:
-    """Split to patterns of its files, of the default configuration in a data set's card. Raises `Refused` where there is no default."""
+    """Split to patterns of its files, of the default configuration in a data set's card; {} where it names none.
+
+    Raises `Refused` where none of several is the default, or where what it says of its files is not what the Hub takes.
+    """
     import yaml  # type: ignore[import-untyped]
 
     try:
         _, head, _ = ("\n" + card.read_text(encoding="utf-8")).split("\n---", 2)
         configs = (yaml.safe_load(head) or {}).get("configs") or []
-        configs = [config for config in configs if config.get("data_files") or config.get("data_dir")]
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         return {}
+    if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
+        raise Refused("its card (README.md) gives configs that are no list of configurations: correct it, or give one file")
+    configs = [config for config in configs if config.get("data_files") or config.get("data_dir")]
     if not configs:
         return {}
     default = [config for config in configs if config.get("default") or config.get("config_name") == "default"]
@@ -154,13 +177,18 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
 
 
 def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
-    folder = f"{config['data_dir'].strip('/')}/" if config.get("data_dir") else ""
-    files = config.get("data_files") or "*"
-    splits = files if isinstance(files, list) and all(isinstance(one, dict) for one in files) else [{"split": "train", "path": files}]
+    folder, files = config.get("data_dir") or "", config.get("data_files") or "*"
+    if not isinstance(folder, str):
+        raise Refused(f"its card (README.md) gives data_dir: {folder}, which is no folder's name")
+    plain = not isinstance(files, list) or not any(isinstance(one, dict) for one in files)
     found: dict[str, list[str]] = {}
-    for one in splits:
+    for one in [{"split": "train", "path": files}] if plain else files:
+        if not isinstance(one, dict) or not one.get("split") or not isinstance(one.get("path"), str | list):
+            raise Refused("its card (README.md) gives data_files that are not each a `split` and a `path`: correct it, or give one file")
         paths = one["path"] if isinstance(one["path"], list) else [one["path"]]
-        found.setdefault(str(one["split"]), []).extend(folder + str(path) for path in paths)
+        names = [str(PurePosixPath(folder.strip("/")) / str(path)) for path in paths]
+        above = [name.replace("**/", "") for name in names if "**/" in name]  # which may stand for no folder at all
+        found.setdefault(str(one["split"]), []).extend(names + above)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from .decoding import BROKEN
+from .errors import SourceError
 from .reviews import AUTO, read_texts
 from .sources import loading, locate, watch
 
@@ -38,14 +39,12 @@ def read_reviews(source: str, min_chars: int, text_column: str = AUTO) -> Review
         if not held_out:
             train, held_out = [text for i, text in enumerate(train) if i % 10], train[::10]
         if not train or not held_out:
-            raise ValueError(f"it has too few texts longer than min_review_chars = {min_chars} characters")
+            lengths = [len(text) for texts in found.by_split.values() for text in texts]
+            raise ValueError(
+                f"it has too few texts longer than min_review_chars = {min_chars} characters: "
+                f"{sum(length > min_chars for length in lengths):,} of {len(lengths):,}, and the longest has {max(lengths, default=0):,}"
+            )
     return Reviews(train, held_out, [f"Reviews: {remark}" for remark in found.remarks])
-
-
-def load_reviews(source: str, min_chars: int) -> tuple[list[str], list[str]]:
-    """The same for whoever wants the train and the held-out texts alone."""
-    found = read_reviews(source, min_chars)
-    return found.train, found.held_out
 
 
 class Openings:
@@ -72,14 +71,25 @@ class Openings:
         self.order: list[int] = []
 
     def draw(self, count: int) -> list[list[int]]:
-        """The next `count` openings as token ids."""
+        """The next `count` openings as token ids. A review without any token is passed over; raises `SourceError` where all are so."""
+        drawn: list[list[int]] = []
+        empty = 0
+        while missing := count - len(drawn):
+            found = [opening for opening in self._next(missing) if opening]
+            empty = 0 if found else empty + missing
+            if empty >= 2 * len(self.reviews):  # a whole pass at least
+                raise SourceError(f"query_dataset: the tokenizer makes no token of any of its {len(self.reviews):,} reviews")
+            drawn += [self._begin + opening for opening in found]
+        return drawn
+
+    def _next(self, count: int) -> list[list[int]]:
         while len(self.order) < count:
             self.order += torch.randperm(len(self.reviews), generator=self.generator).tolist()
         chosen, self.order = self.order[:count], self.order[count:]
         lengths = torch.randint(self.shortest, self.longest + 1, (count,), generator=self.generator).tolist()
         texts = [self.reviews[i][: _CHARS_PER_TOKEN * self.longest] for i in chosen]
         encoded = self._tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-        return [self._begin + self._opening(ids, length) for ids, length in zip(encoded, lengths, strict=True)]
+        return [self._opening(ids, length) for ids, length in zip(encoded, lengths, strict=True)]
 
     def _opening(self, ids: list[int], length: int) -> list[int]:
         """The first `length` tokens, or where they end within a character, fewer, or if there is but one character, all of its."""

@@ -6,29 +6,44 @@ import csv
 import gzip
 import io
 import json
+import re
 import zlib
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from .hub_download import DATA_SUFFIXES
+
+KNOWN = f"known are {', '.join(DATA_SUFFIXES)}, and each that is text with .gz"
+_FORMATS = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save its sheet as CSV",
+    b"\x1f\x8b": "packed with gzip: unpack it, or if it is text let its name end in .gz",
+    b"ARROW1\0\0": "an Arrow or Feather file: let its name end in .arrow",
+    b"PAR1": "a Parquet file: let its name end in .parquet",
+}
+"""What files of other formats begin with."""
+_IN_TEXTS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _ROWS_BETWEEN = 20_000
 """After so many rows the reader asks whether anybody still waits."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file's column names in order, how one is read, and which hold text."""
+    """A file's column names in order, how one is read, which hold text, and whether the names are but its first row."""
 
     names: list[str]
     read: Callable[[str], list[object]]
     text_names: Callable[[], list[str]]
+    first_row_is_heads: bool = False
 
 
 def read_table(path: Path, between: Callable[[], None]) -> Table:
     """The table in a data file; `between` is called now and then, and may raise. Raises `ValueError` that names the file and its fault."""
     name = path.name.lower().removesuffix(".gz")
     try:
+        _refuse_other_formats(path, name)
         if name.endswith((".parquet", ".arrow")):
             return _arrow(path, name.endswith(".parquet"))
         text = _text(path)
@@ -36,13 +51,27 @@ def read_table(path: Path, between: Callable[[], None]) -> Table:
             return _of_rows(_json_rows(text, path, between))
         if name.endswith(".txt"):
             return _of_columns({"text": text.splitlines()})
-        return _of_columns(_csv_columns(text, "\t" if name.endswith(".tsv") else ",", path, between))
+        comma = "\t" if name.endswith(".tsv") else _comma(text)
+        return replace(_of_columns(_csv_columns(text, comma, path, between)), first_row_is_heads=True)
     except OSError as error:
         raise ValueError(f"{path.name} cannot be read ({error.strerror or error})") from error
 
 
+def _refuse_other_formats(path: Path, name: str) -> None:
+    """Raises `ValueError` for a file of a kind that is not known, or whose first bytes are not of the kind that its name says."""
+    expected = b"PAR1" if name.endswith(".parquet") else b"ARROW1\0\0" if name.endswith(".arrow") else b""
+    packed = path.name.lower().endswith(".gz")
+    with path.open("rb") as file:
+        first = file.read(8)
+    for magic, words in _FORMATS.items():
+        if first.startswith(magic) and magic != (b"\x1f\x8b" if packed and not expected else expected):
+            raise ValueError(f"{path.name} is {words}")
+    if not name.endswith(DATA_SUFFIXES):
+        raise ValueError(f"{path.name} is of no kind that is read here; {KNOWN}")
+
+
 def _arrow(path: Path, parquet: bool) -> Table:
-    """Parquet, or an Arrow stream as `save_to_disk` writes it."""
+    """Parquet, an Arrow stream as `save_to_disk` writes it, or an Arrow file."""
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -50,8 +79,11 @@ def _arrow(path: Path, parquet: bool) -> Table:
         if parquet:
             schema = pyarrow.parquet.read_schema(path)
         else:
-            whole = pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+            with path.open("rb") as file:
+                opened = pa.ipc.open_file if file.read(6) == b"ARROW1" else pa.ipc.open_stream
+            whole = opened(pa.memory_map(str(path))).read_all()
             schema = whole.schema
+        _refuse_doubles(schema.names, path)
         text = [field.name for field in schema if _holds_text(field.type)]
 
         def read(column: str) -> list[object]:
@@ -94,21 +126,47 @@ def _text(path: Path) -> str:
         ) from error
 
 
+def _refuse_doubles(heads: list[str], path: Path) -> None:
+    doubles = [head for head, count in Counter(heads).items() if count > 1 and head]
+    if doubles:
+        raise ValueError(f"{path.name} has more than one column {doubles[0]}: rename all but one")
+
+
+def _comma(text: str) -> str:
+    """What stands between the heads, outside quotes: a comma, else what spreadsheets and databases write in its place."""
+    start = re.sub(r'"[^"]*"', "", text[:100_000].lstrip()).partition("\n")[0]
+    return "," if "," in start else max(",;\t|", key=start.count)
+
+
+def _quotes_are_letters(text: str) -> bool:
+    """Whether each line of a table with tabs is a row, and quotes in it close nothing, as in GLUE's: read as quotes, they swallow rows."""
+    lines = [line for line in text.split("\n") if line.strip("\r")]
+    if len({line.count("\t") for line in lines}) != 1 or "\t" not in lines[0]:
+        return False
+    try:
+        return sum(1 for row in csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True) if row) < len(lines)
+    except csv.Error:
+        return True
+
+
 def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None]) -> dict[str, list[object]]:
     """A CSV's columns by their heads. A row with fewer cells lacks the rest; one with more is a fault."""
     csv.field_size_limit(2**31 - 1)
-    if comma == "," and "," not in text.partition("\n")[0] and ";" in text.partition("\n")[0]:
-        comma = ";"  # what spreadsheets of half the world write
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=comma, strict=True)
+    as_letters = comma == "\t" and _quotes_are_letters(text)
+    rows = csv.reader(
+        io.StringIO(text, newline=""), delimiter=comma, strict=True, quoting=csv.QUOTE_NONE if as_letters else csv.QUOTE_MINIMAL
+    )
     try:
-        heads = next(rows, [])
+        heads = next((row for row in rows if any(cell.strip() for cell in row)), [])
+        _refuse_doubles(heads, path)
         columns: list[list[object]] = [[] for _ in heads]
         for count, row in enumerate(rows):
             if count % _ROWS_BETWEEN == 0:
                 between()
             if len(row) > len(heads):
                 raise ValueError(
-                    f"{path.name} has {len(row)} cells in line {rows.line_num} and {len(heads)} heads: put texts with commas into quotes"
+                    f"{path.name} has {len(row)} cells in line {rows.line_num} and {len(heads)} heads: put texts with {_IN_TEXTS[comma]} "
+                    "into quotes"
                 )
             if row:
                 for i, column in enumerate(columns):
@@ -118,27 +176,32 @@ def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None])
     return dict(zip(heads, columns, strict=True))
 
 
-def _json_rows(text: str, path: Path, between: Callable[[], None]) -> Iterable[object]:
-    """The rows of JSON: a list of objects, an object of lists, or an object a line."""
+def _json_rows(text: str, path: Path, between: Callable[[], None]) -> list[object]:
+    """The rows of JSON: a list of objects or of texts, an object of lists, or an object or a text a line."""
+    lines = path.name.lower().removesuffix(".gz").endswith(".jsonl")
     try:
-        if path.name.lower().removesuffix(".gz").endswith(".json"):
-            try:
-                return _rows_of(json.loads(text))
-            except ValueError:
-                if "\n" not in text.strip():
-                    raise
-        rows = []
-        for count, line in enumerate(text.split("\n")):
-            if count % _ROWS_BETWEEN == 0:
-                between()
-            if line.strip():
-                rows.append(json.loads(line))
-        return rows
+        try:
+            whole = json.loads(text)
+        except ValueError:
+            if "\n" not in text.strip():
+                raise
+            lines, whole = True, None
+        if lines and not isinstance(whole, list):
+            return list(_json_lines(text, between))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is damaged: it is no JSON ({_first_line(error)})") from error
+    return _rows_of(whole, path)
 
 
-def _rows_of(found: object) -> list[object]:
+def _json_lines(text: str, between: Callable[[], None]) -> Iterator[object]:
+    for count, line in enumerate(text.split("\n")):
+        if count % _ROWS_BETWEEN == 0:
+            between()
+        if line.strip():
+            yield json.loads(line)
+
+
+def _rows_of(found: object, path: Path) -> list[object]:
     if isinstance(found, list):
         return found
     lists = {name: column for name, column in found.items() if isinstance(column, list)} if isinstance(found, dict) else {}
@@ -146,11 +209,14 @@ def _rows_of(found: object) -> list[object]:
         return next(iter(lists.values()))  # {"data": [{...}, ...]}
     if not lists:
         return [found]
-    return [dict(zip(lists, row, strict=False)) for row in zip(*lists.values(), strict=False)]
+    if len(set(map(len, lists.values()))) > 1:
+        lengths = ", ".join(f"{name} {len(column):,}" for name, column in lists.items())
+        raise ValueError(f"{path.name} has columns of unequal length ({lengths})")
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
 
 
 def _of_rows(rows: Iterable[object]) -> Table:
-    plain = [row if isinstance(row, dict) else {} for row in rows]
+    plain = [row if isinstance(row, dict) else {"text": row} if isinstance(row, str) else {} for row in rows]
     names = list(dict.fromkeys(str(name) for row in plain for name in row))
     return _of_columns({name: [row.get(name) for row in plain] for name in names})
 
@@ -165,13 +231,13 @@ def _of_columns(columns: dict[str, Any]) -> Table:
 def _is_text(column: list[object]) -> bool:
     """Whether most cells that hold anything hold words and not numbers: CSV tells no types."""
     filled = [cell for cell in column if cell is not None and cell != ""]
-    return bool(filled) and sum(isinstance(cell, str) and not _is_number(cell) for cell in filled) > len(filled) / 2
+    return bool(filled) and sum(isinstance(cell, str) and not is_number(cell) for cell in filled) > len(filled) / 2
 
 
-def _is_number(cell: str) -> bool:
+def is_number(cell: object) -> bool:
     try:
-        float(cell)
-    except ValueError:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
         return False
     return True
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ppo_engine.errors import SourceError
-from ppo_engine.prompts import Openings, load_reviews
+from ppo_engine.prompts import Openings, read_reviews
 from tests.engine.checkpoints import make_tokenizer, reviews, write_reviews
 
 
@@ -74,7 +74,8 @@ def test_the_generator_alone_decides(tokenizer: Any) -> None:
 
 def test_a_folder_with_two_splits(tmp_path: Path) -> None:
     write_reviews(tmp_path, 7, 5)
-    assert load_reviews(str(tmp_path), 200) == (reviews("train", 7), reviews("test", 5))
+    found = read_reviews(str(tmp_path), 200)
+    assert (found.train, found.held_out) == (reviews("train", 7), reviews("test", 5))
 
 
 def test_only_reviews_longer_than_the_bound_count(tmp_path: Path) -> None:
@@ -82,12 +83,14 @@ def test_only_reviews_longer_than_the_bound_count(tmp_path: Path) -> None:
     tmp_path.mkdir(exist_ok=True)
     for split in ("train", "test"):
         pyarrow.parquet.write_table(pa.table({"text": [split[0] * n for n in (199, 200, 201)]}), tmp_path / f"{split}.parquet")
-    assert load_reviews(str(tmp_path), 200) == (["t" * 201], ["t" * 201])
+    found = read_reviews(str(tmp_path), 200)
+    assert (found.train, found.held_out) == (["t" * 201], ["t" * 201])
 
 
 def test_without_a_test_split_every_tenth_review_is_held_out(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table({"text": reviews("train", 25)}), tmp_path / "train.parquet")
-    train, held_out = load_reviews(str(tmp_path), 0)
+    found = read_reviews(str(tmp_path), 0)
+    train, held_out = found.train, found.held_out
     assert held_out == [reviews("train", 25)[i] for i in (0, 10, 20)]
     assert not set(train) & set(held_out) and len(train) + len(held_out) == 25
 
@@ -95,5 +98,24 @@ def test_without_a_test_split_every_tenth_review_is_held_out(tmp_path: Path) -> 
 def test_too_few_reviews_are_refused(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table({"text": reviews("train", 25)}), tmp_path / "train.parquet")
     with pytest.raises(SourceError, match="min_review_chars = 10000") as caught:
-        load_reviews(str(tmp_path), 10_000)
+        read_reviews(str(tmp_path), 10_000)
     assert str(caught.value).startswith(f"query_dataset = {tmp_path}: ")
+    longest = max(map(len, reviews("train", 25)))
+    assert f"min_review_chars = 10000 characters: 0 of 25, and the longest has {longest}" in str(caught.value)
+
+
+class Wordwise:
+    """A tokenizer that knows the word "film" alone, and makes nothing of the others."""
+
+    def __call__(self, texts: list[str], **_: Any) -> dict[str, list[list[int]]]:
+        return {"input_ids": [[7] * text.split().count("film") for text in texts]}
+
+    def decode(self, ids: list[int], **_: Any) -> str:
+        return "film " * len(ids)
+
+
+def test_a_review_of_no_tokens_is_passed_over() -> None:
+    drawing = Openings(["?", "film film", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0), begin=[1])
+    assert drawing.draw(9) == [[1, 7, 7]] * 9
+    with pytest.raises(SourceError, match="the tokenizer makes no token of any of its 3 reviews"):
+        Openings(["?", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0)).draw(2)

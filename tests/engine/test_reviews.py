@@ -203,3 +203,178 @@ def test_code_that_lies_in_a_data_sets_folder_is_not_run(tmp_path: Path) -> None
     write_csv(folder / "train.csv", [["text"], *([text] for text in TEXTS)])
     assert read(folder) == TEXTS
     assert not (tmp_path / "marker").exists()
+
+
+# Which files of a folder are read, and what is said of the others
+
+
+def write(folder: Path, *names: str) -> None:
+    """Each file's texts name the file, but those of `train.csv` and `reviews.csv`, which are the reviews."""
+    for name in names:
+        texts = TEXTS if Path(name).name.removesuffix(".gz") in ("reviews.csv", "train.csv") else [f"{name} {i}" for i in range(30)]
+        if name.endswith(".txt"):
+            (folder / name).write_text("\n".join(texts))
+        elif name.endswith(".json"):
+            (folder / name).write_text(json.dumps([{"text": text} for text in texts]))
+        else:
+            write_csv(folder / name.removesuffix(".gz"), [["text"], *([text] for text in texts)])
+            if name.endswith(".gz"):
+                (folder / name).write_bytes(gzip.compress((folder / name.removesuffix(".gz")).read_bytes()))
+
+
+@pytest.mark.parametrize(("names", "left_out"), [
+    (["reviews.csv", "LICENSE.txt"], ""),
+    (["reviews.csv", "one.txt", "two.txt"], "one.txt, two.txt"),
+    (["train.csv", "labels.json"], "labels.json"),
+    (["train.csv", "train.csv.gz"], "train.csv.gz"),
+    (["train.csv", "extra.csv"], "extra.csv"),
+])  # fmt: skip
+def test_of_several_forms_the_reviews_are_read_and_what_is_left_out_is_named(tmp_path: Path, names: list[str], left_out: str) -> None:
+    write(tmp_path, *names)
+    assert read(tmp_path) == TEXTS
+    expected = [f"Reviews: Data files that were left out: {left_out}."] if left_out else []
+    assert read_reviews(str(tmp_path), 0).remarks == expected
+
+
+def test_papers_about_the_data_are_never_the_data(tmp_path: Path) -> None:
+    papers = "LICENSE.txt", "README.txt", "NOTICE.txt", "requirements.txt", "requirements-dev.txt", "CHANGELOG.txt"
+    write(tmp_path, *papers)
+    assert "the folder has no data file" in refusal(tmp_path)
+    (tmp_path / "reviews.txt").write_text("\n".join(TEXTS))
+    assert read(tmp_path) == TEXTS and read_reviews(str(tmp_path), 0).remarks == []
+
+
+def test_a_file_whose_name_says_no_split_is_the_train_split_beside_a_test_split(tmp_path: Path) -> None:
+    write(tmp_path, "reviews.csv", "test.csv")
+    assert read_reviews(str(tmp_path), 0).train == TEXTS
+
+
+# Cards
+
+
+@pytest.mark.parametrize(("configs", "cause"), [
+    ("- data_files:\n  - {split: train}", "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    ("- data_files:\n  - {path: train.csv}", "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    ("- data_files: {train: train.csv}", "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    ("- data_dir: 5", "its card (README.md) gives data_dir: 5, which is no folder's name"),
+    ("  5", "its card (README.md) gives configs that are no list"),
+    ("- data_files: gone/*.csv", "its card (README.md) names gone/*.csv for the split train, and no data file is called so"),
+])  # fmt: skip
+def test_a_card_that_cannot_be_followed_is_said_to_be_so(tmp_path: Path, configs: str, cause: str) -> None:
+    write(tmp_path, "train.csv")
+    (tmp_path / "README.md").write_text(f"---\nconfigs:\n{configs}\n---\n")
+    assert cause in refusal(tmp_path)
+
+
+def test_a_test_split_of_the_card_that_is_not_there_is_remarked_on(tmp_path: Path) -> None:
+    write(tmp_path, "train.csv")
+    splits = "  - {split: train, path: '**/train*'}\n  - {split: test, path: ./test.csv}"
+    (tmp_path / "README.md").write_text(f"---\nconfigs:\n- data_files:\n{splits}\n---\n")
+    assert read(tmp_path) == TEXTS
+    expected = "Reviews: Its card (README.md) names test.csv for the split test, and no data file is called so."
+    assert read_reviews(str(tmp_path), 0).remarks == [expected]
+
+
+# Shapes of tables
+
+
+@pytest.mark.parametrize("comma", ["\t", "|", ";"])
+def test_what_separates_the_cells_of_a_csv_is_seen_in_its_heads(tmp_path: Path, comma: str) -> None:
+    write_csv(tmp_path / "x.csv", [["label", "text"], *([1, text] for text in TEXTS)], comma)
+    assert read(tmp_path / "x.csv") == TEXTS
+    write_csv(tmp_path / "x.csv", [["text, of it", "label"], *([text, 1] for text in TEXTS)], comma)
+    (tmp_path / "x.csv").write_text((tmp_path / "x.csv").read_text().replace("text, of it", '"text, of it"', 1))
+    assert read(tmp_path / "x.csv") == TEXTS
+
+
+def test_blank_rows_before_the_heads_are_passed_over(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", [[], ["", ""], ["text", "label"], *([text, 1] for text in TEXTS)])
+    assert read(tmp_path / "x.csv") == TEXTS
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet"])
+def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> None:
+    if name == "x.csv":
+        write_csv(tmp_path / name, [["text", "text"], *([text, "other"] for text in TEXTS)])
+    else:
+        pyarrow.parquet.write_table(pa.Table.from_arrays([pa.array(TEXTS)] * 2, ["text", "text"]), tmp_path / name)
+    assert f"{name} has more than one column text: rename all but one" in refusal(tmp_path / name)
+
+
+def test_a_first_row_that_is_taken_for_heads_is_said_to_be(tmp_path: Path) -> None:
+    write_csv(tmp_path / "x.csv", [[text] for text in TEXTS])
+    assert read(tmp_path / "x.csv") == TEXTS[1:]
+    (remark,) = read_reviews(str(tmp_path / "x.csv"), 0).remarks
+    assert remark.startswith(f"Reviews: The first row of x.csv was taken for the column names: {TEXTS[0][:20]}")
+
+
+def test_quotes_that_are_not_closed_swallow_no_rows_of_a_tsv(tmp_path: Path) -> None:
+    texts = ['" a fine film', "an actor's \"actor", *TEXTS, 'and it ends so "']
+    (tmp_path / "x.tsv").write_text("sentence\tlabel\n" + "".join(f"{text}\t1\n" for text in texts))
+    assert read(tmp_path / "x.tsv") == texts
+    quoted = ['He said "fine"', "two\nlines", *TEXTS]
+    write_csv(tmp_path / "x.tsv", [["text", "label"], *([text, 1] for text in quoted)], "\t")
+    assert read(tmp_path / "x.tsv") == quoted
+
+
+def test_lists_of_unequal_length_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps({"text": TEXTS[:12], "label": [0, 1, 0]}))
+    message = refusal(tmp_path / "x.json")
+    assert "x.json has columns of unequal length (text 12, label 3)" in message and "damaged" not in message
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("x.json", json.dumps(TEXTS)), ("x.jsonl", "\n".join(map(json.dumps, TEXTS))), ("x.json", "\n".join(map(json.dumps, TEXTS))),
+    ("x.jsonl", json.dumps([{"text": text} for text in TEXTS], indent=1)), ("x.jsonl", json.dumps(TEXTS)),
+])  # fmt: skip
+def test_texts_alone_and_lists_in_json_lines_are_read(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    assert read(tmp_path / name) == TEXTS
+
+
+def test_an_arrow_file_is_read_as_a_stream_is(tmp_path: Path) -> None:
+    table = pa.table({"text": TEXTS})
+    for opened in (pa.ipc.new_file, pa.ipc.new_stream):
+        with opened(tmp_path / "x.arrow", table.schema) as writer:
+            writer.write_table(table)
+        assert read(tmp_path / "x.arrow") == TEXTS
+
+
+# Columns without words
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
+@pytest.mark.parametrize(("column", "cause"), [
+    ("label", "its column label holds numbers, not text"), ("nothing", "its column nothing is empty"),
+])  # fmt: skip
+def test_a_column_without_words_is_refused(tmp_path: Path, name: str, column: str, cause: str) -> None:
+    rows = [{"text": text, "label": i % 2, "nothing": None} for i, text in enumerate(TEXTS)]
+    if name == "x.csv":
+        write_csv(tmp_path / name, [list(rows[0]), *(list(row.values()) for row in rows)])
+    elif name == "x.jsonl":
+        (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        pyarrow.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    assert cause in refusal(tmp_path / name, column)
+
+
+def test_lists_are_no_texts(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps({"text": text.split()}) + "\n" for text in TEXTS))
+    assert "its column text holds lists, not text" in refusal(tmp_path / "x.jsonl", "text")
+
+
+# Other formats
+
+
+@pytest.mark.parametrize(("name", "content", "cause"), [
+    ("x.csv", b"PK\x03\x04" + bytes(40), "x.csv is a ZIP archive or an Excel workbook"),
+    ("x.xlsx", b"PK\x03\x04" + bytes(40), "x.xlsx is a ZIP archive or an Excel workbook"),
+    ("x.csv", gzip.compress(b"text\nfine\n"), "x.csv is packed with gzip"),
+    ("x.feather", b"ARROW1\0\0" + bytes(40), "x.feather is an Arrow or Feather file: let its name end in .arrow"),
+    ("x.csv", b"PAR1" + bytes(40), "x.csv is a Parquet file: let its name end in .parquet"),
+    ("x.parquet.gz", gzip.compress(b"PAR1"), "x.parquet.gz is packed with gzip: unpack it"),
+    ("x.pdf", b"%PDF-1.7", "x.pdf is of no kind that is read here; known are .parquet, .arrow, .csv"),
+])  # fmt: skip
+def test_a_file_of_another_format_is_called_what_it_is(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert cause in refusal(tmp_path / name)

@@ -22,7 +22,7 @@ from safetensors.torch import load_file, save_file
 from ppo_engine import builtin
 from ppo_engine.errors import AssetError, CanaryError, SourceError
 from ppo_engine.models import load_language_model
-from ppo_engine.prompts import load_reviews
+from ppo_engine.prompts import read_reviews
 from ppo_engine.scoring import load_scorer
 from ppo_engine.sources import loading, locate
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 LOADERS: dict[str, Any] = {
     "model_name": load_language_model,
     "reward_model": lambda source: load_scorer(source, "POSITIVE", torch.device("cpu")),
-    "query_dataset": lambda source: load_reviews(source, 200),
+    "query_dataset": lambda source: read_reviews(source, 200),
 }
 FOLDERS = {"model_name": "policy", "reward_model": "classifier", "query_dataset": "reviews"}
 OFFER = "tiny-reviews"
@@ -227,12 +227,12 @@ LOAD = """
 import torch
 from ppo_engine import PPOEngineError, hub
 from ppo_engine.models import load_language_model
-from ppo_engine.prompts import load_reviews
+from ppo_engine.prompts import read_reviews
 from ppo_engine.scoring import load_scorer
 import transformers
 hub.PATIENCE_S = patience
 answer = {}
-for field, load in (("model_name", lambda: load_language_model(name)), ("query_dataset", lambda: load_reviews(name, 200)),
+for field, load in (("model_name", lambda: load_language_model(name)), ("query_dataset", lambda: read_reviews(name, 200)),
                     ("reward_model", lambda: load_scorer(name, "POSITIVE", torch.device("cpu")))):
     started = time.monotonic()
     try:

@@ -40,6 +40,15 @@ def lacks_tokenizer(folder: Path) -> str:
     return "" if kind in _BYTES else "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
 
 
+def other_kind(folder: Path, wanted: str, endings: tuple[str, ...]) -> str:
+    """What to say of a whole model that is not of the kind wanted, whose classes end so; "" where it may be."""
+    settings = _json(folder / "config.json")
+    made = [str(name) for name in settings.get("architectures") or ()]
+    if not made or any(name.endswith(endings) for name in made):
+        return ""
+    return f"it is no {wanted}, but of the type {settings.get('model_type')} ({', '.join(made)}): give another model"
+
+
 def model_fault(folder: Path) -> str:
     """What is missing or damaged in a model's folder, and what to do about it; "" where nothing catches the eye."""
     return next(_faults(folder), "")
@@ -68,7 +77,9 @@ def _damaged_json(folder: Path, names: list[str]) -> Iterator[str]:
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", *_INDEXES):
         if name in names:
             try:
-                _json(folder / name)
+                found = _json(folder / name)
+                if name == "tokenizer.json" and not found.get("model"):
+                    raise ValueError("it holds no tokenizer")
             except ValueError as error:
                 yield f"its file {name} is damaged ({error}): copy or download it again"
             except OSError as error:

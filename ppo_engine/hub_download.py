@@ -129,7 +129,8 @@ def _of_model(safetensors: bool) -> dict[str, Any]:
 
 def _of_data(name: str, tables: bool) -> dict[str, Any]:
     """Which files of a data set are needed, as patterns: its default configuration's, else all tables, and texts only without any."""
-    return {"allow_patterns": ["README.md", *(_configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:]))]}
+    wanted = _configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:])
+    return {"allow_patterns": ["README.md", *wanted], "ignore_patterns": [start + one for one in NOT_DATA for start in ("", "*/")]}
 
 
 def _has_tables(paths: Iterable[str]) -> bool:

@@ -8,6 +8,7 @@ to end. Code that lies beside a model or in a data set is never run: nothing her
 from __future__ import annotations
 
 import contextvars
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from typing import Generic, TypeVar
 
 from . import builtin, hub
 from .errors import PPOEngineError, SourceError, StepAbandoned
-from .faults import adapter_base, lacks_tokenizer, model_fault
+from .faults import adapter_base, lacks_tokenizer, model_fault, other_kind
 
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_NAMES = ("policy", "classifier", "reviews")
@@ -29,6 +30,13 @@ LOADER = "ppo-live loading"
 """Name of the threads on which sources are loaded."""
 
 _OFFER = "To go on without the network, choose the preset tiny-reviews, which is built in."
+_LACKING = re.compile("^Unrecognized configuration class|^its weights lack")
+"""How errors begin that a model of another kind may be behind."""
+_KINDS = {
+    "model_name": ("causal language model, one that writes a text on", ("ForCausalLM", "LMHeadModel")),
+    "reward_model": ("sequence classifier, one that scores a text", ("ForSequenceClassification",)),
+}
+"""What a field takes, and how the classes of such models end."""
 _POLL_S = 0.1
 T = TypeVar("T")
 
@@ -114,7 +122,7 @@ def locate(field: str, source: str) -> str:
             raise SourceError(f"{field} = {source}: there is no such built-in; allowed: {allowed}")
         builtin.verify()
         return str(builtin.ASSETS / name)
-    path = Path(source).expanduser()
+    path = _here(source)
     if path.exists():
         _refuse_what_is_no_folder(field, source, path)
     elif source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
@@ -128,6 +136,13 @@ def locate(field: str, source: str) -> str:
         _refuse_what_would_not_be_itself(field, source, path)
     _located.set(str(path))
     return str(path)
+
+
+def _here(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # ~somebody, who has no home here
+        return Path(source)
 
 
 def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
@@ -177,9 +192,10 @@ def _explanation(field: str, source: str, error: Exception) -> str:
     """Why a source that is there cannot be loaded: what its folder shows, else what was raised."""
     detail = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     if field == DATA:
-        return f"{field} = {source}: {detail}. {_OFFER}"
+        return f"{field} = {source}: {detail}"
     try:
-        fault = model_fault(Path(_located.get())) if _located.get() else ""
-    except OSError:
+        folder = Path(_located.get())
+        fault = _located.get() and (model_fault(folder) or (_LACKING.search(detail) and other_kind(folder, *_KINDS[field])))
+    except (OSError, TypeError):
         fault = ""
-    return f"{field} = {source}: {fault or f'it is there but could not be loaded ({detail})'}. {_OFFER}"
+    return f"{field} = {source}: {fault or f'it is there but could not be loaded ({detail})'}"

@@ -13,7 +13,7 @@ import pytest
 from ppo_engine import Config, session, trainer
 from ppo_engine.__main__ import main
 from ppo_engine.history import happenings
-from ppo_engine.sources import LOADER
+from ppo_engine.sources import LOADER, locate
 from tests.engine.checkpoints import reviews
 from tests.engine.hub import Hub, serving
 from tests.engine.runs import PATIENCE_S, Run
@@ -72,6 +72,24 @@ def test_what_is_too_large_is_not_downloaded(begin: Callable[..., Run], reposito
         assert run.join() == "failed"
         assert "it is 3 MB, and size_limit_mb allows 2" in run.reader.info().error
         assert not [request for request in hub.requests if "/resolve/" in request]
+
+
+@pytest.mark.parametrize(("names", "expected"), [
+    (("reviews.csv", "LICENSE.txt", "notes.txt"), ["reviews.csv"]),
+    (("reviews.txt", "dataset_infos.json"), ["reviews.txt"]),
+])  # fmt: skip
+def test_plain_text_is_downloaded_only_where_nothing_else_is_there(
+    tmp_path: Path, online: Callable[[Hub], None], monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], expected: list[str]
+) -> None:
+    (tmp_path / "hub" / "datasets" / "someone" / "texts").mkdir(parents=True)
+    for name in names:
+        (tmp_path / "hub" / "datasets" / "someone" / "texts" / name).write_text("text\nfine\n")
+    with serving(tmp_path / "hub") as hub:
+        online(hub)
+        folder = Path(locate("query_dataset", "someone/texts"))
+    assert sorted(path.name for path in folder.iterdir()) == expected
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert Path(locate("query_dataset", "someone/texts")) == folder
 
 
 def test_an_adapter_on_the_hub_is_called_one_before_anything_is_downloaded(

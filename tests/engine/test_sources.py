@@ -65,7 +65,7 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(tmp_path
         locate("model_name", "reviews.csv")
 
 
-@pytest.mark.parametrize("source", ["/no/such/folder", "./missing", "~/missing", "a/b/c"])
+@pytest.mark.parametrize("source", ["/no/such/folder", "./missing", "~/missing", "~nobody-of-this-name/x", "a/b/c"])
 @pytest.mark.parametrize(("field", "what"), [("model_name", "folder"), ("query_dataset", "folder or file")])
 def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(source: str, field: str, what: str) -> None:
     with pytest.raises(SourceError, match=f"there is no such {what}; give an existing {what} or a name on the Hugging Face Hub"):
@@ -96,7 +96,7 @@ def test_an_unknown_built_in_is_refused_with_those_there_are() -> None:
 ])  # fmt: skip
 def test_an_empty_folder_is_refused(tmp_path: Path, field: str, cause: str) -> None:
     message = refusal(field, str(tmp_path))
-    assert cause in message and OFFER in message and "is damaged" not in message
+    assert cause in message and OFFER not in message and "is damaged" not in message
 
 
 @pytest.mark.parametrize("field", ["model_name", "reward_model"])
@@ -119,7 +119,7 @@ def test_a_damaged_weight_file_is_refused(world: Path, tmp_path: Path, field: st
         tensors = load_file(weights)
         save_file({name: tensor for name, tensor in tensors.items() if "attn" not in name and "attention" not in name}, weights)
     message = refusal(field, str(folder))
-    assert cause in message and OFFER in message
+    assert cause in message and OFFER not in message, "the network has no part in it"
     assert ("is damaged" in message) == ("is damaged" in cause), "only what is damaged is called so"
 
 
@@ -135,6 +135,30 @@ def test_any_other_damaged_file_is_refused(world: Path, tmp_path: Path, field: s
     folder = copy_of(world / FOLDERS[field], tmp_path)
     (folder / file).write_bytes((folder / file).read_bytes()[:100])
     assert f"{file} is damaged (" in refusal(field, str(folder))
+
+
+@pytest.mark.parametrize("field", ["model_name", "reward_model"])
+def test_a_tokenizer_file_that_holds_none_is_damaged(world: Path, tmp_path: Path, field: str) -> None:
+    folder = copy_of(world / FOLDERS[field], tmp_path)
+    (folder / "tokenizer.json").write_text("{}")
+    assert "its file tokenizer.json is damaged (it holds no tokenizer)" in refusal(field, str(folder))
+
+
+@pytest.mark.parametrize(("field", "cause"), [
+    ("model_name", "it is no causal language model, one that writes a text on, but of the type distilbert (DistilBertForSequence"),
+    ("reward_model", "it is no sequence classifier, one that scores a text, but of the type mamba (MambaForCausalLM): give another"),
+])  # fmt: skip
+def test_a_model_of_a_type_without_the_kind_is_called_what_it_is(world: Path, tmp_path: Path, field: str, cause: str) -> None:
+    folder = copy_of(world / "classifier", tmp_path)
+    if field == "reward_model":
+        config = {"model_type": "mamba", "architectures": ["MambaForCausalLM"], "hidden_size": 8, "num_hidden_layers": 1}
+        (folder / "config.json").write_text(json.dumps(config))
+    assert cause in refusal(field, str(folder))
+
+
+def test_a_language_model_as_a_classifier_is_called_what_it_is(world: Path) -> None:
+    message = refusal("reward_model", str(world / "policy"))
+    assert "it is no sequence classifier, one that scores a text, but of the type gpt2 (GPT2LMHeadModel): give another model" in message
 
 
 @pytest.mark.parametrize("field", ["model_name", "reward_model"])

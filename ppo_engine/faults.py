@@ -40,6 +40,17 @@ def lacks_tokenizer(folder: Path) -> str:
     return "" if kind in _BYTES else "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
 
 
+def encoder(folder: Path) -> str:
+    """The class of a model that reads a text both ways, which transformers would load as a causal one; "" for others."""
+    try:
+        settings = _json(folder / "config.json")
+    except (OSError, ValueError):
+        return ""
+    made = settings.get("architectures") or ()
+    masked = [str(name) for name in made if str(name).endswith("ForMaskedLM")]
+    return "" if not masked or len(masked) < len(made) or settings.get("is_decoder") else masked[0]
+
+
 def other_kind(folder: Path, wanted: str, endings: tuple[str, ...]) -> str:
     """What to say of a whole model that is not of the kind wanted, whose classes end so; "" where it may be."""
     settings = _json(folder / "config.json")

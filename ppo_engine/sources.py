@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 
 from . import builtin, hub
 from .errors import PPOEngineError, SourceError, StepAbandoned
-from .faults import adapter_base, lacks_tokenizer, model_fault, other_kind
+from .faults import adapter_base, encoder, lacks_tokenizer, model_fault, other_kind
 
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_NAMES = ("policy", "classifier", "reviews")
@@ -146,7 +146,7 @@ def _here(source: str) -> Path:
 
 
 def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
-    """Folders that transformers would load as something else: an adapter's base from the Hub, a tokenizer without tokens."""
+    """Folders that transformers would load as something else: an adapter's base, a tokenizer without tokens, an encoder as a decoder."""
     if base := adapter_base(folder):
         raise SourceError(
             f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, merge them with "
@@ -154,6 +154,8 @@ def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> N
         )
     if fault := folder.is_dir() and lacks_tokenizer(folder):
         raise SourceError(f"{field} = {source}: {fault}")
+    if field == "model_name" and (made := encoder(folder)):
+        raise SourceError(f"{field} = {source}: it is no {_KINDS[field][0]}, but an encoder ({made}): give another model")
 
 
 def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:

@@ -140,6 +140,8 @@ def _comma(text: str) -> str:
 
 def _quotes_are_letters(text: str) -> bool:
     """Whether each line of a table with tabs is a row, and quotes in it close nothing, as in GLUE's: read as quotes, they swallow rows."""
+    if '"' not in text:
+        return False
     lines = [line for line in text.split("\n") if line.strip("\r")]
     if len({line.count("\t") for line in lines}) != 1 or "\t" not in lines[0]:
         return False

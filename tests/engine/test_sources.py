@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertForMaskedLM
 
 from ppo_engine import builtin
 from ppo_engine.errors import AssetError, CanaryError, SourceError
@@ -154,6 +155,16 @@ def test_a_model_of_a_type_without_the_kind_is_called_what_it_is(world: Path, tm
         config = {"model_type": "mamba", "architectures": ["MambaForCausalLM"], "hidden_size": 8, "num_hidden_layers": 1}
         (folder / "config.json").write_text(json.dumps(config))
     assert cause in refusal(field, str(folder))
+
+
+def test_an_encoder_is_no_policy(tmp_path: Path) -> None:
+    """transformers would load BERT as a causal language model, one that sees what comes after."""
+    tokenizer = make_tokenizer()
+    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    write_model(tmp_path, BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes)), tokenizer)
+    assert "it is no causal language model, one that writes a text on, but an encoder (BertForMaskedLM)" in refusal(
+        "model_name", str(tmp_path)
+    )
 
 
 def test_a_language_model_as_a_classifier_is_called_what_it_is(world: Path) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from .errors import PPOEngineError, SourceError
-from .models import Policy, load_language_model, unused_weights
+from .models import Policy, load_language_model, quiet, unused_weights
 from .ppo import logprobs_from_logits
 
 TOLERANCE = 1e-3
@@ -32,13 +32,14 @@ _SHORTER = 5
 def load_policy(source: str, query: int = _QUERY, response: int = _RESPONSE) -> tuple[Policy, Any, list[str]]:
     """The policy at `source` (see `sources.locate`) with its tokenizer, checked at those lengths, and remarks. Raises `SourceError`."""
     language_model, tokenizer = load_language_model(source)
-    try:
-        policy = Policy(language_model)
-    except PPOEngineError:
-        raise
-    except Exception as error:
-        raise SourceError(_refusal(source, _kind(language_model), f"on one token, it fails ({_in_words(error)})")) from error
-    remark = check_policy(policy, tokenizer, source, query, response)
+    with quiet():
+        try:
+            policy = Policy(language_model)
+        except PPOEngineError:
+            raise
+        except Exception as error:
+            raise SourceError(_refusal(source, _kind(language_model), f"on one token, it fails ({_in_words(error)})")) from error
+        remark = check_policy(policy, tokenizer, source, query, response)
     return policy, tokenizer, [*([remark] if remark else []), *unused_weights("policy", language_model)]
 
 

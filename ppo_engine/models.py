@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,6 +130,19 @@ def without_dropout(model: Any) -> Any:
     return model.eval()
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within it transformers says nothing below an error: what a person should know of a load is checked and remarked on here."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
 def load_language_model(source: str) -> tuple[Any, Any]:
     """The causal language model and the tokenizer at `source` (see `sources.locate`); the tokenizer pads with EOS if need be.
 
@@ -135,7 +150,7 @@ def load_language_model(source: str) -> tuple[Any, Any]:
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with loading("model_name", source):
+    with quiet(), loading("model_name", source):
         place = locate("model_name", source)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         model = load_whole(AutoModelForCausalLM, place)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import CanaryError, SourceError
-from .models import check_tokenizer, embedding_count, load_whole, unused_weights, without_dropout
+from .models import check_tokenizer, embedding_count, load_whole, quiet, unused_weights, without_dropout
 from .sources import loading, locate
 
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
@@ -159,7 +159,7 @@ def load_scorer(source: str, positive_label: str, device: torch.device) -> Senti
     """The classifier at `source` (see `sources.locate`) as a scorer. Code that lies beside it is never run."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    with loading("reward_model", source):
+    with quiet(), loading("reward_model", source):
         place = locate("reward_model", source)
         model = load_whole(AutoModelForSequenceClassification, place)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)

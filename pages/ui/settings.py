@@ -35,7 +35,7 @@ def settings(corrected: list[str]) -> None:
             _say_when_changes_come_into_force()
         else:
             _offer_settings_of(run, info)
-    with st.container():
+    with st.container(key="pending-place"):  # the style sheet keeps it in sight while the sidebar is scrolled
         if run is not None and info is not None and on:
             _pending(run, info)
     _fields(on, corrected)
@@ -71,9 +71,9 @@ def _field(knob: Knob, on: bool, elsewhere: list[str]) -> None:
 
 
 def _say_what_the_link_could_not() -> None:
-    """Until something is changed or begun: then the fields are no longer the link's."""
+    """Until something is changed or begun here: then the fields are no longer the link's."""
     kept = form.forms()
-    if kept.touched or kept.of:
+    if kept.touched or kept.draft_of:
         kept.refused.clear()
     if kept.refused:
         st.warning("The link asks for settings that cannot be; without them:\n\n" + asking.listed(kept.refused))
@@ -99,7 +99,7 @@ def correct() -> list[str]:
 def _say_when_changes_come_into_force() -> None:
     about = "What you change comes into force at the next step, once it is applied. "
     if form.waits():
-        st.caption(f"{about}Your own settings for the next run are kept, and come back when this one has ended.")
+        st.caption(f"{about}Your own settings for the next run, or this link's, are kept, and come back when this one has ended.")
     else:
         st.caption(f"{about}Greyed settings are fixed for a run: branch a new one with them.")
 
@@ -109,7 +109,7 @@ def _pending(folder: Path, info: RunInfo) -> None:
     changes = form.staged(folder, info)
     if not changes:
         return
-    with st.container(border=True, key="pending"):  # the style sheet keeps it in sight while the sidebar is scrolled
+    with st.container(border=True, key="pending"):
         lines = "".join(
             f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**" for name, value in changes.items()
         )

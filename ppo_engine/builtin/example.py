@@ -44,7 +44,10 @@ def _thin(database: Path, config: Config) -> None:
         connection.execute("delete from token_blocks where step < ?", (last,))
         _thin_tokens(connection, last)
         connection.execute("delete from events where kind = 'checkpoint'")  # the checkpoints themselves do not come along
-        connection.execute("update run set name = 'example', id = 'example', config = ?, digest = ''", (config.model_dump_json(),))
+        connection.execute(
+            "update run set name = 'example', id = 'example', config = ?, digest = '', owner_host = '', owner_file = '', machine = '{}'",
+            (config.model_dump_json(),),  # the rest is of the machine that built it
+        )
         connection.execute("delete from digests")  # they are of all that was there
         connection.execute("vacuum")
 

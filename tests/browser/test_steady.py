@@ -147,6 +147,7 @@ def test_a_finger_on_a_chart_scrolls_the_page(browser: Browser, server: Server) 
     page.locator(".ppo-board .top .name").wait_for()
     chart = page.locator("[data-chart=score] .nsewdrag").first
     chart.scroll_into_view_if_needed()
+    expect(page.locator(".modebar")).to_have_count(0)  # it would lie over the newest data for good
     before = page.evaluate(f"[...{PLOT}._fullLayout.xaxis.range, ...{PLOT}._fullLayout.yaxis.range]")
     box = chart.bounding_box()
     assert box is not None

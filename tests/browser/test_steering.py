@@ -33,6 +33,8 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, shared_server
     lam.press("Enter")
     expect(paused.get_by_text("lam: 0.95 → 0.5")).to_be_visible()
     assert RunReader(run).info().config.lam == 0.95
+    paused.evaluate("() => document.querySelector('[data-testid=stSidebarContent]').scrollTop = 1e6")
+    expect(paused.get_by_role("button", name="Apply")).to_be_in_viewport()
     paused.get_by_role("button", name="Apply").click()
     happening = paused.locator(".ppo-board .happening[data-kind=edit]")
     expect(happening).to_contain_text("lam: 0.95 → 0.5")

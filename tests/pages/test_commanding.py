@@ -88,7 +88,7 @@ def test_a_draft_is_kept_while_another_tab_trains(tiny: Callable[..., Config], r
     wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)
     page.run()
     assert (page.number_input(key="knob-seed").value, page.number_input(key="knob-mini_batch_size").value) == (0, 3)
-    assert any("Your own settings for the next run are kept" in one.value for one in page.caption)
+    assert any("Your own settings for the next run, or this link's, are kept" in one.value for one in page.caption)
     page.number_input(key="knob-lam").set_value(0.5).run()
     session.shutdown()
     page.run()
@@ -258,3 +258,12 @@ def test_fields_that_streamlit_has_dropped_come_back_with_their_values(monkeypat
         assert page.run().exception
     page.run()
     assert not page.exception and page.number_input(key="knob-lam").value == 0.5
+
+
+def test_a_bad_link_is_answered_while_another_run_is_on(tiny: Callable[..., Config], runs: Path) -> None:
+    begun = session.start(tiny(steps=500), "tiny-reviews", runs)
+    wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)
+    page = app(steps="-4", gamma="0.5")
+    assert any("steps = -4: must be a whole number" in one.value for one in page.warning)
+    assert any("or this link's, are kept" in one.value for one in page.caption)
+    session.shutdown()

@@ -1,9 +1,9 @@
 // The curves: one plotly plot a chart, updated in place so that zoom, legend and hover stay, and linked along the steps.
 import { aboutButton } from "./board.js";
-import { element, fill } from "./dom.js";
+import { HOVERS, element, fill } from "./dom.js";
 import { promptsHome } from "./prompts.js";
 
-export const CONFIG = { displaylogo: false, responsive: false, doubleClick: "autosize",
+export const CONFIG = { displaylogo: false, responsive: false, displayModeBar: HOVERS && "hover", doubleClick: "autosize",
   modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"] };
 
 // A plot's place: it is drawn anew when that changes its width, whatever made it; and a finger on it scrolls the page, as anywhere else.

@@ -45,3 +45,6 @@ export const number = (x) => {
 };
 
 export const signed = (x) => (x > 0 ? "+" : "") + number(x);
+
+// Where nothing hovers, a touch screen, plotly would lay its bar of buttons over the newest data for good.
+export const HOVERS = window.matchMedia("(hover: hover)").matches;

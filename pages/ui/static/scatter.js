@@ -1,12 +1,12 @@
 // The whole batch: a point a token, its ratio against its whitened advantage, and how many tokens are in which case of the clip.
 import { place, themed } from "./curves.js";
-import { element, fill, number, signed } from "./dom.js";
+import { HOVERS, element, fill, number, signed } from "./dom.js";
 import { visible } from "./tokens.js";
 
 const BLUE = "#0072B2", VERMILION = "#D55E00", CLIP = "#CC79A7", GREY = "#8c8c8c";
 // By case: colour and symbol. A cross is a token whose gradient is cut.
 const LOOKS = [[GREY, "circle"], [BLUE, "triangle-down"], [BLUE, "circle"], [CLIP, "x"], [CLIP, "x"], [VERMILION, "circle"], [VERMILION, "triangle-up"]];
-const CONFIG = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["sendChartToCloud", "resetScale2d"] };
+const CONFIG = { displaylogo: false, responsive: false, displayModeBar: HOVERS && "hover", modeBarButtonsToRemove: ["sendChartToCloud", "resetScale2d"] };
 const MOST_CHOSEN = 60;
 
 export function drawScatter(board, made, data, choose) {

@@ -251,7 +251,7 @@ def _score(draw: _Draw) -> Chart:
 def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
     coefficient = draw.line("objective/kl_coef", "coefficient (right)", KL, dash="dot", width=1.5, yaxis="y2")
     now, target, shapes = draw.last("objective/kl"), config.target, []
-    title = "KL from the reference" if np.isnan(now) else f"KL from the reference is {three_digits(now)} nats"
+    title = "KL from the reference" if np.isnan(now) else f"KL is {three_digits(now)} nats"
     if config.adap_kl_ctrl:
         shapes = _targets(target, history, draw.steps_shown)
         title += "" if np.isnan(now) else f", {'above' if now > target else 'below'} its target of {target:g}"
@@ -284,9 +284,9 @@ def _clips(draw: _Draw) -> Chart:
     if not np.isnan(policy):
         title = f"The clips bind at {percent(policy)} of ratios, {percent(value)} of values"
     lines = [
-        *draw.line("ppo/policy/clipfrac", "policy clip", CLIP),
-        *draw.line("ppo/policy/clipfrac_after", "after the update", CLIP, dash="dot", width=1.5),
-        *draw.line("ppo/val/clipfrac", "value clip", CLIP, dash="dash", width=1.5),
+        *draw.line("ppo/policy/clipfrac", "policy", CLIP),
+        *draw.line("ppo/policy/clipfrac_after", "policy after", CLIP, dash="dot", width=1.5),
+        *draw.line("ppo/val/clipfrac", "value", CLIP, dash="dash", width=1.5),
     ]
     return Chart(
         "clips",

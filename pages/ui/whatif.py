@@ -147,7 +147,7 @@ def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict
         ("Total loss", "ppo/loss/total", "total_loss", "signed"),
     ):
         if outcome is not None and scene.metrics is not None:
-            rows.append((label, scene.metrics[metric], getattr(outcome, figure), kind, METRICS[metric].tooltip))
+            rows.append((label, scene.recorded(metric, figure), getattr(outcome, figure), kind, METRICS[metric].tooltip))
     return [
         {"label": label, "was": _finite(was), "now": _finite(new), "kind": kind, "about": about} for label, was, new, kind, about in rows
     ]

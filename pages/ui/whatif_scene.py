@@ -42,6 +42,12 @@ class Scene:
         """Where the scale of the advantages as used saturates: as they were, so that colours keep their meaning while a knob turns."""
         return scale_limit(self.was.used[self.mask].double().tolist(), 0.0)
 
+    def recorded(self, metric: str, figure: str) -> float:
+        """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure of that part."""
+        assert self.metrics is not None and self.config is not None and self.was_outcome is not None
+        whole = len(self.mask) >= self.config.batch_size
+        return float(self.metrics[metric] if whole else getattr(self.was_outcome, figure))
+
     def rewards(self, kl_coef: float) -> Tensor:
         """(batch, response) token rewards; the notebook's are given and have no KL part to change."""
         return self.was.rewards if self.frozen is None else rewards_of(self.frozen, kl_coef)

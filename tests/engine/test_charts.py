@@ -44,7 +44,7 @@ def test_titles_state_the_newest_numbers() -> None:
         c.key: c.title for c in live_charts(metrics_frame(rows(11, objective__kl=7.5, ppo__policy__clipfrac=0.11)), Config(target=6.0))
     }
     assert titles["score"] == "The mean score is +0.100, from +0.0100 at step 1"
-    assert titles["kl"] == "KL from the reference is 7.50 nats, above its target of 6"
+    assert titles["kl"] == "KL is 7.50 nats, above its target of 6"
     assert titles["clips"].startswith("The clips bind at 11\u202f% of ratios")
 
 

@@ -59,6 +59,12 @@ def test_at_the_runs_own_settings_nothing_differs(run: Path) -> None:
     assert sample["moved"] is None
 
 
+def test_of_a_batch_that_is_kept_in_part_the_part_is_compared_with_itself() -> None:
+    """As of the recorded example, whose metrics are of four times as many samples."""
+    for label, (was, now) in figures(payload(state.EXAMPLE, Look())).items():
+        assert now == was, label
+
+
 def test_a_turned_knob_moves_figures_and_tokens_and_leaves_what_the_run_had(run: Path) -> None:
     own, made = payload(run, Look()), payload(run, Look(turned=(("lam", 0.1), ("cliprange", 0.01))))
     assert all(figures(made)[label][0] == figures(own)[label][0] for label in figures(own))

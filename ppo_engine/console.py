@@ -12,7 +12,8 @@ from typing import TextIO
 
 FAILED = 1
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-_LOADER = "ppo-live loading"
+LOADER = "ppo-live loading"
+"""Name of the threads on which sources are loaded, and which may be stuck when a run ends."""
 
 
 class _Asked:
@@ -80,7 +81,7 @@ def end(code: int) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
-    if any(thread.name == _LOADER for thread in threading.enumerate()):
+    if any(thread.name == LOADER for thread in threading.enumerate()):
         os._exit(code)
     with suppress(OSError):  # what cannot be written is not tried again by the interpreter, with a complaint
         for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):

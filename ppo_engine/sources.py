@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from . import builtin, hub
+from .console import LOADER
 from .errors import PPOEngineError, SourceError, StepAbandoned
 from .faults import adapter_base, encoder, lacks_tokenizer, model_fault, other_kind
 
@@ -26,8 +27,6 @@ BUILTIN_NAMES = ("policy", "classifier", "reviews")
 DATA = "query_dataset"
 """The one field whose source is data; the others are models."""
 DEFAULT_LIMIT_MB = 10_000
-LOADER = "ppo-live loading"
-"""Name of the threads on which sources are loaded."""
 
 _OFFER = "To go on without the network, choose the preset tiny-reviews, which is built in."
 _LACKING = re.compile("^Unrecognized configuration class|^its weights lack")

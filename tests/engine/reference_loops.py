@@ -172,10 +172,12 @@ def clip_case(ratio: Table, advantages: Table, cliprange: float) -> list[list[st
     return [[name(r, a) for r, a in zip(rs, row, strict=True)] for rs, row in zip(ratio, advantages, strict=True)]
 
 
-def adaptive_kl_coef(value: float, kl: float, target: float, n: int, horizon: float) -> float:
+def adaptive_kl_coef(value: float, kl: float, target: float, n: float, horizon: float) -> float:
     error = kl / target - 1
     if error > 0.2:
         error = 0.2
     if error < -0.2:
         error = -0.2
+    if n > horizon:  # the paper's factor would pass a fifth, and beyond five horizons turn the sign
+        n = horizon
     return value * (1 + error * n / horizon)

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,8 +31,27 @@ def settings(tiny: Callable[..., Config]) -> list[str]:
 
 
 def begin(*arguments: str, **options: object) -> subprocess.Popen[str]:
-    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-    return subprocess.Popen([sys.executable, "-m", "ppo_engine", *arguments], cwd=ROOT, text=True, **given)  # type: ignore[call-overload,no-any-return]
+    given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": heed_ctrl_c, **options}
+    process = subprocess.Popen([sys.executable, "-m", "ppo_engine", *arguments], cwd=ROOT, text=True, **given)  # type: ignore[call-overload]
+    begun.append(process)
+    return process  # type: ignore[no-any-return]
+
+
+begun: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def ends_what_it_began() -> Iterator[None]:
+    """A process that a failed test leaves behind would train on beside all other tests."""
+    yield
+    while begun:
+        with begun.pop() as process:
+            process.kill()
+
+
+def heed_ctrl_c() -> None:
+    """What a shell starts in the background ignores SIGINT, and so would all that these tests start."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -58,12 +77,12 @@ def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
     return process.returncode, output, errors
 
 
-@pytest.mark.parametrize(("at", "number"), [("importing", signal.SIGINT), ("importing", signal.SIGHUP)])
+@pytest.mark.parametrize(("at", "number"), [("importing", signal.SIGHUP), ("running", signal.SIGINT)])
 def test_a_run_that_is_asked_to_end_is_stopped_not_killed(settings: list[str], tmp_path: Path, number: int, at: str) -> None:
     process = begin("train", *settings, "--runs", str(tmp_path))
     wait_until(lambda: stage(tmp_path) == at, process)
     code, output, errors = ended(process, number)
-    assert code == 1 and "Traceback" not in errors and "stopped before its first step" in errors
+    assert code == 1 and "Traceback" not in errors and f"stopped {'after' if at == 'running' else 'before'}" in errors
     info = RunReader(Path(output.strip())).info()
     assert info.state == "stopped" and info.traceback == ""
 
@@ -103,6 +122,7 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(settings: list[str], tmp_pa
     process = subprocess.Popen(
         [sys.executable, "-c", child], cwd=ROOT, stdin=its, stdout=its, stderr=its, start_new_session=True, text=True
     )
+    begun.append(process)
     os.close(its)
     wait_until(lambda: stage(tmp_path) == "running", process)
     os.close(mine)

@@ -43,7 +43,8 @@ def repositories(world: Path, tmp_path: Path) -> Path:
 
 
 def downloads() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "hub_download.py" in " ".join(child.cmdline())]
+    alive = [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    return [child for child in alive if "hub_download.py" in " ".join(child.cmdline())]
 
 
 @pytest.mark.parametrize(("field", "file"), [("model_name", "model.safetensors"), ("query_dataset", "train.parquet")])

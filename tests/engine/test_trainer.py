@@ -389,7 +389,7 @@ def test_live_settings_take_effect_at_the_next_step(tiny: Tiny) -> None:
     ({"horizon": 50.0}, lambda before, kl: ppo.AdaptiveKLController(before, 6, 50)),
     ({"init_kl_coef": 0.7}, lambda before, kl: ppo.AdaptiveKLController(0.7, 6, 10_000)),
     ({"adap_kl_ctrl": False}, lambda before, kl: ppo.FixedKLController(0.2)),
-], ids=str)  # fmt: skip
+], ids=["target", "horizon", "init_kl_coef", "adap_kl_ctrl"])  # fmt: skip
 def test_kl_settings_can_change_during_the_run(tiny: Tiny, changes: dict[str, Any], expected: Callable[..., Any]) -> None:
     """Target and horizon count from here on; a new initial coefficient, or none that adapts, starts over from it."""
     trainer = Trainer(tiny(steps=9))

@@ -63,12 +63,14 @@ def wait_until(true: Callable[[], object], process: subprocess.Popen[str]) -> No
 
 
 def stage(runs: Path) -> str:
-    """What the run is at: its stage while it loads, its state after."""
+    """What the run is at: its stage while it loads, its state once a step is recorded."""
     try:
         info = RunReader(list_runs(runs)[0]).info()
     except (IndexError, StoreError):
         return ""
-    return info.stage if info.state == "loading" else info.state
+    if info.state == "loading":
+        return info.stage
+    return info.state if info.last_step > 0 else ""
 
 
 def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:

@@ -103,7 +103,7 @@ def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
     row = metrics_row(connection, "where json_extract(metrics, ?) is not null order by step desc", '$."eval/reward_mean"')
     if late and (row is None or late[-1]["step"] > row[0]):
         return float(late[-1]["payload"]["metrics"]["eval/reward_mean"])
-    return _metric(connection, "eval/reward_mean", "step desc")
+    return float("nan") if row is None else float(metrics_of(row[3])["eval/reward_mean"])
 
 
 def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:

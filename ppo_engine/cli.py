@@ -47,9 +47,7 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train a run; its folder is the last line of the output")
     train.add_argument("--preset", default="tiny-reviews", help=f"starting point: {', '.join(PRESETS)} (default: %(default)s)")
-    train.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
-    )
+    _setting(train)
     train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder for runs (default: %(default)s)")
     train.set_defaults(run=_train)
 
@@ -61,9 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     fork = commands.add_parser("branch", help="start a new run from a checkpoint of another, with changed settings")
     fork.add_argument("run_folder", type=Path, metavar="RUN", help="the parent's folder")
     fork.add_argument("--step", type=int, help="the checkpoint's step (default: the newest)")
-    fork.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help="change a hyperparameter; may be repeated"
-    )
+    _setting(fork)
     fork.add_argument("--runs", type=Path, metavar="DIR", help="folder for runs (default: the parent's)")
     _accepting(fork)
     fork.set_defaults(run=_branch)
@@ -87,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     leave.add_argument("-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)")
     leave.set_defaults(run=_export)
     return parser
+
+
+def _setting(command: argparse.ArgumentParser) -> None:
+    about = "change a hyperparameter; may be repeated"
+    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help=about)
 
 
 def _accepting(command: argparse.ArgumentParser) -> None:

@@ -130,8 +130,3 @@ def _kept(x: Tensor, mask: Tensor) -> Array:
     """`x` at the counted tokens, in the order of the table, as NumPy."""
     kept: Array = x.detach().cpu()[mask].numpy()
     return kept
-
-
-def finite(x: Tensor) -> bool:
-    """Whether every entry is finite."""
-    return bool(torch.isfinite(x).all())

@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from .errors import PPOEngineError, SourceError
-from .models import Policy, load_language_model, quiet, unused_weights
+from .models import Policy, load_language_model, position_count, quiet, unused_weights
 from .ppo import logprobs_from_logits
+from .rollout import left_pad
 
 TOLERANCE = 1e-3
 """Nats. Float32 leaves some 1e-5 of a log-probability; a padding, a position or a scale that counts moves it by far more than this."""
@@ -106,9 +108,7 @@ def _refusal(source: str, kind: str, told: str) -> str:
 
 def _text(tokenizer: Any, policy: Policy, query: int, response: int) -> tuple[Tensor, int]:
     """Ids of plain text, (query + response,), or as many as the model takes, and how long the response is then."""
-    config = policy.language_model.config.get_text_config()
-    room = getattr(config, "max_position_embeddings", None)
-    room = room if isinstance(room, int) and room > 0 else query + response
+    room = position_count(policy.language_model.config) or query + response
     response = max(1, min(response, room - query))
     ids = tokenizer(_TEXT, add_special_tokens=False)["input_ids"] or [0]
     whole = (ids * (query + response))[: min(room, query + response)]
@@ -143,6 +143,5 @@ def _cached(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
 
 def _padded(rows: list[Tensor], more: int) -> tuple[Tensor, Tensor]:
     """Ids and mask of the rows, padded on the left to the longest and `more` more."""
-    width = max(map(len, rows)) + more
-    ids = torch.stack([torch.cat([one.new_zeros(width - len(one)), one]) for one in rows])
-    return ids, torch.arange(width, device=ids.device)[None] >= torch.tensor([[width - len(one)] for one in rows], device=ids.device)
+    ids, mask = left_pad([row.tolist() for row in rows], 0, rows[0].device)
+    return functional.pad(ids, (more, 0)), functional.pad(mask, (more, 0))

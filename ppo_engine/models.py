@@ -156,7 +156,7 @@ def load_language_model(source: str) -> tuple[Any, Any]:
         model = load_whole(AutoModelForCausalLM, place)
         check_tokenizer("model_name", source, model, tokenizer)
         _check_ends(source, model, tokenizer)
-        unknown = tokenizer.pad_token_id is None or tokenizer.pad_token_id >= model.get_input_embeddings().weight.shape[0]
+        unknown = tokenizer.pad_token_id is None or tokenizer.pad_token_id >= (embedding_count(model) or 0)
         if unknown and tokenizer.eos_token_id is not None:
             tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
@@ -180,6 +180,13 @@ def embedding_count(model: Any) -> int | None:
         return int(model.get_input_embeddings().weight.shape[0])
     except (NotImplementedError, AttributeError):
         return None
+
+
+def position_count(config: Any) -> int | None:
+    """How many positions a model has, by any of their names; None where it knows no limit (ALiBi, recurrent models)."""
+    text = config.get_text_config()
+    found = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length"))
+    return next((int(size) for size in found if isinstance(size, int) and size > 0), None)
 
 
 def _check_ends(source: str, model: Any, tokenizer: Any) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .errors import CanaryError, SourceError
-from .models import check_tokenizer, embedding_count, load_whole, quiet, unused_weights, without_dropout
+from .models import check_tokenizer, embedding_count, load_whole, position_count, quiet, unused_weights, without_dropout
 from .sources import loading, locate
 
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
@@ -81,7 +81,7 @@ class SentimentScorer:
     @torch.no_grad()
     def _find_longest(self) -> int:
         """The most tokens that the classifier takes, found by giving them to it: tables of positions count in their own ways."""
-        positions = _positions(self.model.config)
+        positions = position_count(self.model.config)
         most = min(self.tokenizer.model_max_length, positions or _LONGEST)
         for self.longest in range(most, max(0, most - _OFFSETS), -1):
             try:
@@ -146,13 +146,6 @@ def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
         # Models that read the last token find it by their own idea of padding.
         model.config.pad_token_id = config.pad_token_id = tokenizer.pad_token_id
     return True
-
-
-def _positions(config: Any) -> int | None:
-    """How many positions the model has, by any of their names; None where it knows no limit (ALiBi, recurrent models)."""
-    text = config.get_text_config()
-    found = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length"))
-    return next((int(size) for size in found if isinstance(size, int) and size > 0), None)
 
 
 def load_scorer(source: str, positive_label: str, device: torch.device) -> SentimentScorer:

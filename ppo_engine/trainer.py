@@ -25,7 +25,7 @@ from .decoding import Decoded, Decoder
 from .errors import ConfigError, NumericalError, StepAbandoned
 from .machine import check_threads, make_accelerator, synchronize, within_memory
 from .model_check import load_policy
-from .models import SpecialTokens, frozen_reference
+from .models import SpecialTokens, frozen_reference, position_count
 from .prompts import HELD_OUT_SEED, Openings, read_reviews
 from .provenance import machine, of_model, of_reviews
 from .records import Rollout, Sample, StepRecord
@@ -210,9 +210,7 @@ class Trainer:
     @property
     def room(self) -> int | None:
         """How many tokens the policy takes in all; None where it knows no limit."""
-        config = self.accelerator.unwrap_model(self.policy).language_model.config.get_text_config()
-        room = getattr(config, "max_position_embeddings", None)
-        return int(room) if isinstance(room, int) and room > 0 else None
+        return position_count(self.accelerator.unwrap_model(self.policy).language_model.config)
 
     def _follow_kl_settings(self) -> None:
         """Takes on KL settings that changed during the run."""
@@ -276,8 +274,9 @@ class Trainer:
 
     def _score(self, texts: Sequence[Decoded]) -> Scores:
         scores = self.scorer.score([text.query + text.response for text in texts], _SCORED_AT_ONCE, self.give_up_if_interrupted)
-        if not measure.finite(scores.total):
-            row = int((~torch.isfinite(scores.total)).nonzero()[0])
+        bad = ~torch.isfinite(scores.total)
+        if bad.any():
+            row = int(bad.nonzero()[0])
             raise NumericalError(f"the classifier's score of sample {row} is not finite: “{texts[row].query}{texts[row].response}”")
         return scores
 

@@ -19,4 +19,9 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     session.shutdown()
 
 
-app = st.App("pages/ui/shell.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(OwnPagesOnly), Middleware(PressesOnce)])
+app = st.App(
+    "pages/ui/shell.py",
+    lifespan=lifespan,
+    routes=ROUTES,
+    middleware=[Middleware(OwnPagesOnly), Middleware(PressesOnce)],
+)

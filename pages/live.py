@@ -1,4 +1,6 @@
-"""Live: a run as it goes. A person wants to see the reviews turn positive and why, and then to turn a knob and look again."""
+"""Live: a run as it goes. A person wants to see the reviews turn positive and why, and then to turn a knob
+and look again.
+"""
 
 from __future__ import annotations
 
@@ -36,19 +38,24 @@ def _payload(folder: Path, example: bool) -> dict[str, Any]:
     info = state.info_of(folder)
     earlier = None if example else state.earlier_run(folder)
     prompt = (st.session_state.get("board") or {}).get("prompt") or 0
-    return board.board_payload(folder, info, earlier, _pinned(), example, int(prompt), asking.problem_in_words())
+    return board.board_payload(
+        folder, info, earlier, _pinned(), example, int(prompt), asking.problem_in_words()
+    )
 
 
 def _pin() -> None:
     """The address keeps the chosen sample, so that a link reopens it."""
     pin = st.session_state.board.get("pin") or {}
     if pin.get("run") and pin.get("step", -1) >= 0:
-        st.query_params.update({"run": str(pin["run"]), "step": str(pin["step"]), "sample": str(pin["sample"])})
+        st.query_params.update(
+            {"run": str(pin["run"]), "step": str(pin["step"]), "sample": str(pin["sample"])}
+        )
     else:
         for name in ("step", "sample"):
             st.query_params.pop(name, None)
         if state.shown_run() == state.newest_run():
-            st.query_params.pop("run", None)  # nothing else is shown now; should a newer run begin, that will be
+            # nothing else is shown now; should a newer run begin, that will be
+            st.query_params.pop("run", None)
 
 
 def _ask() -> None:
@@ -57,11 +64,16 @@ def _ask() -> None:
     if folder is None or asked.get("run") != state.info_of(folder).id:
         return
     if asked.get("kind") == "undo":
-        undo = next((one.undo for one in state.view_of(folder).history() if one.number == asked.get("number")), None)
+        undo = next(
+            (one.undo for one in state.view_of(folder).history() if one.number == asked.get("number")), None
+        )
         if undo:
             asking.edit(folder, undo)
     elif asked.get("kind") == "token":
-        st.session_state.token_asked = {"run": asked["run"], **{name: int(asked.get(name, 0)) for name in ("step", "sample", "token")}}
+        st.session_state.token_asked = {
+            "run": asked["run"],
+            **{name: int(asked.get(name, 0)) for name in ("step", "sample", "token")},
+        }
     elif asked.get("kind") == "note":
         asking.note(folder, int(asked.get("step", 0)), str(asked.get("text", "")))
 
@@ -77,7 +89,9 @@ def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
     query = st.query_params.to_dict()
     found, step = no_numbers(query, ("step", "sample")), whole(query.get("step", ""))
     if "sample" in query and "step" not in query:
-        found.append(refusal("sample", query["sample"], "its step has to be named too, as in step=3&sample=0"))
+        found.append(
+            refusal("sample", query["sample"], "its step has to be named too, as in step=3&sample=0")
+        )
     if step is None or batch is None:
         return found
     if step != batch["step"]:

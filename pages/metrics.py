@@ -1,4 +1,6 @@
-"""Metrics: what every number means. A person comes with a name from a chart and wants its formula, its meaning, and what is healthy."""
+"""Metrics: what every number means. A person comes with a name from a chart and wants its formula, its
+meaning, and what is healthy.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,11 @@ st.title("What the numbers mean", anchor=False)
 st.session_state.setdefault("search", st.query_params.get("search", ""))
 st.text_input("Search the metrics", key="search", on_change=keep_search, placeholder="clip, KL, returns …")
 wanted = st.session_state.search.lower()
-found = [metric for metric in METRICS.values() if wanted in metric.tooltip.lower() or wanted in metric.title.lower()]
+found = [
+    metric
+    for metric in METRICS.values()
+    if wanted in metric.tooltip.lower() or wanted in metric.title.lower()
+]
 if not found:
     st.info("No metric has these words in its name or definition. Clear the search to see all of them.")
 for start in range(0, len(found), 2):

@@ -1,4 +1,6 @@
-"""Playground: type an opening and read on. A person wants to feel what training changed: the same opening, the same luck, other weights."""
+"""Playground: type an opening and read on. A person wants to feel what training changed: the same opening,
+the same luck, other weights.
+"""
 
 from __future__ import annotations
 
@@ -23,27 +25,47 @@ def draw() -> None:
     folder = state.shown_run()
     info = asking.info(folder)
     if folder is None or info is None or info.last_step < 0:
-        st.info("There is no model to play with yet. Press Start, and come back when the first step is done.", icon=":material/edit_note:")
+        st.info(
+            "There is no model to play with yet. Press Start, and come back when the first step is done.",
+            icon=":material/edit_note:",
+        )
         return
     st.caption(
-        "Each source continues the opening with the same random numbers, so what differs is the weights' doing. The run is not disturbed."
+        "Each source continues the opening with the same random numbers, so what differs is the weights' "
+        "doing. The run is not disturbed."
     )
     with st.form("playground", border=False):
         opening = st.text_input("Opening", "This film", max_chars=2000)
-        sources = st.multiselect("Continued by", _sources(folder, info), default=["policy", "reference"], format_func=_titled)
+        sources = st.multiselect(
+            "Continued by", _sources(folder, info), default=["policy", "reference"], format_func=_titled
+        )
         places = st.columns(4)
         count = places[0].number_input("Samples of each", 1, 16, 4)
         length = places[1].number_input("Tokens at most", 1, 256, 16)
-        temperature = places[2].number_input("Temperature", 0.05, 10.0, 1.0, step=0.1, help="1 is the sampling of training.")
+        temperature = places[2].number_input(
+            "Temperature", 0.05, 10.0, 1.0, step=0.1, help="1 is the sampling of training."
+        )
         seed = places[3].number_input("Random numbers", 0, 2**31 - 1, 0, help="Another number, another draw.")
         if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
-            _ask(folder, opening=opening, sources=sources, count=count, length=length, temperature=temperature, seed=seed)
+            _ask(
+                folder,
+                opening=opening,
+                sources=sources,
+                count=count,
+                length=length,
+                temperature=temperature,
+                seed=seed,
+            )
     if st.session_state.get("playing", (None,))[0] == folder:
         st.fragment(asking.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
 
 
 def _sources(folder: Path, info: RunInfo) -> list[str | int]:
-    return ["policy", "reference", *(point.step for point in reversed(list_checkpoints(folder)) if point.step != info.last_step)]
+    return [
+        "policy",
+        "reference",
+        *(point.step for point in reversed(list_checkpoints(folder)) if point.step != info.last_step),
+    ]
 
 
 def _titled(source: str | int) -> str:
@@ -71,7 +93,11 @@ def _answer() -> None:
     if job.state in ("queued", "working"):
         session.attend(folder)
         alive = state.info_of(folder).alive
-        st.caption("Waiting for the step under way to end." if alive else "Loading the run's models, which takes some seconds.")
+        st.caption(
+            "Waiting for the step under way to end."
+            if alive
+            else "Loading the run's models, which takes some seconds."
+        )
         return
     if job.result is not None and "error" in job.result:
         st.error("That cannot be:\n\n" + asking.listed(job.result["error"].splitlines()))

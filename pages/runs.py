@@ -1,4 +1,6 @@
-"""Runs: the lab notebook. A person wants to find a run again, see which did best, put two side by side, or take one up."""
+"""Runs: the lab notebook. A person wants to find a run again, see which did best, put two side by side, or
+take one up.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +19,21 @@ _COLUMNS = {
     "state": st.column_config.TextColumn("State"),
     "preset": st.column_config.TextColumn("Preset"),
     "steps": st.column_config.TextColumn("Steps", help="Taken, of those planned."),
-    "best": st.column_config.NumberColumn("Best score", format="%+.2f", help="The best step's mean score over the training batch."),
-    "last": st.column_config.NumberColumn("Last score", format="%+.2f", help="The last step's mean score over the training batch."),
-    "held out": st.column_config.NumberColumn("Held out", format="%+.2f", help="Mean score on held-out openings at the last evaluation."),
-    "KL": st.column_config.NumberColumn("KL", format="%.2f", help="From the reference, nats a sample, at the last step."),
-    "parent": st.column_config.TextColumn("Branched from", help="The parent run, and the step it was left after."),
+    "best": st.column_config.NumberColumn(
+        "Best score", format="%+.2f", help="The best step's mean score over the training batch."
+    ),
+    "last": st.column_config.NumberColumn(
+        "Last score", format="%+.2f", help="The last step's mean score over the training batch."
+    ),
+    "held out": st.column_config.NumberColumn(
+        "Held out", format="%+.2f", help="Mean score on held-out openings at the last evaluation."
+    ),
+    "KL": st.column_config.NumberColumn(
+        "KL", format="%.2f", help="From the reference, nats a sample, at the last step."
+    ),
+    "parent": st.column_config.TextColumn(
+        "Branched from", help="The parent run, and the step it was left after."
+    ),
     "tags": st.column_config.ListColumn("Tags"),
     "remark": st.column_config.TextColumn("Remark", width="medium"),
     "size": st.column_config.TextColumn("Size", help="On disk, checkpoints included."),
@@ -36,10 +48,18 @@ def draw() -> None:
     found, damaged = survey(state.runs_folder())
     _list_damaged(damaged)
     if not found:
-        st.info("There is no run yet. Press Start: each run is kept here with its curves, samples and settings.", icon=":material/science:")
+        st.info(
+            "There is no run yet. Press Start: each run is kept here with its curves, samples and settings.",
+            icon=":material/science:",
+        )
         return
     left, right = st.columns([3, 1])
-    wanted = left.text_input("Search", key="runs_search", placeholder="name, tag, remark, preset or state", label_visibility="collapsed")
+    wanted = left.text_input(
+        "Search",
+        key="runs_search",
+        placeholder="name, tag, remark, preset or state",
+        label_visibility="collapsed",
+    )
     size, folder = data_size(sum(one.size for one in found)), asking.inert(str(state.runs_folder()))
     right.caption(f"{len(found)} {'run' if len(found) == 1 else 'runs'}, {size} in {folder}")
     listed = [one for one in found if _matches(one, wanted)]
@@ -48,7 +68,9 @@ def draw() -> None:
         return
     chosen = _choose(listed, {one.id: one.name for one in found})
     if not chosen:
-        st.caption("Tick a run to open, resume, rename, export or delete it; tick two or more to compare them.")
+        st.caption(
+            "Tick a run to open, resume, rename, export or delete it; tick two or more to compare them."
+        )
     elif len(chosen) == 1:
         one_run.draw(chosen[0], branches_of(chosen[0], found))
     else:
@@ -58,9 +80,14 @@ def draw() -> None:
 def _list_damaged(there: list[tuple[Path, str]]) -> None:
     """What lies in the runs folder and cannot be read, each with its reason."""
     if there:
-        reasons = "\n".join(f"- **{asking.inert(folder.name)}**: {asking.inert(reason)}" for folder, reason in there)
+        reasons = "\n".join(
+            f"- **{asking.inert(folder.name)}**: {asking.inert(reason)}" for folder, reason in there
+        )
         count = "One run" if len(there) == 1 else f"{len(there)} runs"
-        st.warning(f"{count} in {asking.inert(str(state.runs_folder()))} cannot be shown. Nothing in them is changed.\n\n{reasons}")
+        st.warning(
+            f"{count} in {asking.inert(str(state.runs_folder()))} cannot be shown. Nothing in them is "
+            f"changed.\n\n{reasons}"
+        )
 
 
 def _matches(one: Summary, wanted: str) -> bool:
@@ -96,7 +123,11 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
         "last": one.last_score,
         "held out": one.held_out,
         "KL": one.last_kl,
-        "parent": f"{names.get(one.parent, one.parent.split('-', 3)[-1])}, step {one.parent_step}" if one.parent else "",
+        "parent": (
+            f"{names.get(one.parent, one.parent.split('-', 3)[-1])}, step {one.parent_step}"
+            if one.parent
+            else ""
+        ),
         "tags": list(one.tags),
         "remark": one.remark,
         "size": data_size(one.size),

@@ -1,4 +1,6 @@
-"""Tokens: why did this token move? A person wants to see what PPO did to one token, in which epoch, and which clip stopped it."""
+"""Tokens: why did this token move? A person wants to see what PPO did to one token, in which epoch, and which
+clip stopped it.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,17 @@ def draw() -> None:
     folder = state.shown_run()
     info = asking.info(folder)
     if folder is None:
-        st.info("There is no token to look at yet. Press Start, and come back when the first step is done.", icon=":material/biotech:")
+        st.info(
+            "There is no token to look at yet. Press Start, and come back when the first step is done.",
+            icon=":material/biotech:",
+        )
         return
     if info is None:
         return  # the run cannot be read, which the sidebar says
     if info.last_step < 1:
-        st.info("There is no token to look at before this run's first step is done.", icon=":material/biotech:")
+        st.info(
+            "There is no token to look at before this run's first step is done.", icon=":material/biotech:"
+        )
         return
     try:
         made = payload(folder, _look(info.id))
@@ -34,27 +41,43 @@ def draw() -> None:
         st.error(asking.inert(str(error)))
         return
     if made is None:
-        st.info("The tokens of this run's steps are no longer on record. Start or open another run.", icon=":material/biotech:")
+        st.info(
+            "The tokens of this run's steps are no longer on record. Start or open another run.",
+            icon=":material/biotech:",
+        )
         return
     asking.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
     made["echo"] = _asked().get("click")
-    board.mount({"only": "microscope", "run": {"id": info.id}, "microscope": made}, key="microscope", on_look=asking.answering(_remember))
+    board.mount(
+        {"only": "microscope", "run": {"id": info.id}, "microscope": made},
+        key="microscope",
+        on_look=asking.answering(_remember),
+    )
 
 
 def _look(run: str) -> Look:
-    """What this page was asked for last, else what the address asks for; what cannot be read counts as not asked.
+    """What this page was asked for last, else what the address asks for; what cannot be read counts as not
+    asked.
 
     Not the address alone: a refresh that is on its way still brings the one before.
     """
     asked = _asked()
-    source = {name: str(x) for name, x in asked.items() if x is not None} if asked.get("run") == run else st.query_params
+    source = (
+        {name: str(x) for name, x in asked.items() if x is not None}
+        if asked.get("run") == run
+        else st.query_params
+    )
     numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
     colour = source.get("colour", "")
-    return Look(**numbers, has=str(asked.get("has") or ""), **({"colour": colour} if colour in COLOURS else {}))
+    return Look(
+        **numbers, has=str(asked.get("has") or ""), **({"colour": colour} if colour in COLOURS else {})
+    )
 
 
 def _unmet(made: dict[str, Any]) -> list[str]:
-    """What the address asks for and the page does not show. A step that is not on record the page says itself."""
+    """What the address asks for and the page does not show. A step that is not on record the page says
+    itself.
+    """
     query, look = st.query_params.to_dict(), made["look"]
     found = no_numbers(query, _NAMES)
     if query.get("colour", "reward") not in COLOURS:

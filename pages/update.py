@@ -1,4 +1,6 @@
-"""Update: one PPO update, stage by stage. A person wants to see what the algorithm does to a handful of texts, number by number."""
+"""Update: one PPO update, stage by stage. A person wants to see what the algorithm does to a handful of
+texts, number by number.
+"""
 
 from __future__ import annotations
 
@@ -27,24 +29,47 @@ def draw() -> None:
     info = asking.info(folder)
     payload = _payload(folder, info)
     asking.say_unmet(_unmet(payload) if info is not None else [])
-    board.mount({"only": "walk", "walk": payload}, key="walk", on_ask=asking.answering(_ask), on_look=asking.answering(_look))
-    every = _WAITING_S if payload["state"] == "waiting" else interval(busy=1.0) if payload["state"] == "empty" else None
+    board.mount(
+        {"only": "walk", "walk": payload},
+        key="walk",
+        on_ask=asking.answering(_ask),
+        on_look=asking.answering(_look),
+    )
+    every = (
+        _WAITING_S
+        if payload["state"] == "waiting"
+        else interval(busy=1.0)
+        if payload["state"] == "empty"
+        else None
+    )
     if every != st.session_state.get("walk_every"):  # how often to look is set where the fragment is made
         st.session_state.walk_every = every
         st.rerun(scope="app")
 
 
 def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
-    """What the page shows. state: empty (nothing to ask yet), none (nothing asked yet), waiting, error, done; said: a sentence on it."""
+    """What the page shows. state: empty (nothing to ask yet), none (nothing asked yet), waiting, error, done;
+    said: a sentence on it.
+    """
     if folder is None or info is None or info.last_step < 0:
-        said = "There is no update to take apart before the first step is done. Press Start; until then, read what will happen."
+        said = (
+            "There is no update to take apart before the first step is done. Press Start; until then, read "
+            "what will happen."
+        )
         return {"run": "", "number": None, "state": "empty", "said": said, **_words()}
     problem, about = st.session_state.get("walk_problem", ("", None))
-    shown: dict[str, Any] = {"run": folder.name, "number": None, "problem": problem if about == folder else ""}
+    shown: dict[str, Any] = {
+        "run": folder.name,
+        "number": None,
+        "problem": problem if about == folder else "",
+    }
     try:
         number = _number("job", newest_job(folder, "walk"))
         if number is None:
-            said = "Press the button to take one update apart, on the run's own models and prompts. The run is not disturbed."
+            said = (
+                "Press the button to take one update apart, on the run's own models and prompts. The run is "
+                "not disturbed."
+            )
             return {**shown, "state": "none", "said": said, **_words()}
         stage = {"stage": str(_stage())} if "stage" not in st.query_params else {}
         _keep({"run": folder.name, "job": str(number), **stage})  # so that a link reopens this very one
@@ -67,17 +92,27 @@ def _of_job(folder: Path, number: int) -> dict[str, Any]:
         said = f"That cannot be: {reason}\nChange what it names, or take another batch."
         return {**asked, "state": "error", "said": said, **_words()}
     said = (
-        f"An update as the run would take it after step {job.result['step']}, on copies of its models: the run is not disturbed. "
-        "Click a token to work the formulas for it."
+        f"An update as the run would take it after step {job.result['step']}, on copies of its models: the "
+        "run is not disturbed. Click a token to work the formulas for it."
     )
-    return {**asked, "state": "done", "said": said, **_told(folder, number, _token(), _number("epoch")), "stage": _stage()}
+    return {
+        **asked,
+        "state": "done",
+        "said": said,
+        **_told(folder, number, _token(), _number("epoch")),
+        "stage": _stage(),
+    }
 
 
 def _waiting(folder: Path) -> str:
     info = state.info_of(folder)
     if not info.alive:
         return "Loading the run's models from its last checkpoint, which takes some seconds."
-    return "The run's models are loading." if info.state == "loading" else "Waiting for the step under way to end."
+    return (
+        "The run's models are loading."
+        if info.state == "loading"
+        else "Waiting for the step under way to end."
+    )
 
 
 @lru_cache(maxsize=16)
@@ -122,7 +157,9 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
     found = no_numbers(query, ("job", "stage", "epoch"))
     stage = whole(query.get("stage", ""))
     if stage is not None and stage != _stage():
-        found.append(refusal("stage", query["stage"], f"must be from 1 to {_LAST_STAGE}; shown is {_stage()}"))
+        found.append(
+            refusal("stage", query["stage"], f"must be from 1 to {_LAST_STAGE}; shown is {_stage()}")
+        )
     if payload["state"] != "done":
         return found
     samples, epochs = payload["samples"], payload["epochs"]
@@ -130,10 +167,22 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
         found.append(refusal("token", query["token"], "must be a sample's and a token's number, as in 0.3"))
     elif "token" in query and place is not None and list(place) != payload["token"]:
         row, position = payload["token"]
-        there = f"has tokens 0 to {len(samples[place[0]]['tokens']) - 1}" if place[0] < len(samples) else "is not there"
-        found.append(refusal("token", query["token"], f"sample {place[0]} {there}; shown is {row}.{position}"))
+        there = (
+            f"has tokens 0 to {len(samples[place[0]]['tokens']) - 1}"
+            if place[0] < len(samples)
+            else "is not there"
+        )
+        found.append(
+            refusal("token", query["token"], f"sample {place[0]} {there}; shown is {row}.{position}")
+        )
     if (epoch := whole(query.get("epoch", ""))) is not None and epoch not in epochs:
-        found.append(refusal("epoch", query["epoch"], f"must be one of {', '.join(map(str, epochs))}, where 0 is after the update"))
+        found.append(
+            refusal(
+                "epoch",
+                query["epoch"],
+                f"must be one of {', '.join(map(str, epochs))}, where 0 is after the update",
+            )
+        )
     return found
 
 
@@ -153,7 +202,10 @@ def _look() -> None:
     wanted = {name: looked.get(name) for name in ("run", "job", "stage", "token", "epoch")}
     before = st.session_state.get("walk_looked", {})
     kept = before if before.get("job") == str(looked.get("job")) else {}
-    st.session_state.walk_looked = {**kept, **{name: str(value) for name, value in wanted.items() if value is not None}}
+    st.session_state.walk_looked = {
+        **kept,
+        **{name: str(value) for name, value in wanted.items() if value is not None},
+    }
     _keep(st.session_state.walk_looked)
 
 
@@ -177,7 +229,9 @@ def _ask() -> None:
         return
     for name in ("token", "epoch"):
         st.query_params.pop(name, None)
-    st.query_params.update({"run": folder.name, "job": str(number), "stage": str(_number_of(asked.get("stage")))})
+    st.query_params.update(
+        {"run": folder.name, "job": str(number), "stage": str(_number_of(asked.get("stage")))}
+    )
 
 
 def _number_of(stage: Any) -> int:
@@ -187,4 +241,6 @@ def _number_of(stage: Any) -> int:
 top_line()
 _reopen()
 st.session_state.setdefault("walk_every", None)
-st.fragment(asking.surviving(draw), run_every=None if st.session_state.get("hidden") else st.session_state.walk_every)()
+st.fragment(
+    asking.surviving(draw), run_every=None if st.session_state.get("hidden") else st.session_state.walk_every
+)()

@@ -1,4 +1,6 @@
-"""What-if: knobs on a recorded step. A person turns gamma, lambda or a clip range and sees what the very same tokens would have got."""
+"""What-if: knobs on a recorded step. A person turns gamma, lambda or a clip range and sees what the very same
+tokens would have got.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +26,23 @@ def draw() -> None:
     if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != asking.circumstances():
         st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:
-        made = whatif.payload(folder, info, whatif_look.current(), _problems(folder), st.session_state.get("whatif_said", ""), number)
+        made = whatif.payload(
+            folder,
+            info,
+            whatif_look.current(),
+            _problems(folder),
+            st.session_state.get("whatif_said", ""),
+            number,
+        )
     except PPOEngineError as error:
         st.error(asking.inert(str(error)))
         return
-    board.mount({"only": "whatif", "whatif": made}, key="whatif", on_look=asking.answering(_look), on_ask=asking.answering(_use))
+    board.mount(
+        {"only": "whatif", "whatif": made},
+        key="whatif",
+        on_look=asking.answering(_look),
+        on_ask=asking.answering(_use),
+    )
 
 
 def _problems(folder: Path) -> list[str]:
@@ -38,7 +52,9 @@ def _problems(folder: Path) -> list[str]:
     if scene is None:
         return whatif_look.problems()
     lengths = scene.mask.sum(1)
-    return whatif_look.problems() + whatif_look.unmet(len(lengths), int(lengths[min(look.sample, len(lengths) - 1)]))
+    return whatif_look.problems() + whatif_look.unmet(
+        len(lengths), int(lengths[min(look.sample, len(lengths) - 1)])
+    )
 
 
 def _folder() -> Path:
@@ -53,12 +69,16 @@ def _look() -> None:
 
 
 def _use() -> None:
-    """Puts the knobs' values into the sidebar's form. A callback, because a field's value cannot be set once it is drawn."""
+    """Puts the knobs' values into the sidebar's form. A callback, because a field's value cannot be set once
+    it is drawn.
+    """
     look = whatif_look.asked()
     scene = whatif.scene_of(_folder(), look)
     if scene is None:
         return
-    changes, st.session_state.whatif_said = whatif.use_in_run(form.forms().shown, look, scene, on=bool(form.forms().of))
+    changes, st.session_state.whatif_said = whatif.use_in_run(
+        form.forms().shown, look, scene, on=bool(form.forms().of)
+    )
     form.put(changes)
     st.session_state.whatif_said_when = asking.circumstances()
     st.session_state.whatif_staged = bool(changes)

@@ -5,7 +5,8 @@
     for record in Trainer(Config.preset("tiny-reviews", steps=20)):
         print(record.step, record.metrics.get("env/reward_mean"))
 
-Names load when they are first used, so that the parts without torch (config, metrics, store, session, charts) import fast.
+Names load when they are first used, so that the parts without torch (config, metrics, store, session, charts)
+import fast.
 """
 
 from importlib import import_module
@@ -31,7 +32,17 @@ _HOMES = {
     "Trainer": "trainer",
 }
 
-__all__ = ["METRICS", "PRESETS", "Config", "ConfigError", "Metric", "PPOEngineError", "RunReader", "StepRecord", "Trainer"]
+__all__ = [
+    "METRICS",
+    "PRESETS",
+    "Config",
+    "ConfigError",
+    "Metric",
+    "PPOEngineError",
+    "RunReader",
+    "StepRecord",
+    "Trainer",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
-"""`python -m ppo_engine`: the command line, see cli.py. Here is what has to be so before anything large is imported.
+"""`python -m ppo_engine`: the command line, see cli.py. Here is what has to be so before anything large is
+imported.
 
-Ctrl-C, a closed terminal and SIGTERM end the process as they should from its first moment on, and no console's encoding or closed
-pipe ends it as they should not.
+Ctrl-C, a closed terminal and SIGTERM end the process as they should from its first moment on, and no
+console's encoding or closed pipe ends it as they should not.
 """
 
 from __future__ import annotations

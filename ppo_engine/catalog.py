@@ -26,7 +26,9 @@ TRASH = ".trash"
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in one line. Scores are means over the training batch, of the best and the newest step; NaN before the first."""
+    """A run in one line. Scores are means over the training batch, of the best and the newest step; NaN
+    before the first.
+    """
 
     folder: Path
     id: str
@@ -69,7 +71,9 @@ def damaged(runs: Path) -> list[tuple[Path, str]]:
 
 
 def summary(folder: Path, reader: RunReader | None = None) -> Summary:
-    """What the run comes to so far; `reader` may be one of a moment, see `RunReader.snapshot`. Raises `StoreError`."""
+    """What the run comes to so far; `reader` may be one of a moment, see `RunReader.snapshot`. Raises
+    `StoreError`.
+    """
     reader = reader or RunReader(folder)
     info = reader.info()
     with reader.connection() as connection:
@@ -100,14 +104,18 @@ def summary(folder: Path, reader: RunReader | None = None) -> Summary:
 def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
     """The mean score of the newest evaluation, of a step or, where a run was stopped, after its last one."""
     late = [event for event in reader.events() if event["kind"] == "evaluation"]
-    row = metrics_row(connection, "where json_extract(metrics, ?) is not null order by step desc", '$."eval/reward_mean"')
+    row = metrics_row(
+        connection, "where json_extract(metrics, ?) is not null order by step desc", '$."eval/reward_mean"'
+    )
     if late and (row is None or late[-1]["step"] > row[0]):
         return float(late[-1]["payload"]["metrics"]["eval/reward_mean"])
     return float("nan") if row is None else float(metrics_of(row[3])["eval/reward_mean"])
 
 
 def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:
-    """A metric of the first step in that order that has it, or of the last step, has it or not; NaN where there is none."""
+    """A metric of the first step in that order that has it, or of the last step, has it or not; NaN where
+    there is none.
+    """
     key = f'$."{name}"'
     having = "" if of_the_last else "where json_extract(metrics, ?) is not null"
     which = f"{having} order by {order}"
@@ -126,9 +134,15 @@ def _size(folder: Path) -> int:
 
 
 def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
-    """The settings that were not the same in all the runs from beginning to end, in words: "0.95, after step 30: 0.5"."""
+    """The settings that were not the same in all the runs from beginning to end, in words: "0.95, after step
+    30: 0.5".
+    """
     courses = [_courses(RunReader(folder)) for folder in folders]
-    return {name: found for name in Config.model_fields if len(set(found := [course[name] for course in courses])) > 1}
+    return {
+        name: found
+        for name in Config.model_fields
+        if len(set(found := [course[name] for course in courses])) > 1
+    }
 
 
 def _courses(reader: RunReader) -> dict[str, str]:
@@ -141,16 +155,23 @@ def _courses(reader: RunReader) -> dict[str, str]:
 
 
 def same_prompts(folders: Sequence[Path]) -> pd.DataFrame:
-    """Held-out openings that all the runs continued at their last evaluation: a row an opening, columns query, then
-    (response, score) of each run by its place in `folders`.
+    """Held-out openings that all the runs continued at their last evaluation: a row an opening, columns
+    query, then (response, score) of each run by its place in `folders`.
     """
     tables = []
     for place, folder in enumerate(folders):
         reader = RunReader(folder)
         steps = reader.steps_with_samples(EVAL)
         samples = reader.samples(steps[-1], EVAL) if steps else []
-        columns = {"query": [one.query for one in samples], f"response {place}": [one.response for one in samples]}
-        tables.append(pd.DataFrame({**columns, f"score {place}": [one.score for one in samples]}).drop_duplicates("query"))
+        columns = {
+            "query": [one.query for one in samples],
+            f"response {place}": [one.response for one in samples],
+        }
+        tables.append(
+            pd.DataFrame({**columns, f"score {place}": [one.score for one in samples]}).drop_duplicates(
+                "query"
+            )
+        )
     joined = tables[0]
     for table in tables[1:]:
         joined = joined.merge(table, on="query")
@@ -163,7 +184,9 @@ def branches_of(run: Summary, among: Sequence[Summary]) -> list[str]:
 
 
 def throw_away(folder: Path) -> Path:
-    """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is on."""
+    """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is
+    on.
+    """
     info = RunReader(folder).info()
     if info.alive:
         raise StoreError(f"{info.name} is on: stop it first")

@@ -6,9 +6,9 @@
     for chart in live_charts(metrics_frame(RunReader("runs/...").steps())):
         chart.figure.show()
 
-A chart is kept as the plain description that plotly.js draws (`Chart.spec`): making a `go.Figure`, which checks every property,
-takes forty times as long, too long for a page that draws nine of them at every step. Background, font and grid colours are
-left unset, so that a page or a plotly template can fill them in.
+A chart is kept as the plain description that plotly.js draws (`Chart.spec`): making a `go.Figure`, which
+checks every property, takes forty times as long, too long for a page that draws nine of them at every step.
+Background, font and grid colours are left unset, so that a page or a plotly template can fill them in.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ Spec = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 POLICY, REFERENCE, VALUE, KL, CLIP = "#0072B2", "#8c8c8c", "#009E73", "#E69F00", "#CC79A7"
-"""One colour a quantity, everywhere: policy and score, reference and earlier runs, values and returns, KL, clips."""
+"""One colour a quantity, everywhere: policy and score, reference and earlier runs, values and returns, KL,
+clips.
+"""
 
 MOST_POINTS = 1000
 """A curve with more points is thinned to about this many, the extremes of each stretch kept."""
@@ -67,16 +69,24 @@ class Chart:
 
 
 def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
-    """A row a step, `step` and `wall_time` first, and a column for every metric there is; NaN where a step lacks one."""
+    """A row a step, `step` and `wall_time` first, and a column for every metric there is; NaN where a step
+    lacks one.
+    """
     return pd.DataFrame(
-        [{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows], columns=["step", "wall_time", *METRICS]
+        [{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows],
+        columns=["step", "wall_time", *METRICS],
     )
 
 
 def live_charts(
-    metrics: pd.DataFrame, config: Config | None = None, earlier: pd.DataFrame | None = None, history: Sequence[Happening] = ()
+    metrics: pd.DataFrame,
+    config: Config | None = None,
+    earlier: pd.DataFrame | None = None,
+    history: Sequence[Happening] = (),
 ) -> list[Chart]:
-    """Every curve of a run, in the order of the page. earlier: another run's frame, drawn in grey behind; history: marked at its steps."""
+    """Every curve of a run, in the order of the page. earlier: another run's frame, drawn in grey behind;
+    history: marked at its steps.
+    """
     config = config or Config()
     draw = _Draw(metrics, earlier, history)
     return [
@@ -96,16 +106,21 @@ def live_charts(
 class _Draw:
     """Makes the traces of one run, of the one before it, and the marks of what happened."""
 
-    def __init__(self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[Happening]) -> None:
+    def __init__(
+        self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[Happening]
+    ) -> None:
         self.metrics = metrics
         self.earlier = earlier
         self.marks, self.words = markers(history, REFERENCE)
-        # The axes are the run's own: what the earlier one has beyond them is cut off, until there is nothing else to show.
+        # The axes are the run's own: what the earlier one has beyond them is cut off, until there is nothing
+        # else to show.
         frames = [frame for frame in (metrics, earlier) if frame is not None and len(frame)][:1]
         longest = max([11, *(int(frame["step"].iloc[-1]) + 1 for frame in frames)])
         self.steps_shown = [-0.02 * longest, 1.02 * (longest - 1)]
 
-    def figure(self, *traces: Spec, shapes: Sequence[Spec] = (), y: Spec | None = None, y2: Spec | None = None) -> Spec:
+    def figure(
+        self, *traces: Spec, shapes: Sequence[Spec] = (), y: Spec | None = None, y2: Spec | None = None
+    ) -> Spec:
         layout = {
             "hovermode": "x unified",
             "uirevision": "kept",
@@ -128,13 +143,27 @@ class _Draw:
         }
         if y2:
             own = _own_range(traces, "y2")
-            layout["yaxis2"] = {"overlaying": "y", "side": "right", "showgrid": False, "zeroline": False, "automargin": True, **own, **y2}
+            layout["yaxis2"] = {
+                "overlaying": "y",
+                "side": "right",
+                "showgrid": False,
+                "zeroline": False,
+                "automargin": True,
+                **own,
+                **y2,
+            }
         return {"data": list(traces), "layout": layout}
 
-    def line(self, metric: str, label: str, colour: str, dash: str = "solid", width: float = 2, **more: Any) -> list[Spec]:
+    def line(
+        self, metric: str, label: str, colour: str, dash: str = "solid", width: float = 2, **more: Any
+    ) -> list[Spec]:
         """The metric's curve, and the earlier run's behind it."""
         curve = scatter(
-            *present(self.metrics, metric), name=label, mode="lines", line={"color": colour, "dash": dash, "width": width}, **more
+            *present(self.metrics, metric),
+            name=label,
+            mode="lines",
+            line={"color": colour, "dash": dash, "width": width},
+            **more,
         )
         if self.earlier is None:
             return [curve]
@@ -156,7 +185,9 @@ class _Draw:
 
 
 def _own_range(traces: Sequence[Spec], axis: str) -> Spec:
-    """Keeps plotly's own choice of range to the run's own curves; nothing where there is no earlier run's, or no own."""
+    """Keeps plotly's own choice of range to the run's own curves; nothing where there is no earlier run's, or
+    no own.
+    """
     here = [trace for trace in traces if trace.get("yaxis", "y") == axis and not trace.get("stackgroup")]
     own = [trace for trace in here if not trace["name"].endswith(_GHOST)]
     ends = [float(end) for trace in own for end in _ends(trace)]
@@ -177,7 +208,13 @@ def _ends(trace: Spec) -> list[float]:
 def scatter(steps: Array, values: Array, **more: Any) -> Spec:
     """A scatter trace, thinned and shortened to what a screen can show."""
     steps, values = thinned(steps, values)
-    return {"type": "scatter", "x": steps.tolist(), "y": shortened(values), "hovertemplate": "%{y:.3~g}", **more}
+    return {
+        "type": "scatter",
+        "x": steps.tolist(),
+        "y": shortened(values),
+        "hovertemplate": "%{y:.3~g}",
+        **more,
+    }
 
 
 def shortened(values: Array, digits: int = 5) -> list[float]:
@@ -209,7 +246,9 @@ def together(frame: pd.DataFrame, *names: str) -> tuple[Array, ...]:
 
 
 def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Array, Array]:
-    """At most about `limit` points: the smallest and the largest of each stretch, so that no peak is lost, and the ends."""
+    """At most about `limit` points: the smallest and the largest of each stretch, so that no peak is lost,
+    and the ends.
+    """
     if len(steps) <= limit:
         return steps, values
     stretches = np.array_split(np.arange(len(steps)), limit // 2)
@@ -226,7 +265,9 @@ def _score(draw: _Draw) -> Chart:
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
         scatter(steps, means - spread, showlegend=False, name="one standard deviation below", **edge),
-        scatter(steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge),
+        scatter(
+            steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge
+        ),
     ]
     evaluated, held_out_means, margins = together(frame, "eval/reward_mean", "eval/reward_se")
     held_out = scatter(
@@ -260,13 +301,19 @@ def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
         title,
         ("objective/kl", "objective/kl_coef"),
         draw.figure(
-            *draw.line("objective/kl", "KL", KL), *coefficient, shapes=shapes, y={"rangemode": "tozero"}, y2={"rangemode": "tozero"}
+            *draw.line("objective/kl", "KL", KL),
+            *coefficient,
+            shapes=shapes,
+            y={"rangemode": "tozero"},
+            y2={"rangemode": "tozero"},
         ),
     )
 
 
 def _targets(target: float, history: Sequence[Happening], steps_shown: Sequence[float]) -> list[Spec]:
-    """A band around the KL target; where it was edited, a band for each target over the steps for which it held."""
+    """A band around the KL target; where it was edited, a band for each target over the steps for which it
+    held.
+    """
     edits = [(one.step, one.undo["target"]) for one in history if one.undo and "target" in one.undo]
     if not edits:
         return [_band(0.8 * target, 1.2 * target, KL, 0.12)]
@@ -292,7 +339,11 @@ def _clips(draw: _Draw) -> Chart:
         "clips",
         title,
         ("ppo/policy/clipfrac", "ppo/policy/clipfrac_after", "ppo/val/clipfrac", "ppo/val/clipfrac_after"),
-        draw.figure(*lines, shapes=_healthy("ppo/policy/clipfrac", CLIP), y={"rangemode": "tozero", "tickformat": ".0%"}),
+        draw.figure(
+            *lines,
+            shapes=_healthy("ppo/policy/clipfrac", CLIP),
+            y={"rangemode": "tozero", "tickformat": ".0%"},
+        ),
     )
 
 
@@ -315,7 +366,10 @@ def _entropy(draw: _Draw) -> Chart:
     now, (steps, values) = draw.last("ppo/policy/entropy"), present(draw.metrics, "ppo/policy/entropy")
     title = "Entropy"
     if len(values):
-        title = f"Entropy is {three_digits(now)} nats a token, from {three_digits(float(values[0]))} at step {steps[0]}"
+        title = (
+            f"Entropy is {three_digits(now)} nats a token, from {three_digits(float(values[0]))} at step "
+            f"{steps[0]}"
+        )
     return Chart(
         "entropy",
         title,
@@ -326,7 +380,11 @@ def _entropy(draw: _Draw) -> Chart:
 
 def _explained(draw: _Draw) -> Chart:
     now = draw.last("ppo/val/var_explained")
-    title = "Explained variance" if np.isnan(now) else f"The values explain {percent(now)} of the returns' variance"
+    title = (
+        "Explained variance"
+        if np.isnan(now)
+        else f"The values explain {percent(now)} of the returns' variance"
+    )
     return Chart(
         "explained",
         title,
@@ -341,8 +399,15 @@ def _explained(draw: _Draw) -> Chart:
 
 def _values(draw: _Draw) -> Chart:
     now, expected = draw.last("ppo/returns/mean"), draw.last("ppo/val/mean")
-    title = "Returns and values" if np.isnan(now) else f"The mean return is {signed(now)}; the values expected {signed(expected)}"
-    lines = [*draw.line("ppo/returns/mean", "mean return", VALUE), *draw.line("ppo/val/mean", "mean value", VALUE, dash="dash", width=1.5)]
+    title = (
+        "Returns and values"
+        if np.isnan(now)
+        else f"The mean return is {signed(now)}; the values expected {signed(expected)}"
+    )
+    lines = [
+        *draw.line("ppo/returns/mean", "mean return", VALUE),
+        *draw.line("ppo/val/mean", "mean value", VALUE, dash="dash", width=1.5),
+    ]
     return Chart("values", title, ("ppo/returns/mean", "ppo/val/mean"), draw.figure(*lines))
 
 
@@ -397,7 +462,12 @@ def _times(draw: _Draw) -> Chart:
         for name, colour in zip(_PHASES, _PHASE_COLOURS, strict=True)
     ]
     title = f"A step takes {three_digits(draw.last('time/step'))} s" if len(trained) else "Time of each phase"
-    return Chart("times", title, ("time/step", *_PHASES), draw.figure(*areas, y={"rangemode": "tozero", "ticksuffix": " s"}))
+    return Chart(
+        "times",
+        title,
+        ("time/step", *_PHASES),
+        draw.figure(*areas, y={"rangemode": "tozero", "ticksuffix": " s"}),
+    )
 
 
 def _pinned(draw: _Draw) -> Chart:
@@ -406,7 +476,14 @@ def _pinned(draw: _Draw) -> Chart:
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
         scatter(steps, means - margin, showlegend=False, name="lower", **edge),
-        scatter(steps, means + margin, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="95 % confidence", **edge),
+        scatter(
+            steps,
+            means + margin,
+            fill="tonexty",
+            fillcolor="rgba(0,114,178,0.15)",
+            name="95 % confidence",
+            **edge,
+        ),
     ]
     title = "The pinned prompts' score"
     if len(means):
@@ -416,7 +493,9 @@ def _pinned(draw: _Draw) -> Chart:
 
 
 def _healthy(metric: str, colour: str) -> list[Spec]:
-    """The metric's healthy range as a quiet band, from 0 where it has no lower end; nothing where it has no upper."""
+    """The metric's healthy range as a quiet band, from 0 where it has no lower end; nothing where it has no
+    upper.
+    """
     low, high = METRICS[metric].low, METRICS[metric].high
     return [] if high is None else [_band(low or 0.0, high, colour, 0.08)]
 

@@ -1,8 +1,9 @@
-"""Checkpoints: all that a trainer carries from step to step, in a folder of its own beside the run's database.
+"""Checkpoints: all that a trainer carries from step to step, in a folder of its own beside the run's
+database.
 
     checkpoints/step-000012/
-      model.safetensors, optimizer.bin, random_states_0.pkl    accelerate's own state saving; read with weights_only
-      trainer.json            step, configuration, KL controller
+      model.safetensors, optimizer.bin, random_states_0.pkl    accelerate's own state saving; read with
+      weights_only trainer.json            step, configuration, KL controller
       trainer.safetensors     every generator's state, the order of the reviews still to come
       manifest.json           each file's SHA-256 and size
 
@@ -67,14 +68,16 @@ class Checkpoint:
                 sound = path.is_file() and sha256(path) == digest
             if not sound:
                 raise CheckpointError(
-                    f"{path}: missing, or not as it was written; delete the folder {self.folder.name} and use another checkpoint"
+                    f"{path}: missing, or not as it was written; delete the folder {self.folder.name} and use"
+                    " another checkpoint"
                 )
 
     def restore(self, trainer: Trainer) -> None:
         """Takes a loaded trainer to where this checkpoint was taken.
 
-        The trainer's own configuration stays. Where it differs from the checkpoint's, it is a branch: another seed starts
-        the generators anew, other reviews start from their beginning, and the KL controller goes on from its value.
+        The trainer's own configuration stays. Where it differs from the checkpoint's, it is a branch: another
+        seed starts the generators anew, other reviews start from their beginning, and the KL controller goes
+        on from its value.
         """
         from safetensors import SafetensorError
         from safetensors.torch import load_file
@@ -87,7 +90,9 @@ class Checkpoint:
             tensors = load_file(self.folder / _TENSORS)
             trainer.accelerator.load_state(str(self.folder))
         except (RuntimeError, UnpicklingError, ValueError, KeyError, OSError, SafetensorError) as error:
-            raise CheckpointError(f"{self.folder}: cannot be loaded into the policy {trainer.config.model_name} ({error})") from error
+            raise CheckpointError(
+                f"{self.folder}: cannot be loaded into the policy {trainer.config.model_name} ({error})"
+            ) from error
         with _or_damaged(self.folder / _TENSORS):
             trainer.go_to(state["step"], was, controlled_by, state["kl_coef"], tensors)
 
@@ -98,7 +103,8 @@ class Checkpoint:
         """SHA-256 and bytes of each file, by its name."""
         with _or_damaged(self.folder / _MANIFEST):
             files = {
-                str(name): (str(entry["sha256"]), int(entry["bytes"])) for name, entry in _read(self.folder / _MANIFEST)["files"].items()
+                str(name): (str(entry["sha256"]), int(entry["bytes"]))
+                for name, entry in _read(self.folder / _MANIFEST)["files"].items()
             }
         if not files:
             raise CheckpointError(f"{self.folder / _MANIFEST}: names no files")
@@ -106,7 +112,9 @@ class Checkpoint:
 
 
 def save(trainer: Trainer, run: Path) -> Checkpoint:
-    """Writes the trainer's state under the run's folder; returns the one that is there if this step has one. Raises `StoreError`."""
+    """Writes the trainer's state under the run's folder; returns the one that is there if this step has one.
+    Raises `StoreError`.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -123,13 +131,21 @@ def save(trainer: Trainer, run: Path) -> Checkpoint:
         state, tensors = trainer.state()
         (aside / _STATE).write_text(json.dumps(state), encoding="utf-8")
         save_file(tensors, aside / _TENSORS)
-        files = {path.name: {"sha256": sha256(path), "bytes": path.stat().st_size} for path in sorted(aside.iterdir())}
-        (aside / _MANIFEST).write_text(json.dumps({"step": made.step, "files": files}, indent=1), encoding="utf-8")
+        files = {
+            path.name: {"sha256": sha256(path), "bytes": path.stat().st_size}
+            for path in sorted(aside.iterdir())
+        }
+        (aside / _MANIFEST).write_text(
+            json.dumps({"step": made.step, "files": files}, indent=1), encoding="utf-8"
+        )
         aside.rename(made.folder)
-    except (OSError, RuntimeError, SafetensorError) as error:  # the last two are what torch and safetensors say of a full disk
+    # the last two are what torch and safetensors say of a full disk
+    except (OSError, RuntimeError, SafetensorError) as error:
         with suppress(OSError):
             _remove(aside)
-        raise StoreError(f"{made.folder}: the checkpoint cannot be written ({error}); free some space on that disk") from error
+        raise StoreError(
+            f"{made.folder}: the checkpoint cannot be written ({error}); free some space on that disk"
+        ) from error
     return made
 
 
@@ -140,7 +156,10 @@ def path_of(run: Path, step: int) -> Path:
 
 def list_checkpoints(run: Path) -> list[Checkpoint]:
     """The run's checkpoints, oldest first. A folder of another name, as a copy has, is none."""
-    named = [(path.parent, _NAME.fullmatch(path.parent.name)) for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)]
+    named = [
+        (path.parent, _NAME.fullmatch(path.parent.name))
+        for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)
+    ]
     found = [Checkpoint(folder, int(name[1])) for folder, name in named if name]
     return sorted((one for one in found if one.folder == path_of(run, one.step)), key=lambda one: one.step)
 
@@ -165,7 +184,9 @@ def newest_sound(run: Path) -> Checkpoint | None:
 
 
 def copy_to(checkpoint: Checkpoint, run: Path) -> Checkpoint:
-    """The same checkpoint under another run's folder, which then needs the first no more. Raises `StoreError`."""
+    """The same checkpoint under another run's folder, which then needs the first no more. Raises
+    `StoreError`.
+    """
     target = path_of(run, checkpoint.step)
     aside = target.with_name(_ASIDE + target.name)
     try:
@@ -173,15 +194,17 @@ def copy_to(checkpoint: Checkpoint, run: Path) -> Checkpoint:
         shutil.copytree(checkpoint.folder, aside)
         aside.rename(target)
     except OSError as error:  # copytree's own is one of these
-        raise StoreError(f"{checkpoint.folder}: cannot be copied to {target} ({error}); free some space on that disk") from error
+        raise StoreError(
+            f"{checkpoint.folder}: cannot be copied to {target} ({error}); free some space on that disk"
+        ) from error
     return Checkpoint(target, checkpoint.step)
 
 
 def thin(run: Path, pointed_at: Iterable[int], budget_bytes: int) -> list[int]:
     """Deletes what the rule does not keep; returns the steps of the deleted.
 
-    Kept: the newest three, those that a note or a branch points at, and those of every tenth step; of the last the oldest go
-    first while all together take more than the budget.
+    Kept: the newest three, those that a note or a branch points at, and those of every tenth step; of the
+    last the oldest go first while all together take more than the budget.
     """
     kept = list_checkpoints(run)
     safe = {one.step for one in kept[-NEWEST_KEPT:]} | set(pointed_at)
@@ -235,8 +258,21 @@ def _read(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _or_damaged(path: Path) -> Iterator[None]:
-    """Turns whatever reading a checkpoint's file runs into, or making sense of it, into a `CheckpointError`."""
+    """Turns whatever reading a checkpoint's file runs into, or making sense of it,
+    into a `CheckpointError`.
+    """
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error or type(error).__name__}); use another checkpoint") from error
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        IndexError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        raise CheckpointError(
+            f"{path}: cannot be read ({error or type(error).__name__}); use another checkpoint"
+        ) from error

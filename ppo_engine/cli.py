@@ -1,4 +1,5 @@
-"""The command line: `train` a run into the store, `resume` or `branch` one, `replay` it, `export` what it left there.
+"""The command line: `train` a run into the store, `resume` or `branch` one, `replay` it, `export` what it
+left there.
 
 Exit codes: 0 done, 2 bad input, 1 failure.
 """
@@ -42,21 +43,37 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m ppo_engine", description="PPO fine-tuning of a small language model, token by token.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ppo_engine", description="PPO fine-tuning of a small language model, token by token."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a run; its folder is the last line of the output")
-    train.add_argument("--preset", default="tiny-reviews", help=f"starting point: {', '.join(PRESETS)} (default: %(default)s)")
+    train.add_argument(
+        "--preset",
+        default="tiny-reviews",
+        help=f"starting point: {', '.join(PRESETS)} (default: %(default)s)",
+    )
     _setting(train)
-    train.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder for runs (default: %(default)s)")
+    train.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="folder for runs (default: %(default)s)",
+    )
     train.set_defaults(run=_train)
 
-    again = commands.add_parser("resume", help="take up a run that stopped, failed or was interrupted, where it ended")
+    again = commands.add_parser(
+        "resume", help="take up a run that stopped, failed or was interrupted, where it ended"
+    )
     again.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     _accepting(again)
     again.set_defaults(run=_resume)
 
-    fork = commands.add_parser("branch", help="start a new run from a checkpoint of another, with changed settings")
+    fork = commands.add_parser(
+        "branch", help="start a new run from a checkpoint of another, with changed settings"
+    )
     fork.add_argument("run_folder", type=Path, metavar="RUN", help="the parent's folder")
     fork.add_argument("--step", type=int, help="the checkpoint's step (default: the newest)")
     _setting(fork)
@@ -64,30 +81,41 @@ def _parser() -> argparse.ArgumentParser:
     _accepting(fork)
     fork.set_defaults(run=_branch)
 
-    repeat = commands.add_parser("replay", help="run config, seed and journal again: says identical, or the first difference")
+    repeat = commands.add_parser(
+        "replay", help="run config, seed and journal again: says identical, or the first difference"
+    )
     repeat.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     _accepting(repeat)
     repeat.set_defaults(run=_replay)
 
-    worker = commands.add_parser("work", help="answer the dashboard's questions about an ended run's models; the dashboard starts it")
+    worker = commands.add_parser(
+        "work", help="answer the dashboard's questions about an ended run's models; the dashboard starts it"
+    )
     worker.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     worker.set_defaults(run=_work_on_jobs)
 
     leave = commands.add_parser("export", help="write a run's data to a file")
     leave.add_argument("run_folder", type=Path, metavar="RUN", help="a run's folder")
     leave.add_argument(
-        "--what", choices=(*WHAT, "policy", "report"), default="metrics", help="policy: a from_pretrained folder; report: one HTML file"
+        "--what",
+        choices=(*WHAT, "policy", "report"),
+        default="metrics",
+        help="policy: a from_pretrained folder; report: one HTML file",
     )
     leave.add_argument("--format", choices=FORMATS, default="csv", help="of the tables")
     leave.add_argument("--step", type=int, help="of a policy: the checkpoint's step (default: the newest)")
-    leave.add_argument("-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)")
+    leave.add_argument(
+        "-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)"
+    )
     leave.set_defaults(run=_export)
     return parser
 
 
 def _setting(command: argparse.ArgumentParser) -> None:
     about = "change a hyperparameter; may be repeated"
-    command.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help=about)
+    command.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help=about
+    )
 
 
 def _accepting(command: argparse.ArgumentParser) -> None:
@@ -114,19 +142,26 @@ def _export(options: argparse.Namespace) -> int:
 
 def _existing(folder: Path) -> Path:
     if not (folder / DATABASE).is_file():
-        raise ConfigError([f"RUN = {folder}: there is no run here; give a run's folder, as `train` prints it"])
+        raise ConfigError(
+            [f"RUN = {folder}: there is no run here; give a run's folder, as `train` prints it"]
+        )
     return folder
 
 
 def _train(options: argparse.Namespace) -> int:
     config = Config.from_strings(options.preset, _assignments(options.changes))
-    return _work(lambda show: create(config, options.preset, options.runs, show, attended=False), config.steps)
+    return _work(
+        lambda show: create(config, options.preset, options.runs, show, attended=False), config.steps
+    )
 
 
 def _resume(options: argparse.Namespace) -> int:
     folder = _existing(options.run_folder)
     accept: bool = options.accept_changed
-    return _work(lambda show: reopen(folder, show, attended=False, accept_changed=accept), RunReader(folder).info().config.steps)
+    return _work(
+        lambda show: reopen(folder, show, attended=False, accept_changed=accept),
+        RunReader(folder).info().config.steps,
+    )
 
 
 def _branch(options: argparse.Namespace) -> int:
@@ -136,7 +171,9 @@ def _branch(options: argparse.Namespace) -> int:
     changes = _assignments(options.changes)
     steps = branched_config(parent, step, changes).steps
     runs, accept = options.runs or parent.parent, options.accept_changed
-    return _work(lambda show: fork(parent, step, changes, runs, show, attended=False, accept_changed=accept), steps)
+    return _work(
+        lambda show: fork(parent, step, changes, runs, show, attended=False, accept_changed=accept), steps
+    )
 
 
 def _work(begin: Callable[[OnRecord], tuple[Path, RunOwner]], steps: int) -> int:
@@ -167,14 +204,18 @@ def _work_on_jobs(options: argparse.Namespace) -> int:
 
 
 def _verdict(folder: Path, owner: RunOwner, known: int) -> int:
-    """Says how the run ended, and what there was to remark; the folder goes to standard output whatever happened: its data stay."""
+    """Says how the run ended, and what there was to remark; the folder goes to standard output whatever
+    happened: its data stay.
+    """
     info = RunReader(folder).info()
     for one in happenings(RunReader(folder).events())[known:]:
         if one.kind in ("remark", "accepted", "difference"):
             where = f"step {one.step}, taken again, differs: " if one.kind == "difference" else ""
             print(f"ppo_engine: {where}{one.text}", file=sys.stderr)
     if owner.state == "failed":
-        print(f"ppo_engine: {info.error or 'the run failed and its folder cannot be written'}", file=sys.stderr)
+        print(
+            f"ppo_engine: {info.error or 'the run failed and its folder cannot be written'}", file=sys.stderr
+        )
     if owner.state == "stopped":
         when = f"after step {info.last_step}" if info.last_step >= 0 else "before its first step"
         print(f"ppo_engine: stopped {when}", file=sys.stderr)
@@ -213,7 +254,12 @@ class _Progress:
         """Moves the bar to the record's step."""
         metrics = record.metrics
         self._bar.set_description("training", refresh=False)
-        shown = {"score": metrics.get("env/reward_mean", metrics.get("eval/reward_mean")), "KL": metrics.get("objective/kl")}
-        self._bar.set_postfix({name: f"{value:.2f}" for name, value in shown.items() if value is not None}, refresh=False)
+        shown = {
+            "score": metrics.get("env/reward_mean", metrics.get("eval/reward_mean")),
+            "KL": metrics.get("objective/kl"),
+        }
+        self._bar.set_postfix(
+            {name: f"{value:.2f}" for name, value in shown.items() if value is not None}, refresh=False
+        )
         self._bar.update(record.step - self._bar.n)
         self._bar.refresh()

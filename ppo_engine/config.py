@@ -1,7 +1,8 @@
 """Every hyperparameter, once: name, default, range, unit, help, and whether it may change during a run.
 
-The sidebar, the command line, the URL and the run store all read this model; nothing else lists the hyperparameters.
-Names and defaults are those of the TRL-style notebook; 0 (1 for top_p) switches an optional feature off.
+The sidebar, the command line, the URL and the run store all read this model; nothing else lists the
+hyperparameters. Names and defaults are those of the TRL-style notebook; 0 (1 for top_p) switches an optional
+feature off.
 """
 
 from __future__ import annotations
@@ -11,22 +12,43 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from .errors import ConfigError
 
 BOS_MODES = ("auto", "on", "off")
-GROUPS = ("Run", "Sampling", "Rewards and KL", "PPO", "Optimisation", "Evaluation", "Models and data", "Machine")
+GROUPS = (
+    "Run",
+    "Sampling",
+    "Rewards and KL",
+    "PPO",
+    "Optimisation",
+    "Evaluation",
+    "Models and data",
+    "Machine",
+)
 
 
-def _knob(default: Any, group: str, help: str, *, unit: str = "", live: bool = False, label: str = "", **range_: Any) -> Any:
+def _knob(
+    default: Any, group: str, help: str, *, unit: str = "", live: bool = False, label: str = "", **range_: Any
+) -> Any:
     """A pydantic field with what a form needs to draw it. `range_`: gt, ge, le, min_length."""
     extra: dict[str, Any] = {"group": group, "unit": unit, "live": live, "label": label}
     return Field(default, description=help, json_schema_extra=extra, **range_)
 
 
 class Config(BaseModel):
-    """One run's hyperparameters. Construction raises `ConfigError`, which names each bad field, its value, and what is allowed."""
+    """One run's hyperparameters. Construction raises `ConfigError`, which names each bad field, its value,
+    and what is allowed.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
@@ -40,11 +62,18 @@ class Config(BaseModel):
         ge=1,
         le=1_000_000,
     )
-    seed: int = _knob(0, "Run", "Start of every random number. The same seed and settings give the same run.", ge=0, le=2**31 - 1)
+    seed: int = _knob(
+        0,
+        "Run",
+        "Start of every random number. The same seed and settings give the same run.",
+        ge=0,
+        le=2**31 - 1,
+    )
     checkpoint_every: int = _knob(
         10,
         "Run",
-        "Keep the models every so many steps, so that the run can be resumed or branched there. 0: only when it pauses, is edited or ends.",
+        "Keep the models every so many steps, so that the run can be resumed or branched there. 0: only when "
+        "it pauses, is edited or ends.",
         unit="steps",
         live=True,
         ge=0,
@@ -53,7 +82,8 @@ class Config(BaseModel):
     checkpoint_disk_mb: int = _knob(
         2000,
         "Run",
-        "Checkpoints of every tenth step are deleted, oldest first, once all of the run's take more than this.",
+        "Checkpoints of every tenth step are deleted, oldest first, once all of the run's take more than "
+        "this.",
         unit="MB",
         live=True,
         label="disk for checkpoints",
@@ -62,9 +92,23 @@ class Config(BaseModel):
     )
 
     # Sampling
-    batch_size: int = _knob(256, "Sampling", "Reviews continued and scored in each step.", unit="samples", live=True, ge=1, le=4096)
+    batch_size: int = _knob(
+        256,
+        "Sampling",
+        "Reviews continued and scored in each step.",
+        unit="samples",
+        live=True,
+        ge=1,
+        le=4096,
+    )
     input_min_text_length: int = _knob(
-        2, "Sampling", "Shortest opening of a review that is given to the policy.", unit="tokens", label="shortest query", ge=1, le=256
+        2,
+        "Sampling",
+        "Shortest opening of a review that is given to the policy.",
+        unit="tokens",
+        label="shortest query",
+        ge=1,
+        le=256,
     )
     input_max_text_length: int = _knob(
         8,
@@ -86,12 +130,20 @@ class Config(BaseModel):
         le=256,
     )
     output_max_length: int = _knob(
-        16, "Sampling", "Longest continuation (included).", unit="tokens", live=True, label="longest response", ge=1, le=256
+        16,
+        "Sampling",
+        "Longest continuation (included).",
+        unit="tokens",
+        live=True,
+        label="longest response",
+        ge=1,
+        le=256,
     )
     bos: Literal["auto", "on", "off"] = _knob(
         "auto",
         "Sampling",
-        "The beginning-of-text token before each query: auto puts it where the policy's tokenizer does. It is not counted in the lengths.",
+        "The beginning-of-text token before each query: auto puts it where the policy's tokenizer does. It is"
+        " not counted in the lengths.",
         label="beginning-of-text token",
     )
     temperature: float = _knob(
@@ -105,8 +157,8 @@ class Config(BaseModel):
     top_k: int = _knob(
         0,
         "Sampling",
-        "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction, so the KL is overstated: at k = 5 "
-        "it can read five times what it is.",
+        "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction, so the KL "
+        "is overstated: at k = 5 it can read five times what it is.",
         unit="tokens",
         live=True,
         ge=0,
@@ -115,8 +167,8 @@ class Config(BaseModel):
     top_p: float = _knob(
         1.0,
         "Sampling",
-        "Draw among the likeliest tokens that hold this much probability. 1 is off. Ratios and KL ignore this restriction, so the KL "
-        "is overstated.",
+        "Draw among the likeliest tokens that hold this much probability. 1 is off. Ratios and KL ignore this"
+        " restriction, so the KL is overstated.",
         live=True,
         gt=0,
         le=1,
@@ -153,7 +205,8 @@ class Config(BaseModel):
     horizon: float = _knob(
         10_000.0,
         "Rewards and KL",
-        "How slowly the adaptive controller moves: in this many samples, or in a step of more, the coefficient changes by a fifth at most.",
+        "How slowly the adaptive controller moves: in this many samples, or in a step of more, the "
+        "coefficient changes by a fifth at most.",
         unit="samples",
         live=True,
         label="KL horizon",
@@ -163,7 +216,14 @@ class Config(BaseModel):
 
     # PPO
     gamma: float = _knob(1.0, "PPO", "Discount of later rewards.", live=True, ge=0, le=1)
-    lam: float = _knob(0.95, "PPO", "GAE's lambda: 0 trusts the value estimates, 1 trusts the sampled rewards.", live=True, ge=0, le=1)
+    lam: float = _knob(
+        0.95,
+        "PPO",
+        "GAE's lambda: 0 trusts the value estimates, 1 trusts the sampled rewards.",
+        live=True,
+        ge=0,
+        le=1,
+    )
     cliprange: float = _knob(
         0.2,
         "PPO",
@@ -183,7 +243,15 @@ class Config(BaseModel):
         gt=0,
         le=100,
     )
-    vf_coef: float = _knob(0.1, "PPO", "Weight of the value loss in the total loss.", live=True, label="value loss weight", ge=0, le=100)
+    vf_coef: float = _knob(
+        0.1,
+        "PPO",
+        "Weight of the value loss in the total loss.",
+        live=True,
+        label="value loss weight",
+        ge=0,
+        le=100,
+    )
     ent_coef: float = _knob(
         0.0,
         "PPO",
@@ -206,12 +274,32 @@ class Config(BaseModel):
 
     # Optimisation
     learning_rate: float = _knob(1.41e-5, "Optimisation", "Adam's step size.", live=True, gt=0, le=1)
-    ppo_epochs: int = _knob(4, "Optimisation", "Passes over the batch in each step's update.", unit="epochs", live=True, ge=1, le=100)
+    ppo_epochs: int = _knob(
+        4,
+        "Optimisation",
+        "Passes over the batch in each step's update.",
+        unit="epochs",
+        live=True,
+        ge=1,
+        le=100,
+    )
     mini_batch_size: int = _knob(
-        16, "Optimisation", "Samples in each gradient step. The last minibatch may be smaller.", unit="samples", live=True, ge=1, le=4096
+        16,
+        "Optimisation",
+        "Samples in each gradient step. The last minibatch may be smaller.",
+        unit="samples",
+        live=True,
+        ge=1,
+        le=4096,
     )
     max_grad_norm: float = _knob(
-        1.0, "Optimisation", "Gradients longer than this are shortened to it. 0 is off.", live=True, label="gradient clip", ge=0, le=1e6
+        1.0,
+        "Optimisation",
+        "Gradients longer than this are shortened to it. 0 is off.",
+        live=True,
+        label="gradient clip",
+        ge=0,
+        le=1e6,
     )
 
     # Evaluation
@@ -249,25 +337,33 @@ class Config(BaseModel):
     query_dataset: str = _knob(
         "stanfordnlp/imdb",
         "Models and data",
-        "The reviews: builtin:reviews, a local folder or data file (CSV, TSV, JSON, JSON lines, Parquet, text), or a name on the "
-        "Hugging Face Hub.",
+        "The reviews: builtin:reviews, a local folder or data file (CSV, TSV, JSON, JSON lines, Parquet, "
+        "text), or a name on the Hugging Face Hub.",
         label="reviews",
         min_length=1,
     )
     text_column: str = _knob(
         "auto",
         "Models and data",
-        "The column of the reviews that holds their text. auto takes `text`, else `review`, else the only column of text.",
+        "The column of the reviews that holds their text. auto takes `text`, else `review`, else the only "
+        "column of text.",
         min_length=1,
     )
     positive_label: str = _knob(
         "POSITIVE",
         "Models and data",
-        "Name of the classifier's label whose raw logit is the score. Checked at the start on two plain sentences.",
+        "Name of the classifier's label whose raw logit is the score. Checked at the start on two plain "
+        "sentences.",
         min_length=1,
     )
     min_review_chars: int = _knob(
-        200, "Models and data", "Only reviews longer than this give openings.", unit="characters", label="shortest review", ge=0, le=100_000
+        200,
+        "Models and data",
+        "Only reviews longer than this give openings.",
+        unit="characters",
+        label="shortest review",
+        ge=0,
+        le=100_000,
     )
 
     size_limit_mb: int = _knob(
@@ -281,18 +377,22 @@ class Config(BaseModel):
     )
 
     # Machine
-    device: Literal["auto", "cpu", "cuda", "mps"] = _knob("auto", "Machine", "Where to train; auto takes the best there is.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = _knob(
+        "auto", "Machine", "Where to train; auto takes the best there is."
+    )
     precision: Literal["fp32", "bf16"] = _knob("fp32", "Machine", "Number format of the models' arithmetic.")
     threads: int = _knob(
         0,
         "Machine",
-        "CPU threads of the trainer. 0 leaves one core for the page. Another count can change the last digits of a run.",
+        "CPU threads of the trainer. 0 leaves one core for the page. Another count can change the last digits"
+        " of a run.",
         unit="threads",
         ge=0,
         le=1024,
     )
 
-    # Names come from links and command lines, so all that is not a setting's name is positional: `self=1` is one more unknown setting.
+    # Names come from links and command lines, so all that is not a setting's name is positional: `self=1` is
+    # one more unknown setting.
     def __init__(self, /, **values: Any) -> None:
         try:
             super().__init__(**values)
@@ -329,13 +429,19 @@ class Config(BaseModel):
 
     @classmethod
     def from_strings(cls, preset: str, changes: Mapping[str, str]) -> Config:
-        """The same from text, as `--set` and the URL give it: {"steps": "40"}. Raises `ConfigError` for all bad fields at once."""
+        """The same from text, as `--set` and the URL give it: {"steps": "40"}. Raises `ConfigError` for all
+        bad fields at once.
+        """
         return cls.preset(preset, **changes)
 
     def changes_from(self, preset: str) -> dict[str, str]:
         """The fields that differ from the preset's, as text that `from_strings` reads back exactly."""
         base = Config.preset(preset)
-        return {name: str(getattr(self, name)) for name in Config.model_fields if getattr(self, name) != getattr(base, name)}
+        return {
+            name: str(getattr(self, name))
+            for name in Config.model_fields
+            if getattr(self, name) != getattr(base, name)
+        }
 
     def changed(self, /, **changes: Any) -> Config:
         """A copy with `changes`, validated as a whole."""
@@ -378,7 +484,9 @@ def _read_knob(name: str) -> Knob:
     field = Config.model_fields[name]
     extra: dict[str, Any] = dict(field.json_schema_extra)  # type: ignore[arg-type]
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
-    bounds = {key: getattr(item, key) for item in field.metadata for key in ("gt", "ge", "le") if hasattr(item, key)}
+    bounds = {
+        key: getattr(item, key) for item in field.metadata for key in ("gt", "ge", "le") if hasattr(item, key)
+    }
     return Knob(
         name=name,
         label=extra["label"] or name.replace("_", " "),
@@ -399,7 +507,9 @@ KNOBS: dict[str, Knob] = {name: _read_knob(name) for name in Config.model_fields
 
 
 def _explain(problem: Any) -> list[str]:
-    """One pydantic error as "field = value: what is allowed"; more than one only where fields contradict each other."""
+    """One pydantic error as "field = value: what is allowed"; more than one only where fields contradict each
+    other.
+    """
     if not problem["loc"]:
         contradictions: list[str] = problem["ctx"]["error"].problems
         return contradictions
@@ -432,8 +542,8 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "tiny-reviews",
             "Tiny reviews",
-            "A world built into this project: a 1M-parameter GPT-2, a small classifier and invented film reviews. "
-            "No download, no GPU; positive within a minute on a laptop.",
+            "A world built into this project: a 1M-parameter GPT-2, a small classifier and invented film "
+            "reviews. No download, no GPU; positive within a minute on a laptop.",
             {
                 "steps": 40,
                 "batch_size": 192,

@@ -1,4 +1,6 @@
-"""The process of the command line: its signals, its output, its end. Light, since it comes before all imports."""
+"""The process of the command line: its signals, its output, its end. Light, since it comes before all
+imports.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ def begin() -> None:
 
 @contextmanager
 def holding() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Within it this process does not simply end when it is asked to: the function that is given to what this yields is called.
+    """Within it this process does not simply end when it is asked to: the function that is given to what this
+    yields is called.
 
     If it was asked before there was one, it is called then.
     """
@@ -91,7 +94,9 @@ def end(code: int) -> None:
 
 
 class Steady:
-    """A stream for text that writes what its encoding has, escapes what it has not, and is silent once nobody listens."""
+    """A stream for text that writes what its encoding has, escapes what it has not, and is silent once nobody
+    listens.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

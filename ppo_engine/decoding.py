@@ -1,6 +1,8 @@
-"""From token ids to text: a sample is decoded whole and then cut, so that what is scored is exactly what the ids say.
+"""From token ids to text: a sample is decoded whole and then cut, so that what is scored is exactly what the
+ids say.
 
-A token decoded alone loses what its neighbours give it: its space (Llama), or the other bytes of its character.
+A token decoded alone loses what its neighbours give it: its space (Llama), or the other bytes of its
+character.
 """
 
 from __future__ import annotations
@@ -15,7 +17,9 @@ BROKEN = "\ufffd"
 
 @dataclass(frozen=True)
 class Decoded:
-    """query + response is the text of all the ids; query_pieces, pieces: the tokens of either as displayed, one a token."""
+    """query + response is the text of all the ids; query_pieces, pieces: the tokens of either as displayed,
+    one a token.
+    """
 
     query: str
     response: str
@@ -24,7 +28,9 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes by one tokenizer. size: the model's vocabulary, which may be larger: an id beyond the tokenizer's is shown as its number."""
+    """Decodes by one tokenizer. size: the model's vocabulary, which may be larger: an id beyond the
+    tokenizer's is shown as its number.
+    """
 
     def __init__(self, tokenizer: Any, size: int) -> None:
         self._tokenizer = tokenizer
@@ -37,11 +43,15 @@ class Decoder:
 
     def text(self, ids: Sequence[int]) -> str:
         """The text of these ids, special tokens left out."""
-        decoded: str = self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        decoded: str = self._tokenizer.decode(
+            list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
         return decoded
 
     def split(self, query: Sequence[int], response: Sequence[int]) -> Decoded:
-        """A sample's text, cut between query and response; a character that is whole only with both belongs to the response."""
+        """A sample's text, cut between query and response; a character that is whole only with both belongs
+        to the response.
+        """
         whole, begun = self.text([*query, *response]), self.text(query)
         while not whole.startswith(begun):
             begun = begun[:-1]
@@ -49,13 +59,17 @@ class Decoder:
         return Decoded(begun, whole[len(begun) :], pieces[: len(query)], pieces[len(query) :])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Each token as displayed: its text with its space, or where several make up one character, its share of it."""
+        """Each token as displayed: its text with its space, or where several make up one character, its share
+        of it.
+        """
         pieces = [self.vocabulary[token] for token in ids]
         start = 0
         while start < len(ids):
             end = start + 1
             if pieces[start] == _PART:
-                while end < len(ids) and pieces[end] == _PART and BROKEN in self._after_anchor(ids[start:end]):
+                while (
+                    end < len(ids) and pieces[end] == _PART and BROKEN in self._after_anchor(ids[start:end])
+                ):
                     end += 1
                 pieces[start:end] = _shares(self._after_anchor(ids[start:end]), end - start)
             start = end

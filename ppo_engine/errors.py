@@ -1,12 +1,14 @@
-"""Every error the engine raises on purpose, as one tree, so that a caller can catch as much of it as it means to.
+"""Every error the engine raises on purpose, as one tree, so that a caller can catch as much of it as it means
+to.
 
     PPOEngineError
-      ConfigError             a hyperparameter is out of range, unknown, or contradicts another        exit code 2
-      SourceError             a model or data set cannot be loaded: missing, offline, corrupt          exit code 2
+      ConfigError             a hyperparameter is out of range, unknown, or contradicts another        exit
+      code 2 SourceError             a model or data set cannot be loaded: missing, offline, corrupt
+      exit code 2
         AssetError            a built-in file does not match the manifest
         CanaryError           the classifier scores a plainly good review below a plainly bad one
-      DeviceError             the device asked for is not there                                        exit code 2
-      StoreError              the run's folder cannot be read or written
+      DeviceError             the device asked for is not there                                        exit
+      code 2 StoreError              the run's folder cannot be read or written
         CheckpointError       a checkpoint is missing, damaged, or does not fit
       RunBusyError            a second run was started while one is on
       TrainingError           a step failed
@@ -48,8 +50,9 @@ class ChangedSourcesError(SourceError):
     def __init__(self, changed: dict[str, str]) -> None:
         self.changed = changed
         super().__init__(
-            f"{'; '.join(f'{name}: {how}' for name, how in changed.items())}. Put back what the run began with, or accept the change "
-            "(--accept-changed on the command line): the run then goes on, and its journal says so."
+            f"{'; '.join(f'{name}: {how}' for name, how in changed.items())}. Put back what the run began "
+            "with, or accept the change (--accept-changed on the command line): the run then goes on, and "
+            "its journal says so."
         )
 
 

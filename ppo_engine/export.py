@@ -21,13 +21,25 @@ from .store import RunReader
 WHAT = ("metrics", "samples", "tokens", "config")
 FORMATS = ("csv", "jsonl", "parquet")
 
-_STORED = ("sample", "position", "token_id", "text", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
+_STORED = (
+    "sample",
+    "position",
+    "token_id",
+    "text",
+    "old_logprob",
+    "ref_logprob",
+    "value",
+    "advantage",
+    "whitened",
+)
 _PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
 
 
 def metrics_table(reader: RunReader) -> pd.DataFrame:
     """A row a step and a column a metric, `step` first; empty where a step has no such metric."""
-    rows = [{"step": row.step, "wall_time": row.wall_time.isoformat(), **row.metrics} for row in reader.steps()]
+    rows = [
+        {"step": row.step, "wall_time": row.wall_time.isoformat(), **row.metrics} for row in reader.steps()
+    ]
     return pd.DataFrame(rows, columns=["step", "wall_time", *METRICS])
 
 
@@ -50,18 +62,29 @@ def samples_table(reader: RunReader) -> pd.DataFrame:
         for step in reader.steps_with_samples(split)
         for sample in reader.samples(step, split)
     ]
-    return pd.DataFrame(rows).sort_values(["step", "split", "sample"], ignore_index=True) if rows else pd.DataFrame()
+    return (
+        pd.DataFrame(rows).sort_values(["step", "split", "sample"], ignore_index=True)
+        if rows
+        else pd.DataFrame()
+    )
 
 
 def tokens_table(reader: RunReader) -> pd.DataFrame:
     """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
-    frames = [_step_tokens(step, tokens) for step in reader.steps_with_tokens() if (tokens := reader.tokens(step)) is not None]
+    frames = [
+        _step_tokens(step, tokens)
+        for step in reader.steps_with_tokens()
+        if (tokens := reader.tokens(step)) is not None
+    ]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
     flat = {name: tokens.column(name) for name in (*_STORED, *TokenTable.DERIVED)}
-    lists = {name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)] for name in _PER_EPOCH}
+    lists = {
+        name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
+        for name in _PER_EPOCH
+    }
     return pd.DataFrame({"step": step, **flat, **lists})
 
 
@@ -80,7 +103,12 @@ def export(run: Path, what: str, format: str, output: str) -> None:
 
 def table(run: Path, what: str) -> pd.DataFrame:
     """One of the tables in `WHAT`, of the run as it is at one moment, on or not."""
-    make = {"metrics": metrics_table, "samples": samples_table, "tokens": tokens_table, "config": config_table}[what]
+    make = {
+        "metrics": metrics_table,
+        "samples": samples_table,
+        "tokens": tokens_table,
+        "config": config_table,
+    }[what]
     with RunReader(run).snapshot() as reader:
         return make(reader)
 
@@ -119,7 +147,9 @@ def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
         # With this line end, as RFC 4180 has it, a text with a carriage return is put into quotes too.
         file.write(_inert(_lists_as_json(frame)).to_csv(index=False, lineterminator="\r\n").encode())
     else:
-        file.write(frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode())
+        file.write(
+            frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode()
+        )
     file.flush()
 
 
@@ -130,7 +160,9 @@ def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(frame: pd.DataFrame) -> pd.DataFrame:
-    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it. Numbers stay numbers."""
+    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it.
+    Numbers stay numbers.
+    """
     guarded = {
         name: frame[name].map(lambda cell: guard(cell) if isinstance(cell, str) else cell)
         for name in frame.columns
@@ -140,7 +172,9 @@ def _inert(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def guard(cell: str) -> str:
-    """The text as a spreadsheet's cell that is text, whatever it begins with; `unguard` gives it back exactly."""
+    """The text as a spreadsheet's cell that is text, whatever it begins with; `unguard` gives it back
+    exactly.
+    """
     return f"'{cell}" if _runs(cell.lstrip("'")) else cell
 
 
@@ -150,7 +184,8 @@ def unguard(cell: str) -> str:
 
 
 def _runs(text: str) -> bool:
-    """Whether a spreadsheet may take the text for a formula: what it drops at the beginning is looked through, and wide forms count.
+    """Whether a spreadsheet may take the text for a formula: what it drops at the beginning is looked
+    through, and wide forms count.
 
     A sign alone is none.
     """
@@ -160,5 +195,7 @@ def _runs(text: str) -> bool:
 
 
 def _dropped(text: str) -> str:
-    """The characters of the text that have no shape: blanks, controls, marks of direction, what has no width."""
+    """The characters of the text that have no shape: blanks, controls, marks of direction, what
+    has no width.
+    """
     return "".join({one for one in text if unicodedata.category(one)[0] in "ZC"})

@@ -1,4 +1,6 @@
-"""Why a folder cannot be loaded as a model, by looking at its files: asked when loading has failed, to name the true cause."""
+"""Why a folder cannot be loaded as a model, by looking at its files: asked when loading has failed, to name
+the true cause.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,13 @@ _VOCABULARIES = ("tokenizer.json", "vocab", "merges", ".model", ".spm", ".tiktok
 """Parts of the names of files that hold a tokenizer's vocabulary."""
 _BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 """Tokenizers that need no vocabulary."""
-_OTHERS_WEIGHTS = {".h5": "TensorFlow", ".msgpack": "Flax", ".gguf": "GGUF", ".onnx": "ONNX", ".pt": "a bare torch file"}
+_OTHERS_WEIGHTS = {
+    ".h5": "TensorFlow",
+    ".msgpack": "Flax",
+    ".gguf": "GGUF",
+    ".onnx": "ONNX",
+    ".pt": "a bare torch file",
+}
 _MOST_NAMED = 5
 
 
@@ -29,7 +37,9 @@ def adapter_base(folder: Path) -> str:
 
 
 def lacks_tokenizer(folder: Path) -> str:
-    """What to do about a model's folder without a tokenizer; "" for one with. transformers would make one up, of no tokens at all."""
+    """What to do about a model's folder without a tokenizer; "" for one with. transformers would make one up,
+    of no tokens at all.
+    """
     names = [path.name.lower() for path in folder.iterdir()]
     if "config.json" not in names or any(part in name for name in names for part in _VOCABULARIES):
         return ""
@@ -37,11 +47,17 @@ def lacks_tokenizer(folder: Path) -> str:
         kind = _json(folder / "tokenizer_config.json").get("tokenizer_class")
     except (OSError, ValueError):
         kind = ""
-    return "" if kind in _BYTES else "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
+    return (
+        ""
+        if kind in _BYTES
+        else "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
+    )
 
 
 def encoder(folder: Path) -> str:
-    """The class of a model that reads a text both ways, which transformers would load as a causal one; "" for others."""
+    """The class of a model that reads a text both ways, which transformers would load as a causal one; "" for
+    others.
+    """
     try:
         settings = _json(folder / "config.json")
     except (OSError, ValueError):
@@ -52,16 +68,23 @@ def encoder(folder: Path) -> str:
 
 
 def other_kind(folder: Path, wanted: str, endings: tuple[str, ...]) -> str:
-    """What to say of a whole model that is not of the kind wanted, whose classes end so; "" where it may be."""
+    """What to say of a whole model that is not of the kind wanted, whose classes end so; "" where
+    it may be.
+    """
     settings = _json(folder / "config.json")
     made = [str(name) for name in settings.get("architectures") or ()]
     if not made or any(name.endswith(endings) for name in made):
         return ""
-    return f"it is no {wanted}, but of the type {settings.get('model_type')} ({', '.join(made)}): give another model"
+    return (
+        f"it is no {wanted}, but of the type {settings.get('model_type')} ({', '.join(made)}): give another "
+        "model"
+    )
 
 
 def model_fault(folder: Path) -> str:
-    """What is missing or damaged in a model's folder, and what to do about it; "" where nothing catches the eye."""
+    """What is missing or damaged in a model's folder, and what to do about it; "" where nothing catches the
+    eye.
+    """
     return next(_faults(folder), "")
 
 
@@ -69,7 +92,10 @@ def _faults(folder: Path) -> Iterator[str]:
     names = sorted(path.name for path in folder.iterdir())
     for name in names:
         if (folder / name).is_file() and _starts_with(folder / name, b"version https://git-lfs"):
-            yield f"its file {name} is a Git LFS pointer, not the file itself: run `git lfs pull` in that folder"
+            yield (
+                f"its file {name} is a Git LFS pointer, not the file itself: run `git lfs pull` in that "
+                "folder"
+            )
     if "config.json" not in names:
         yield _no_config(folder, names)
     yield from _damaged_json(folder, names)
@@ -79,9 +105,18 @@ def _faults(folder: Path) -> Iterator[str]:
 def _no_config(folder: Path, names: list[str]) -> str:
     inside = [path.name for path in folder.iterdir() if (path / "config.json").is_file()][:_MOST_NAMED]
     if inside:
-        return f"it has no config.json, but a folder in it has: give {folder / inside[0]}" + (" or another of them" if inside[1:] else "")
-    held = f"it holds {', '.join(names[:_MOST_NAMED])}{', …' if names[_MOST_NAMED:] else ''}" if names else "it is empty"
-    return f"it has no config.json, so it is no model's folder ({held}): give the folder that save_pretrained wrote"
+        return f"it has no config.json, but a folder in it has: give {folder / inside[0]}" + (
+            " or another of them" if inside[1:] else ""
+        )
+    held = (
+        f"it holds {', '.join(names[:_MOST_NAMED])}{', …' if names[_MOST_NAMED:] else ''}"
+        if names
+        else "it is empty"
+    )
+    return (
+        f"it has no config.json, so it is no model's folder ({held}): give the folder that save_pretrained "
+        "wrote"
+    )
 
 
 def _damaged_json(folder: Path, names: list[str]) -> Iterator[str]:
@@ -103,12 +138,25 @@ def _weight_faults(folder: Path, names: list[str]) -> Iterator[str]:
         if index in names:
             shards |= set(map(str, _json(folder / index).get("weight_map", {}).values()))
     if missing := sorted(shards - set(names)):
-        yield f"it lacks {', '.join(missing[:_MOST_NAMED])}, which its index names: copy or download the folder again, whole"
+        yield (
+            f"it lacks {', '.join(missing[:_MOST_NAMED])}, which its index names: copy or download the folder"
+            " again, whole"
+        )
     weights = [name for name in names if name in _WEIGHTS or name in shards]
     if not weights:
-        other = next((kind for suffix, kind in _OTHERS_WEIGHTS.items() if any(name.endswith(suffix) for name in names)), "")
+        other = next(
+            (
+                kind
+                for suffix, kind in _OTHERS_WEIGHTS.items()
+                if any(name.endswith(suffix) for name in names)
+            ),
+            "",
+        )
         found = f"; those it has are of {other}, which is not read here" if other else ""
-        yield f"it has no weights (model.safetensors or pytorch_model.bin){found}: save the model again with save_pretrained"
+        yield (
+            f"it has no weights (model.safetensors or pytorch_model.bin){found}: save the model again with "
+            "save_pretrained"
+        )
     for name in weights:
         if damage := _damage(folder / name):
             yield f"its file {name} is damaged ({damage}): copy or download it again"
@@ -117,7 +165,11 @@ def _weight_faults(folder: Path, names: list[str]) -> Iterator[str]:
 def _damage(weights: Path) -> str:
     """What is wrong with a file of weights; "" for nothing that its beginning and its size show."""
     if weights.suffix != ".safetensors":
-        return "" if _starts_with(weights, b"PK") or _starts_with(weights, b"\x80") else "it is no file that torch saved"
+        return (
+            ""
+            if _starts_with(weights, b"PK") or _starts_with(weights, b"\x80")
+            else "it is no file that torch saved"
+        )
     from safetensors import SafetensorError, safe_open
 
     try:

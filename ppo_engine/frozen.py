@@ -1,6 +1,8 @@
-"""A recorded step as padded tensors: what was sampled and scored once, kept still, so that all that follows can be computed again.
+"""A recorded step as padded tensors: what was sampled and scored once, kept still, so that all that follows
+can be computed again.
 
-The shapes and the arithmetic are the trainer's own, so at the run's own settings the results are the recorded ones.
+The shapes and the arithmetic are the trainer's own, so at the run's own settings the results are the recorded
+ones.
 """
 
 from __future__ import annotations
@@ -17,8 +19,9 @@ from .records import Array, TokenTable
 class Frozen:
     """A step's rollout and what its update saw, on the CPU.
 
-    mask: (batch, response) bool; old_logprobs, ref_logprobs, values, advantages, whitened: (batch, response) float32, 0
-    outside the mask; scores: (batch,) float32. ratios, new_values: (batch, response, epochs) float32, read from the record;
+    mask: (batch, response) bool; old_logprobs, ref_logprobs, values, advantages, whitened: (batch, response)
+    float32, 0 outside the mask; scores: (batch,) float32. ratios, new_values: (batch, response, epochs)
+    float32, read from the record;
     entered: the same in bool, True where the update reached that token in that epoch.
     """
 
@@ -38,7 +41,10 @@ class Frozen:
     @classmethod
     def of(cls, tokens: TokenTable) -> Frozen:
         """The padded form of a table; samples without a token keep their row."""
-        sample, position = torch.tensor(tokens.sample, dtype=torch.long), torch.tensor(tokens.position, dtype=torch.long)
+        sample, position = (
+            torch.tensor(tokens.sample, dtype=torch.long),
+            torch.tensor(tokens.position, dtype=torch.long),
+        )
         shape = (len(tokens.scores), int(position.max()) + 1 if len(tokens) else 0)
 
         def spread(column: Array) -> Tensor:

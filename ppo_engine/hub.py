@@ -1,4 +1,6 @@
-"""Models and data sets on the Hugging Face Hub: downloaded by a process of its own, which ends when nobody waits for it any more."""
+"""Models and data sets on the Hugging Face Hub: downloaded by a process of its own, which ends when nobody
+waits for it any more.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ class HubError(Exception):
 def download(kind: str, name: str, limit_mb: int, tell: Callable[[str], None]) -> Path:
     """The folder with the files of `name` that are needed, downloaded unless they are there.
 
-    kind: models or datasets. `tell` is called ten times a second with what is going on; what it raises ends the download.
-    Raises `HubError`.
+    kind: models or datasets. `tell` is called ten times a second with what is going on; what it raises ends
+    the download. Raises `HubError`.
     """
     script = Path(__file__).with_name("hub_download.py")
     command = [sys.executable, "-P", str(script), kind, name, str(limit_mb * 1_000_000), str(PATIENCE_S)]
@@ -57,7 +59,10 @@ def _listen(process: subprocess.Popen[str], tell: Callable[[str], None], stage: 
         if "path" in said:
             return Path(said["path"])
         stage = said["stage"]
-    raise HubError(f"nothing came from the Hub for {STALLED_S:g} s; look at the network, and try again: what has come is kept")
+    raise HubError(
+        f"nothing came from the Hub for {STALLED_S:g} s; look at the network, and try again: what has come is"
+        " kept"
+    )
 
 
 def _forward(lines: IO[str], into: queue.Queue[str]) -> None:

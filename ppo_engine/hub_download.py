@@ -1,9 +1,10 @@
-"""Downloads a model's or a data set's files from the Hugging Face Hub: a process of its own, which can be killed whatever it waits for.
+"""Downloads a model's or a data set's files from the Hugging Face Hub: a process of its own, which can be
+killed whatever it waits for.
 
     python -P hub_download.py models|datasets NAME LIMIT_BYTES PATIENCE_S
 
-Prints a JSON object a line: {"stage": words} as it goes on, and at last {"path": folder} or {"error": cause}. Imports nothing of
-this project, so that it starts in a moment.
+Prints a JSON object a line: {"stage": words} as it goes on, and at last {"path": folder} or {"error": cause}.
+Imports nothing of this project, so that it starts in a moment.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from typing import Any
 MOST_FILES = 10_000
 DATA_SUFFIXES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".json", ".txt")
 """Kinds of data files; one goes before those after it."""
-NOT_DATA = {"config.json", "dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "package.json"}
+NOT_DATA = {
+    "config.json",
+    "dataset_info.json",
+    "dataset_infos.json",
+    "dataset_dict.json",
+    "state.json",
+    "package.json",
+}
 _SAID_EVERY_S = 0.3
 _MODEL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 
@@ -41,13 +49,32 @@ def main(kind: str, name: str, limit: int, patience_s: float) -> None:
     except Refused as error:
         say(error=str(error))
     except errors.GatedRepoError:
-        say(error="its owner wants its terms accepted first: do so on its page on the Hub, and log in here with `hf auth login`")
+        say(
+            error=(
+                "its owner wants its terms accepted first: do so on its page on the Hub, and log in here with"
+                " `hf auth login`"
+            )
+        )
     except errors.RepositoryNotFoundError:
-        say(error="there is no such name, or it is not public: look at its spelling, or log in with `hf auth login`")
+        say(
+            error=(
+                "there is no such name, or it is not public: look at its spelling, or log in with `hf auth "
+                "login`"
+            )
+        )
     except errors.IncompleteSnapshotError:
-        say(error="the Hub cannot be reached, and what was downloaded of it before is incomplete: look at the network")
+        say(
+            error=(
+                "the Hub cannot be reached, and what was downloaded of it before is incomplete: look at the "
+                "network"
+            )
+        )
     except errors.LocalEntryNotFoundError:
-        say(error="the Hub cannot be reached (no network, or HF_HUB_OFFLINE), and it was not downloaded before")
+        say(
+            error=(
+                "the Hub cannot be reached (no network, or HF_HUB_OFFLINE), and it was not downloaded before"
+            )
+        )
     except Exception as error:  # the client has many kinds of its own, and its HTTP library more
         words = str(error).strip().splitlines() or [""]
         say(error=f"{type(error).__name__}: {words[0][:300]}")
@@ -75,9 +102,13 @@ def _download(kind: str, name: str, limit: int) -> str:
     say(stage=f"asking the Hub for {name}")
     api, repo_type = HfApi(), kind[:-1]
     commit = api.repo_info(name, repo_type=repo_type).sha
-    listed = list(islice(api.list_repo_tree(name, recursive=True, revision=commit, repo_type=repo_type), MOST_FILES + 1))
+    listed = list(
+        islice(api.list_repo_tree(name, recursive=True, revision=commit, repo_type=repo_type), MOST_FILES + 1)
+    )
     if len(listed) > MOST_FILES:
-        raise Refused(f"it has more than {MOST_FILES:,} files, which is more than a model or a data set of reviews has")
+        raise Refused(
+            f"it has more than {MOST_FILES:,} files, which is more than a model or a data set of reviews has"
+        )
     sizes = {file.path: file.size for file in listed if hasattr(file, "size")}
     if kind == "models":
         _refuse_adapter(name, sizes)
@@ -90,7 +121,8 @@ def _download(kind: str, name: str, limit: int) -> str:
     total = sum(size for path, size in sizes.items() if _matches(path, **wanted))
     if total > limit:
         raise Refused(
-            f"it is {total / 1e6:,.0f} MB, and size_limit_mb allows {limit / 1e6:,.0f}: raise that setting, or choose a smaller one"
+            f"it is {total / 1e6:,.0f} MB, and size_limit_mb allows {limit / 1e6:,.0f}: raise that setting, "
+            "or choose a smaller one"
         )
     return str(snapshot_download(name, repo_type=repo_type, tqdm_class=_telling(name, total), **wanted))
 
@@ -124,17 +156,27 @@ def _snapshots(name: str) -> str:
 
 def _of_model(safetensors: bool) -> dict[str, Any]:
     """Which files of a model are needed, as patterns: its weights once."""
-    return {"allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"], "ignore_patterns": ["*/*"]}
+    return {
+        "allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"],
+        "ignore_patterns": ["*/*"],
+    }
 
 
 def _of_data(name: str, tables: bool) -> dict[str, Any]:
-    """Which files of a data set are needed, as patterns: its default configuration's, else all tables, and texts only without any."""
+    """Which files of a data set are needed, as patterns: its default configuration's, else all tables, and
+    texts only without any.
+    """
     wanted = _configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:])
-    return {"allow_patterns": ["README.md", *wanted], "ignore_patterns": [start + one for one in NOT_DATA for start in ("", "*/")]}
+    return {
+        "allow_patterns": ["README.md", *wanted],
+        "ignore_patterns": [start + one for one in NOT_DATA for start in ("", "*/")],
+    }
 
 
 def _has_tables(paths: Iterable[str]) -> bool:
-    return any(_matches(path, _patterns(DATA_SUFFIXES[:-1])) and Path(path).name not in NOT_DATA for path in paths)
+    return any(
+        _matches(path, _patterns(DATA_SUFFIXES[:-1])) and Path(path).name not in NOT_DATA for path in paths
+    )
 
 
 def _patterns(suffixes: Sequence[str]) -> list[str]:
@@ -146,7 +188,9 @@ def _configured(name: str) -> list[str]:
     from huggingface_hub import errors, snapshot_download
 
     try:
-        folder = snapshot_download(name, repo_type="dataset", allow_patterns=["README.md"], local_files_only=True)
+        folder = snapshot_download(
+            name, repo_type="dataset", allow_patterns=["README.md"], local_files_only=True
+        )
     except errors.LocalEntryNotFoundError:
         return []
     patterns = card_patterns(Path(folder) / "README.md")
@@ -154,9 +198,11 @@ def _configured(name: str) -> list[str]:
 
 
 def card_patterns(card: Path) -> dict[str, list[str]]:
-    """Split to patterns of its files, of the default configuration in a data set's card; {} where it names none.
+    """Split to patterns of its files, of the default configuration in a data set's card; {} where it names
+    none.
 
-    Raises `Refused` where none of several is the default, or where what it says of its files is not what the Hub takes.
+    Raises `Refused` where none of several is the default, or where what it says of its files is not what the
+    Hub takes.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -166,14 +212,22 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         return {}
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
-        raise Refused("its card (README.md) gives configs that are no list of configurations: correct it, or give one file")
+        raise Refused(
+            "its card (README.md) gives configs that are no list of configurations: correct it, or give one "
+            "file"
+        )
     configs = [config for config in configs if config.get("data_files") or config.get("data_dir")]
     if not configs:
         return {}
-    default = [config for config in configs if config.get("default") or config.get("config_name") == "default"]
+    default = [
+        config for config in configs if config.get("default") or config.get("config_name") == "default"
+    ]
     if not default and len(configs) > 1:
         names = ", ".join(str(config.get("config_name")) for config in configs[:8])
-        raise Refused(f"it has several configurations ({names}{', …' if len(configs) > 8 else ''}): give the folder or file of one")
+        raise Refused(
+            f"it has several configurations ({names}{', …' if len(configs) > 8 else ''}): give the folder or "
+            "file of one"
+        )
     return _patterns_of((default or configs)[0])
 
 
@@ -185,10 +239,14 @@ def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for one in [{"split": "train", "path": files}] if plain else files:
         if not isinstance(one, dict) or not one.get("split") or not isinstance(one.get("path"), str | list):
-            raise Refused("its card (README.md) gives data_files that are not each a `split` and a `path`: correct it, or give one file")
+            raise Refused(
+                "its card (README.md) gives data_files that are not each a `split` and a `path`: correct it, "
+                "or give one file"
+            )
         paths = one["path"] if isinstance(one["path"], list) else [one["path"]]
         names = [str(PurePosixPath(folder.strip("/")) / str(path)) for path in paths]
-        above = [name.replace("**/", "") for name in names if "**/" in name]  # which may stand for no folder at all
+        # which may stand for no folder at all
+        above = [name.replace("**/", "") for name in names if "**/" in name]
         found.setdefault(str(one["split"]), []).extend(names + above)
     return found
 
@@ -196,13 +254,15 @@ def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
 def _refuse_adapter(name: str, sizes: dict[str, int]) -> None:
     if "adapter_config.json" in sizes and "config.json" not in sizes:
         raise Refused(
-            "it is a PEFT adapter, not a whole model: load it with its base model, merge them with merge_and_unload(), save the result "
-            "with save_pretrained, and give that folder"
+            "it is a PEFT adapter, not a whole model: load it with its base model, merge them with "
+            "merge_and_unload(), save the result with save_pretrained, and give that folder"
         )
 
 
 def _matches(path: str, allow_patterns: list[str], ignore_patterns: Sequence[str] = ()) -> bool:
-    return any(fnmatch(path, one) for one in allow_patterns) and not any(fnmatch(path, one) for one in ignore_patterns)
+    return any(fnmatch(path, one) for one in allow_patterns) and not any(
+        fnmatch(path, one) for one in ignore_patterns
+    )
 
 
 def _telling(name: str = "", total: int = 0) -> Any:
@@ -219,7 +279,8 @@ def _telling(name: str = "", total: int = 0) -> Any:
 
         def update(self, n: float | None = 1) -> None:
             if self.counts_bytes:
-                come[id(self)] = come.get(id(self), 0) + int(n or 0)  # more than one bar may count the same bytes
+                # more than one bar may count the same bytes
+                come[id(self)] = come.get(id(self), 0) + int(n or 0)
                 if time.monotonic() - said[0] > _SAID_EVERY_S:
                     said[0] = time.monotonic()
                     say(stage=f"downloading {name}, {max(come.values()) / 1e6:,.0f} of {total / 1e6:,.0f} MB")

@@ -1,4 +1,5 @@
-"""Jobs that need a run's models: done between steps by the run's owner, or by a worker for a run that has ended.
+"""Jobs that need a run's models: done between steps by the run's owner, or by a worker for a run that has
+ended.
 
 A job reads the models and draws from generators of its own, so the run goes on as if it had never been asked.
 """
@@ -30,7 +31,9 @@ WORKER_WAITS_S = 120.0
 
 
 def do_jobs(folder: Path, course: JournaledTrainer) -> int:
-    """Answers every job that waits; returns how many. A job that fails leaves its reason as its answer and harms nothing else."""
+    """Answers every job that waits; returns how many. A job that fails leaves its reason as its answer and
+    harms nothing else.
+    """
     count = 0
     course.follow()  # an edit that came with the question counts
     while (job := take_job(folder)) is not None:
@@ -45,8 +48,12 @@ def do_jobs(folder: Path, course: JournaledTrainer) -> int:
     return count
 
 
-def work(folder: Path, patience_s: float = WORKER_WAITS_S, wait: Callable[[float], None] = time.sleep) -> None:
-    """Answers the jobs of a run that has ended, from its last checkpoint, until none has come for a while or the run is taken up."""
+def work(
+    folder: Path, patience_s: float = WORKER_WAITS_S, wait: Callable[[float], None] = time.sleep
+) -> None:
+    """Answers the jobs of a run that has ended, from its last checkpoint, until none has come for a while or
+    the run is taken up.
+    """
     requeue_jobs(folder)
     try:
         course = JournaledTrainer(folder, checkpoints.newest_sound(folder))
@@ -73,22 +80,34 @@ def playground(
     temperature: float,
     seed: int,
 ) -> dict[str, Any]:
-    """Continues an opening with the current policy, the reference and checkpoints (by step), all with the same random numbers.
+    """Continues an opening with the current policy, the reference and checkpoints (by step), all with the
+    same random numbers.
 
-    Result: opening; sources: for each its name and samples (text, score, tokens with their probabilities under the source).
+    Result: opening; sources: for each its name and samples (text, score, tokens with their probabilities
+    under the source).
     """
     _check(opening, sources, count, length, temperature)
-    ids = [*trainer.special_tokens.begin, *trainer.tokenizer(opening, add_special_tokens=False, verbose=False)["input_ids"]]
+    ids = [
+        *trainer.special_tokens.begin,
+        *trainer.tokenizer(opening, add_special_tokens=False, verbose=False)["input_ids"],
+    ]
     ids, room = ids or [trainer.special_tokens.end[0]], trainer.room
     if room is not None and len(ids) + length > room:
-        raise ConfigError([f"opening = {len(ids)} tokens: must be at most {room - length}, because the policy takes {room} tokens in all"])
+        raise ConfigError(
+            [
+                f"opening = {len(ids)} tokens: must be at most {room - length}, because the policy takes "
+                f"{room} tokens in all"
+            ]
+        )
     uniforms = torch.rand(count, length, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return {
         "opening": opening,
         "sources": [
             {
                 "name": _name(source, step),
-                "samples": _continuations(trainer, _model(trainer, folder, source), ids, uniforms, temperature),
+                "samples": _continuations(
+                    trainer, _model(trainer, folder, source), ids, uniforms, temperature
+                ),
             }
             for source in sources
         ],
@@ -128,14 +147,21 @@ def _model(trainer: Trainer, folder: Path, source: str | int) -> Policy:
         return policy
     there = {one.step: one for one in checkpoints.list_checkpoints(folder)}
     if source not in there:
-        raise ConfigError([f"sources = {source}: has no checkpoint any more; those there are: {', '.join(map(str, there)) or 'none'}"])
+        raise ConfigError(
+            [
+                f"sources = {source}: has no checkpoint any more; those there are: "
+                f"{', '.join(map(str, there)) or 'none'}"
+            ]
+        )
     there[int(source)].verify()
     model = copy.deepcopy(trainer.reference)
     load_model(model, there[int(source)].folder / "model.safetensors", device=str(trainer.accelerator.device))
     return model
 
 
-def _continuations(trainer: Trainer, model: Policy, ids: list[int], uniforms: torch.Tensor, temperature: float) -> list[dict[str, Any]]:
+def _continuations(
+    trainer: Trainer, model: Policy, ids: list[int], uniforms: torch.Tensor, temperature: float
+) -> list[dict[str, Any]]:
     count, length = uniforms.shape
     with trainer.accelerator.autocast():
         rollout = sample(
@@ -159,7 +185,10 @@ def _continuations(trainer: Trainer, model: Policy, ids: list[int], uniforms: to
 
 def _tokens(trainer: Trainer, ids: list[int], pieces: list[str], chances: list[float]) -> list[list[Any]]:
     ends = trainer.special_tokens.end
-    return [[" ∎" if i in ends else piece, round(chance, 4)] for i, piece, chance in zip(ids, pieces, chances, strict=True)]
+    return [
+        [" ∎" if i in ends else piece, round(chance, 4)]
+        for i, piece, chance in zip(ids, pieces, chances, strict=True)
+    ]
 
 
 JOBS: dict[str, Callable[..., dict[str, Any]]] = {"playground": playground, "walk": walk}

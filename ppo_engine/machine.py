@@ -30,11 +30,18 @@ def check_threads(config: Config) -> None:
     """Raises `ConfigError` for more threads than this machine has cores: they would wait for each other."""
     cores = os.cpu_count() or 1
     if config.threads > cores:
-        raise ConfigError([f"threads = {config.threads}: must be a whole number from 0 to {cores}, the cores of this machine"])
+        raise ConfigError(
+            [
+                f"threads = {config.threads}: must be a whole number from 0 to {cores}, the cores of this "
+                "machine"
+            ]
+        )
 
 
 def make_accelerator(config: Config) -> Any:
-    """An `Accelerator` for this run. Its state is kept once per process, so what an earlier run left is dropped first."""
+    """An `Accelerator` for this run. Its state is kept once per process, so what an earlier run left is
+    dropped first.
+    """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState
 
@@ -71,7 +78,9 @@ def within_memory(device: object, phase: str, remedy: str) -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the machine had no memory left. The allocators of the CPU and of MPS raise a plain RuntimeError."""
+    """Whether the device or the machine had no memory left. The allocators of the CPU and of MPS raise a
+    plain RuntimeError.
+    """
     told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
         isinstance(error, RuntimeError) and any(words in str(error) for words in told)

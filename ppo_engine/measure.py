@@ -16,9 +16,16 @@ from .update import Update
 
 
 def batch_metrics(
-    rollout: Rollout, scores: Tensor, kl: Tensor, kl_penalty: Tensor, advantages: Tensor, returns: Tensor, ended: Tensor
+    rollout: Rollout,
+    scores: Tensor,
+    kl: Tensor,
+    kl_penalty: Tensor,
+    advantages: Tensor,
+    returns: Tensor,
+    ended: Tensor,
 ) -> dict[str, float]:
-    """The metrics of the sampled batch, before the update. Tensors are (batch, response); scores and ended (see `ended_by`) (batch,).
+    """The metrics of the sampled batch, before the update. Tensors are (batch, response); scores and ended
+    (see `ended_by`) (batch,).
 
     One that is not defined for this batch is left out.
     """
@@ -51,7 +58,9 @@ def ended_by(rollout: Rollout, end_ids: Sequence[int]) -> Tensor:
 
 
 def update_metrics(update: Update, gradient_steps_per_epoch: int) -> dict[str, float]:
-    """The metrics of the update. The gradient's norm is left out where `target_kl` ended it before its first gradient step."""
+    """The metrics of the update. The gradient's norm is left out where `target_kl` ended it before its first
+    gradient step.
+    """
     norm = {} if update.grad_norm is None else {"ppo/policy/grad_norm": update.grad_norm}
     return {
         **update.means,
@@ -64,13 +73,22 @@ def update_metrics(update: Update, gradient_steps_per_epoch: int) -> dict[str, f
 
 def decoded(decoder: Decoder, rollout: Rollout) -> list[Decoded]:
     """Each row's text, end-of-text and padding left out, and its tokens as displayed."""
-    queries = [ids[mask].tolist() for ids, mask in zip(rollout.query_ids.cpu(), rollout.query_mask.cpu(), strict=True)]
-    responses = [ids[mask].tolist() for ids, mask in zip(rollout.response_ids.cpu(), rollout.mask.cpu(), strict=True)]
+    queries = [
+        ids[mask].tolist()
+        for ids, mask in zip(rollout.query_ids.cpu(), rollout.query_mask.cpu(), strict=True)
+    ]
+    responses = [
+        ids[mask].tolist() for ids, mask in zip(rollout.response_ids.cpu(), rollout.mask.cpu(), strict=True)
+    ]
     return [decoder.split(query, response) for query, response in zip(queries, responses, strict=True)]
 
 
-def make_samples(texts: Sequence[Decoded], rollout: Rollout, scores: Scores, kl_sums: Tensor | None, ended: Tensor) -> tuple[Sample, ...]:
-    """A `Sample` for each row of the batch. kl_sums: (batch,), or None where the reference was not asked; ended: see `ended_by`."""
+def make_samples(
+    texts: Sequence[Decoded], rollout: Rollout, scores: Scores, kl_sums: Tensor | None, ended: Tensor
+) -> tuple[Sample, ...]:
+    """A `Sample` for each row of the batch. kl_sums: (batch,), or None where the reference was not asked;
+    ended: see `ended_by`.
+    """
     lengths, ends = rollout.mask.sum(1).tolist(), ended.tolist()
     totals = scores.total.tolist()
     parts = {name: part.tolist() for name, part in scores.parts.items()}

@@ -1,8 +1,10 @@
-"""Every metric, once: name, title, formula, meaning, unit, healthy range and source. Pages and tooltips render this text.
+"""Every metric, once: name, title, formula, meaning, unit, healthy range and source. Pages and tooltips
+render this text.
 
-In the formulas: B samples, tokens t of a response; π the policy being updated, π_old the one that sampled, π_ref the frozen
-reference. "tokens" means response tokens only, and for the metrics of the update those of every epoch that was not skipped.
-A metric that is not defined for a step (no gradient step, no variance) is left out of its record.
+In the formulas: B samples, tokens t of a response; π the policy being updated, π_old the one that sampled,
+π_ref the frozen reference. "tokens" means response tokens only, and for the metrics of the update those of
+every epoch that was not skipped. A metric that is not defined for a step (no gradient step, no variance) is
+left out of its record.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ from dataclasses import dataclass
 DEFINITIONS = "metrics"
 """Under this name a run's versions say by which definitions its metrics were computed."""
 METRICS_VERSION = "2"
-"""2: explained variance by the values of before the update; the minibatch that `target_kl` ended an update at counts."""
+"""2: explained variance by the values of before the update; the minibatch that `target_kl` ended an update at
+counts.
+"""
 
 _PPO = "Schulman et al. 2017, Proximal Policy Optimization Algorithms"
 _GAE = "Schulman et al. 2016, High-Dimensional Continuous Control Using GAE"
@@ -50,7 +54,8 @@ METRICS: dict[str, Metric] = {
             "env/reward_mean",
             "Score",
             "mean over the batch of the classifier's POSITIVE logit on query + response",
-            "What training wants to raise: how positive the reviews sound to the classifier. Reward without the KL penalty.",
+            "What training wants to raise: how positive the reviews sound to the classifier. Reward without "
+            "the KL penalty.",
             "rises, then levels off",
             _TRL,
             "logit",
@@ -59,7 +64,8 @@ METRICS: dict[str, Metric] = {
             "env/reward_std",
             "Spread of the score",
             "standard deviation (n - 1) of the batch's scores",
-            "How much the scores of one batch differ. A fall to almost 0 at a high score can mean that all samples became alike.",
+            "How much the scores of one batch differ. A fall to almost 0 at a high score can mean that all "
+            "samples became alike.",
             "above 0.3",
             _TRL,
             "logit",
@@ -69,7 +75,8 @@ METRICS: dict[str, Metric] = {
             "eval/reward_mean",
             "Score on held-out openings",
             "mean score of the continuations of the held-out openings",
-            "The score on reviews that training never sees, sampled with the same random numbers each time, after this step's update.",
+            "The score on reviews that training never sees, sampled with the same random numbers each time, "
+            "after this step's update.",
             "follows the training score",
             _OURS,
             "logit",
@@ -104,7 +111,8 @@ METRICS: dict[str, Metric] = {
             "objective/kl",
             "KL from the reference",
             "mean over samples of Σₜ (log π_old(aₜ) − log π_ref(aₜ))",
-            "How far the policy has moved from the frozen reference. High KL is where the reviews turn into nonsense that scores well.",
+            "How far the policy has moved from the frozen reference. High KL is where the reviews turn into "
+            "nonsense that scores well.",
             "near its target; above 20 the text usually falls apart",
             _ZIEGLER,
             "nats a sample",
@@ -114,7 +122,8 @@ METRICS: dict[str, Metric] = {
             "objective/kl_coef",
             "KL coefficient",
             "the controller's value β in −β (log π_old − log π_ref)",
-            "The price of one nat of KL. The adaptive controller raises it while KL is above its target and lowers it while below.",
+            "The price of one nat of KL. The adaptive controller raises it while KL is above its target and "
+            "lowers it while below.",
             "settles",
             _ZIEGLER,
             "score per nat",
@@ -141,7 +150,8 @@ METRICS: dict[str, Metric] = {
             "ppo/loss/policy",
             "Policy loss",
             "mean over tokens of max(−A r, −A clip(r, 1 − ε, 1 + ε)), r = π / π_old",
-            "The clipped surrogate, as a loss. Advantages are whitened, so only its sign says something: below 0 is better.",
+            "The clipped surrogate, as a loss. Advantages are whitened, so only its sign says something: "
+            "below 0 is better.",
             "around 0, mostly below",
             _PPO,
         ),
@@ -186,7 +196,8 @@ METRICS: dict[str, Metric] = {
             "ppo/policy/k3",
             "Move of the update (k3)",
             "mean over tokens of r − 1 − log r, r = π / π_old",
-            "The same by an estimate that is unbiased and never negative; the update KL limit (target_kl) acts on it, by minibatch.",
+            "The same by an estimate that is unbiased and never negative; the update KL limit (target_kl) "
+            "acts on it, by minibatch.",
             "below 0.1",
             _K3,
             "nats a token",
@@ -214,7 +225,8 @@ METRICS: dict[str, Metric] = {
             "ppo/policy/clipfrac_after",
             "Policy clip after the update",
             "policy clip over the batch's first samples, after the last gradient step",
-            "The other clip share is taken before each gradient step, so the last step's work is not in it. Here it is.",
+            "The other clip share is taken before each gradient step, so the last step's work is not in it. "
+            "Here it is.",
             "below 40 %",
             _OURS,
             high=0.4,
@@ -222,9 +234,10 @@ METRICS: dict[str, Metric] = {
         Metric(
             "ppo/policy/k3_after",
             "Move of the update, whole",
-            "mean over tokens of r − 1 − log r, r = π / π_old, over the batch's first samples, after the last gradient step",
-            "How far the policy is from the one that sampled once the update is done. Far above the update KL limit: one gradient step "
-            "goes too far; lower the learning rate.",
+            "mean over tokens of r − 1 − log r, r = π / π_old, over the batch's first samples, after the last"
+            " gradient step",
+            "How far the policy is from the one that sampled once the update is done. Far above the update KL"
+            " limit: one gradient step goes too far; lower the learning rate.",
             "below 0.1",
             _K3,
             "nats a token",
@@ -233,7 +246,8 @@ METRICS: dict[str, Metric] = {
         Metric(
             "ppo/policy/ratio_after",
             "Largest ratio after the update",
-            "the largest of r and 1 / r over the tokens of the batch's first samples, r = π / π_old, after the last gradient step",
+            "the largest of r and 1 / r over the tokens of the batch's first samples, r = π / π_old, after "
+            "the last gradient step",
             "The factor by which the update changed the probability of the token that it changed most.",
             "below 10",
             _OURS,
@@ -243,7 +257,8 @@ METRICS: dict[str, Metric] = {
             "ppo/policy/first_ratio",
             "Ratio at the start",
             "the largest |r − 1| over the tokens of the first minibatch, before any gradient step",
-            "0 but for rounding: sampling and update compute the same policy. More means that they don't, and the ratios are wrong.",
+            "0 but for rounding: sampling and update compute the same policy. More means that they don't, and"
+            " the ratios are wrong.",
             "below 0.0001, with bf16 below 0.01",
             _OURS,
             high=1e-2,
@@ -268,8 +283,8 @@ METRICS: dict[str, Metric] = {
             "ppo/policy/epochs",
             "Epochs done",
             "gradient steps taken / gradient steps in one epoch",
-            "Below ppo_epochs when the update KL limit ended the update early. The minibatch that passed the limit is in the other "
-            "figures, though no gradient step followed it.",
+            "Below ppo_epochs when the update KL limit ended the update early. The minibatch that passed the "
+            "limit is in the other figures, though no gradient step followed it.",
             "up to ppo_epochs; always below 1: lower the learning rate",
             _OURS,
             "epochs",
@@ -323,7 +338,8 @@ METRICS: dict[str, Metric] = {
             "ppo/val/clipfrac_after",
             "Value clip after the update",
             "value clip over the batch's first samples, after the last gradient step",
-            "The other clip share is taken before each gradient step, so the last step's work is not in it. Here it is.",
+            "The other clip share is taken before each gradient step, so the last step's work is not in it. "
+            "Here it is.",
             "below 40 %",
             _OURS,
             high=0.4,
@@ -350,8 +366,8 @@ METRICS: dict[str, Metric] = {
             "ppo/val/var_explained",
             "Explained variance",
             "1 − Var(R − V_old) / Var(R) over tokens",
-            "How much of the returns' differences the value head foretold before the update: 1 is all, 0 is none, below 0 is worse than "
-            "none. Left out where all returns are equal.",
+            "How much of the returns' differences the value head foretold before the update: 1 is all, 0 is "
+            "none, below 0 is worse than none. Left out where all returns are equal.",
             "rises above 0; on short reviews 0.1 to 0.4 is good",
             "OpenAI baselines, as in CleanRL",
             low=0.0,
@@ -361,17 +377,48 @@ METRICS: dict[str, Metric] = {
             "ppo/val/bias",
             "Bias of the values",
             "mean over tokens of V_old − R",
-            "How much too high the value head's forecasts are on average. Explained variance does not see it.",
+            "How much too high the value head's forecasts are on average. Explained variance does not "
+            "see it.",
             "near 0",
             _OURS,
             "score",
         ),
-        Metric("time/sample", "Sampling", "seconds", "Drawing the prompts and writing the continuations.", "", _OURS, "s"),
-        Metric("time/score", "Scoring", "seconds", "The classifier on every query + response.", "", _OURS, "s"),
-        Metric("time/reference", "Reference", "seconds", "The frozen reference's log-probabilities.", "", _OURS, "s"),
-        Metric("time/update", "Update", "seconds", "Rewards, advantages, and all gradient steps.", "", _OURS, "s"),
-        Metric("time/evaluate", "Evaluation", "seconds", "The held-out openings, when they are due.", "", _OURS, "s"),
-        Metric("time/record", "Recording", "seconds", "Making the step's record of every token.", "", _OURS, "s"),
+        Metric(
+            "time/sample",
+            "Sampling",
+            "seconds",
+            "Drawing the prompts and writing the continuations.",
+            "",
+            _OURS,
+            "s",
+        ),
+        Metric(
+            "time/score", "Scoring", "seconds", "The classifier on every query + response.", "", _OURS, "s"
+        ),
+        Metric(
+            "time/reference",
+            "Reference",
+            "seconds",
+            "The frozen reference's log-probabilities.",
+            "",
+            _OURS,
+            "s",
+        ),
+        Metric(
+            "time/update", "Update", "seconds", "Rewards, advantages, and all gradient steps.", "", _OURS, "s"
+        ),
+        Metric(
+            "time/evaluate",
+            "Evaluation",
+            "seconds",
+            "The held-out openings, when they are due.",
+            "",
+            _OURS,
+            "s",
+        ),
+        Metric(
+            "time/record", "Recording", "seconds", "Making the step's record of every token.", "", _OURS, "s"
+        ),
         Metric("time/step", "Whole step", "seconds", "All phases together.", "", _OURS, "s"),
     )
 }

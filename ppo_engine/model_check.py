@@ -1,8 +1,9 @@
-"""Whether a policy computes what its model computes: a comparison on a short text, once, when the model is loaded.
+"""Whether a policy computes what its model computes: a comparison on a short text, once, when the model is
+loaded.
 
-The policy is asked four ways (plain, left-padded, token by token with the model's cache, and over a text cut short), and each must
-give the log-probabilities of the model's own `forward` on the bare text. Otherwise training would learn from other numbers than
-those it samples from, without a word.
+The policy is asked four ways (plain, left-padded, token by token with the model's cache, and over a text cut
+short), and each must give the log-probabilities of the model's own `forward` on the bare text. Otherwise
+training would learn from other numbers than those it samples from, without a word.
 """
 
 from __future__ import annotations
@@ -20,9 +21,14 @@ from .ppo import logprobs_from_logits
 from .rollout import left_pad
 
 TOLERANCE = 1e-3
-"""Nats. Float32 leaves some 1e-5 of a log-probability; a padding, a position or a scale that counts moves it by far more than this."""
+"""Nats. Float32 leaves some 1e-5 of a log-probability; a padding, a position or a scale that counts moves it
+by far more than this.
+"""
 
-_TEXT = "After thirty minutes of this lovely musical the old actress saves the film, but the narration was dreadful and I left."
+_TEXT = (
+    "After thirty minutes of this lovely musical the old actress saves the film, but the narration was "
+    "dreadful and I left."
+)
 _QUERY, _RESPONSE = 8, 4
 """Tokens that are compared at least."""
 _MOST = 64
@@ -32,7 +38,9 @@ _SHORTER = 5
 
 
 def load_policy(source: str, query: int = _QUERY, response: int = _RESPONSE) -> tuple[Policy, Any, list[str]]:
-    """The policy at `source` (see `sources.locate`) with its tokenizer, checked at those lengths, and remarks. Raises `SourceError`."""
+    """The policy at `source` (see `sources.locate`) with its tokenizer, checked at those lengths, and
+    remarks. Raises `SourceError`.
+    """
     language_model, tokenizer = load_language_model(source)
     with quiet():
         try:
@@ -40,23 +48,30 @@ def load_policy(source: str, query: int = _QUERY, response: int = _RESPONSE) -> 
         except PPOEngineError:
             raise
         except Exception as error:
-            raise SourceError(_refusal(source, _kind(language_model), f"on one token, it fails ({_in_words(error)})")) from error
+            raise SourceError(
+                _refusal(source, _kind(language_model), f"on one token, it fails ({_in_words(error)})")
+            ) from error
         remark = check_policy(policy, tokenizer, source, query, response)
     return policy, tokenizer, [*([remark] if remark else []), *unused_weights("policy", language_model)]
 
 
 @torch.no_grad()
-def check_policy(policy: Policy, tokenizer: Any, source: str, query: int = _QUERY, response: int = _RESPONSE) -> str:
-    """Raises `SourceError`, which names the model type, where it differs and by how much; returns a remark, "" for none.
+def check_policy(
+    policy: Policy, tokenizer: Any, source: str, query: int = _QUERY, response: int = _RESPONSE
+) -> str:
+    """Raises `SourceError`, which names the model type, where it differs and by how much; returns a remark,
+    "" for none.
 
-    query, response: the longest of the run, in tokens. A cache that differs is not used, which is slower and right, and is what the
-    remark says.
+    query, response: the longest of the run, in tokens. A cache that differs is not used, which is slower and
+    right, and is what the remark says.
     """
     text, response = _text(tokenizer, policy, max(query, _QUERY), min(max(response, _RESPONSE), _MOST))
     kind = _kind(policy.language_model)
 
     def gap(where: str, numbers: Callable[[], Tensor]) -> str:
-        """What is wrong where those differences of log-probabilities are more than arithmetic: a phrase, "" for nothing."""
+        """What is wrong where those differences of log-probabilities are more than arithmetic: a phrase, ""
+        for nothing.
+        """
         try:
             most = float(numbers().abs().max())
         except Exception as error:  # whatever a stranger's architecture raises is the same news
@@ -68,9 +83,13 @@ def check_policy(policy: Policy, tokenizer: Any, source: str, query: int = _QUER
             raise SourceError(_refusal(source, kind, told))
 
     try:
-        own = _picked(policy.language_model(input_ids=text[None]).logits[0, -response - 1 : -1], text[-response:])
+        own = _picked(
+            policy.language_model(input_ids=text[None]).logits[0, -response - 1 : -1], text[-response:]
+        )
     except Exception as error:
-        raise SourceError(_refusal(source, kind, f"on a plain text, it fails ({_in_words(error)})")) from error
+        raise SourceError(
+            _refusal(source, kind, f"on a plain text, it fails ({_in_words(error)})")
+        ) from error
     if not torch.isfinite(own).all():
         refuse("on a plain text, its log-probabilities are not finite")
     rows = [text[_SHORTER:], text]
@@ -96,7 +115,11 @@ def _kind(language_model: Any) -> str:
 
 
 def _in_words(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}" if str(error).strip() else type(error).__name__
+    return (
+        f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+        if str(error).strip()
+        else type(error).__name__
+    )
 
 
 def _refusal(source: str, kind: str, told: str) -> str:
@@ -107,7 +130,9 @@ def _refusal(source: str, kind: str, told: str) -> str:
 
 
 def _text(tokenizer: Any, policy: Policy, query: int, response: int) -> tuple[Tensor, int]:
-    """Ids of plain text, (query + response,), or as many as the model takes, and how long the response is then."""
+    """Ids of plain text, (query + response,), or as many as the model takes, and how long the response is
+    then.
+    """
     room = position_count(policy.language_model.config) or query + response
     response = max(1, min(response, room - query))
     ids = tokenizer(_TEXT, add_special_tokens=False)["input_ids"] or [0]
@@ -121,23 +146,33 @@ def _picked(logits: Tensor, ids: Tensor) -> Tensor:
 
 def _prefixes(policy: Policy, text: Tensor, count: int) -> Tensor:
     """The last tokens' log-probabilities by the model's own forward on what stands before each alone."""
-    last = [policy.language_model(input_ids=text[None, :end]).logits[0, -1] for end in range(len(text) - count, len(text))]
+    last = [
+        policy.language_model(input_ids=text[None, :end]).logits[0, -1]
+        for end in range(len(text) - count, len(text))
+    ]
     return _picked(torch.stack(last), text[-count:])
 
 
 def _batched(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
-    """The policy's log-probabilities of each row's last tokens, (rows, response); where there are several, padded on the left."""
+    """The policy's log-probabilities of each row's last tokens, (rows, response); where there are several,
+    padded on the left.
+    """
     ids, mask = _padded(rows, 3 if len(rows) > 1 else 0)
     logits, _ = policy(ids, mask, response, 1.0)
     return logprobs_from_logits(logits, ids[:, -response:])
 
 
 def _cached(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
-    """How log-probabilities as sampling sees them, token by token in a batch, differ from those of each row alone, (rows, response)."""
+    """How log-probabilities as sampling sees them, token by token in a batch, differ from those of each row
+    alone, (rows, response).
+    """
     ids, mask = _padded(rows, 0)
     memory: dict[str, Any] = {}
     ends = range(ids.shape[1] - response, ids.shape[1])
-    seen = [logprobs_from_logits(policy.next_token(ids[:, :end], mask[:, :end], memory, 1.0)[0], ids[:, end]) for end in ends]
+    seen = [
+        logprobs_from_logits(policy.next_token(ids[:, :end], mask[:, :end], memory, 1.0)[0], ids[:, end])
+        for end in ends
+    ]
     return torch.stack(seen, dim=1) - torch.cat([_batched(policy, [row], response) for row in rows])
 
 

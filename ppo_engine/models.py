@@ -1,7 +1,8 @@
 """The policy: a causal language model with a value head, and its frozen reference.
 
-Takes any transformers causal language model, by its own way to logits (scales, softcaps and head transforms included) and with its
-own kind of cache; `model_check` compares them at load. No dropout anywhere: sampling, old values and updates see the same function.
+Takes any transformers causal language model, by its own way to logits (scales, softcaps and head transforms
+included) and with its own kind of cache; `model_check` compares them at load. No dropout anywhere: sampling,
+old values and updates see the same function.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Policy(nn.Module):
     """A causal language model and a linear value head, zero at the start, on what its output embedding reads.
 
     language_model: with `get_output_embeddings()`; put into evaluation mode, without dropout.
-    caches: whether sampling uses the model's cache; without one every token is drawn from a pass over the whole text.
+    caches: whether sampling uses the model's cache; without one every token is drawn from a pass over the
+    whole text.
     """
 
     def __init__(self, language_model: Any) -> None:
@@ -45,26 +47,38 @@ class Policy(nn.Module):
         nn.init.zeros_(self.value_head.weight)
         nn.init.zeros_(self.value_head.bias)
 
-    def forward(self, ids: Tensor, attention_mask: Tensor, response_length: int, temperature: float) -> tuple[Tensor, Tensor]:
-        """Logits / temperature, (batch, response, vocabulary), and values, (batch, response), at the response positions alone.
+    def forward(
+        self, ids: Tensor, attention_mask: Tensor, response_length: int, temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        """Logits / temperature, (batch, response, vocabulary), and values, (batch, response), at the response
+        positions alone.
 
-        ids, attention_mask: (batch, query + response). The entry for a token comes from the position just before it: the state in
-        which it was chosen. Both are float32 whatever the precision of the model.
+        ids, attention_mask: (batch, query + response). The entry for a token comes from the position just
+        before it: the state in which it was chosen. Both are float32 whatever the precision of the model.
         """
         arguments = {"input_ids": ids, **self._places(attention_mask), **self._no_cache}
         length = ids.shape[1]
-        logits, features, _ = self._run(arguments, torch.arange(length - response_length - 1, length - 1, device=ids.device))
+        logits, features, _ = self._run(
+            arguments, torch.arange(length - response_length - 1, length - 1, device=ids.device)
+        )
         return logits / temperature, self._values(features)
 
-    def next_token(self, ids: Tensor, attention_mask: Tensor, memory: dict[str, Any], temperature: float) -> tuple[Tensor, Tensor]:
-        """Logits / temperature, (batch, vocabulary), and values, (batch,), of the token to come after `ids`, (batch, so far).
+    def next_token(
+        self, ids: Tensor, attention_mask: Tensor, memory: dict[str, Any], temperature: float
+    ) -> tuple[Tensor, Tensor]:
+        """Logits / temperature, (batch, vocabulary), and values, (batch,), of the token to come after `ids`,
+        (batch, so far).
 
         memory: what the model keeps between tokens; {} at the first, and filled here for the next.
         """
         arguments: dict[str, Any] = {"input_ids": ids, **self._places(attention_mask)}
         if self.caches:
             arguments = self.language_model.prepare_inputs_for_generation(
-                next_sequence_length=1 if memory else None, is_first_iteration=not memory, use_cache=True, **arguments, **memory
+                next_sequence_length=1 if memory else None,
+                is_first_iteration=not memory,
+                use_cache=True,
+                **arguments,
+                **memory,
             )
         else:
             arguments |= self._no_cache
@@ -75,7 +89,9 @@ class Policy(nn.Module):
         return logits[:, 0] / temperature, self._values(features)[:, 0]
 
     def train(self, mode: bool = True) -> Policy:
-        """Stays in evaluation mode: some models keep their dropout as a number that only this mode switches off."""
+        """Stays in evaluation mode: some models keep their dropout as a number that only this mode switches
+        off.
+        """
         return super().train(False)
 
     def _places(self, attention_mask: Tensor) -> dict[str, Tensor]:
@@ -86,7 +102,8 @@ class Policy(nn.Module):
         return places
 
     def _run(self, arguments: dict[str, Any], kept: Tensor) -> tuple[Tensor, Tensor, Any]:
-        """The model's own logits at the positions `kept`, (kept,), what its output embedding read there, and its whole output.
+        """The model's own logits at the positions `kept`, (kept,), what its output embedding read there, and
+        its whole output.
 
         The output embedding works in float32 in any precision: rounded to bf16, a logit of 10 is off by 0.03.
         """
@@ -112,7 +129,10 @@ class Policy(nn.Module):
             for hook in hooks:
                 hook.remove()
         if not read:
-            raise SourceError(f"{type(self.language_model).__name__} does not use its output embedding: a value head has nothing to read")
+            raise SourceError(
+                f"{type(self.language_model).__name__} does not use its output embedding: a value head has "
+                "nothing to read"
+            )
         logits, features = (x if x.shape[1] == len(kept) else x[:, kept] for x in (output.logits, read[-1]))
         return logits.float(), features, output
 
@@ -123,7 +143,9 @@ class Policy(nn.Module):
 
 
 def without_dropout(model: Any) -> Any:
-    """`model` in evaluation mode with every dropout at 0, so that a later `.train()` changes nothing either."""
+    """`model` in evaluation mode with every dropout at 0, so that a later `.train()`
+    changes nothing either.
+    """
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -132,7 +154,9 @@ def without_dropout(model: Any) -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it transformers says nothing below an error: what a person should know of a load is checked and remarked on here."""
+    """Within it transformers says nothing below an error: what a person should know of a load is checked and
+    remarked on here.
+    """
     from transformers.utils import logging
 
     before = logging.get_verbosity()
@@ -144,9 +168,11 @@ def quiet() -> Iterator[None]:
 
 
 def load_language_model(source: str) -> tuple[Any, Any]:
-    """The causal language model and the tokenizer at `source` (see `sources.locate`); the tokenizer pads with EOS if need be.
+    """The causal language model and the tokenizer at `source` (see `sources.locate`); the tokenizer pads with
+    EOS if need be.
 
-    Raises `SourceError` where tokenizer and model do not belong together. Code that lies beside a model is never run.
+    Raises `SourceError` where tokenizer and model do not belong together. Code that lies beside a model is
+    never run.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -163,14 +189,17 @@ def load_language_model(source: str) -> tuple[Any, Any]:
 
 
 def check_tokenizer(field: str, source: str, model: Any, tokenizer: Any) -> None:
-    """Raises `SourceError` for a tokenizer with more tokens than the model has embeddings: an index error in mid-run, or on CUDA worse."""
+    """Raises `SourceError` for a tokenizer with more tokens than the model has embeddings: an index error in
+    mid-run, or on CUDA worse.
+    """
     # A pad token never comes out of a text, and one that the model does not know is not used.
     tokens = 1 + max((i for i in tokenizer.get_vocab().values() if i != tokenizer.pad_token_id), default=-1)
     embeddings = embedding_count(model)
     if embeddings is not None and tokens > embeddings:
         raise SourceError(
-            f"{field} = {source}: its tokenizer has {tokens} tokens and the model embeddings for {embeddings}. "
-            "Give the folder the tokenizer that the model was trained with, or resize the model's embeddings and save it again."
+            f"{field} = {source}: its tokenizer has {tokens} tokens and the model embeddings for "
+            f"{embeddings}. Give the folder the tokenizer that the model was trained with, or resize the "
+            "model's embeddings and save it again."
         )
 
 
@@ -183,26 +212,35 @@ def embedding_count(model: Any) -> int | None:
 
 
 def position_count(config: Any) -> int | None:
-    """How many positions a model has, by any of their names; None where it knows no limit (ALiBi, recurrent models)."""
+    """How many positions a model has, by any of their names; None where it knows no limit (ALiBi, recurrent
+    models).
+    """
     text = config.get_text_config()
-    found = (getattr(text, name, None) for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length"))
+    found = (
+        getattr(text, name, None)
+        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
+    )
     return next((int(size) for size in found if isinstance(size, int) and size > 0), None)
 
 
 def _check_ends(source: str, model: Any, tokenizer: Any) -> None:
     if not _end_ids(model, tokenizer):
         raise SourceError(
-            f"model_name = {source}: neither its tokenizer ({len(tokenizer)} tokens) nor its generation configuration names an end-of-text "
-            f"token below {embedding_count(model)}, the number of its embeddings. Set eos_token in the tokenizer and save it again."
+            f"model_name = {source}: neither its tokenizer ({len(tokenizer)} tokens) nor its generation "
+            f"configuration names an end-of-text token below {embedding_count(model)}, the number of its "
+            "embeddings. Set eos_token in the tokenizer and save it again."
         )
 
 
 def load_whole(auto_class: Any, place: str) -> Any:
-    """The model at `place` in float32; its `unused_weights` names what its files hold and it has no place for.
+    """The model at `place` in float32; its `unused_weights` names what its files hold and it has no place
+    for.
 
     A weight that it lacks is an error: transformers would go on with random numbers.
     """
-    model, report = auto_class.from_pretrained(place, dtype=torch.float32, trust_remote_code=False, output_loading_info=True)
+    model, report = auto_class.from_pretrained(
+        place, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+    )
     if report["missing_keys"]:
         raise ValueError(f"its weights lack {', '.join(sorted(report['missing_keys'])[:3])}")
     model.unused_weights = sorted(report["unexpected_keys"])
@@ -210,17 +248,24 @@ def load_whole(auto_class: Any, place: str) -> Any:
 
 
 def unused_weights(kind: str, model: Any) -> list[str]:
-    """A remark on weights in the model's files that it has no place for, as a value head of another trainer; [] for none."""
+    """A remark on weights in the model's files that it has no place for, as a value head of another trainer;
+    [] for none.
+    """
     names = model.unused_weights
     if not names:
         return []
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return [f"The {kind}'s files hold {len(names)} weights that its configuration has no place for, which are not used ({shown})."]
+    return [
+        f"The {kind}'s files hold {len(names)} weights that its configuration has no place for, which are not"
+        f" used ({shown})."
+    ]
 
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """Token ids with a part to play: beginning (0 or more, before every query), end (any of them ends a response), pad."""
+    """Token ids with a part to play: beginning (0 or more, before every query), end (any of them ends a
+    response), pad.
+    """
 
     begin: tuple[int, ...]
     end: tuple[int, ...]
@@ -228,7 +273,8 @@ class SpecialTokens:
 
     @classmethod
     def of(cls, model: Any, tokenizer: Any, bos: str) -> SpecialTokens:
-        """bos: auto puts before a query what the tokenizer itself puts before a text, on its beginning-of-text token, off nothing.
+        """bos: auto puts before a query what the tokenizer itself puts before a text, on its
+        beginning-of-text token, off nothing.
 
         Raises `ConfigError` for a token that there isn't.
         """
@@ -239,7 +285,9 @@ class SpecialTokens:
 
 
 def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """The tokenizer's end-of-text and every one of the generation configuration, in order, without repetition."""
+    """The tokenizer's end-of-text and every one of the generation configuration, in order, without
+    repetition.
+    """
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     named = [tokenizer.eos_token_id, *(configured if isinstance(configured, list | tuple) else [configured])]
     rows = embedding_count(model) or 0
@@ -253,7 +301,9 @@ def _begin_ids(tokenizer: Any, bos: str) -> tuple[int, ...]:
         return ()
     if bos == "on":
         if tokenizer.bos_token_id is None:
-            raise ConfigError(["bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"])
+            raise ConfigError(
+                ["bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"]
+            )
         return (int(tokenizer.bos_token_id),)
     whole, bare = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (True, False))
     starts = range(len(whole) - len(bare) + 1)

@@ -1,4 +1,6 @@
-"""How numbers are written, everywhere: three significant digits, a sign where it matters, thin spaces in thousands."""
+"""How numbers are written, everywhere: three significant digits, a sign where it matters, thin spaces in
+thousands.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def percent(x: float) -> str:
     if not isfinite(x):
         return "–"
     hundredths = 100 * x
-    return (f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}").replace("-", MINUS) + "\u202f%"
+    return (f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}").replace(
+        "-", MINUS
+    ) + "\u202f%"
 
 
 def duration(seconds: float) -> str:

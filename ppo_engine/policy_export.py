@@ -1,4 +1,6 @@
-"""A run's policy as a folder that `from_pretrained` loads, with a model card. Needs torch; the pages start it as a process of its own."""
+"""A run's policy as a folder that `from_pretrained` loads, with a model card. Needs torch; the pages start it
+as a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ _LANGUAGE_MODEL = "language_model."
 
 
 def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
-    """Writes the policy of the checkpoint after `step` (the newest for None) to the folder `target`, which must not exist yet."""
+    """Writes the policy of the checkpoint after `step` (the newest for None) to the folder `target`, which
+    must not exist yet.
+    """
     from safetensors.torch import load_file
 
     from .models import load_language_model
@@ -30,13 +34,20 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
     model, tokenizer = load_language_model(info.start_config.model_name)
     _check_is_the_runs_own(run, model, tokenizer)
     weights = load_file(checkpoint.folder / "model.safetensors")
-    own = {name.removeprefix(_LANGUAGE_MODEL): tensor for name, tensor in weights.items() if name.startswith(_LANGUAGE_MODEL)}
+    own = {
+        name.removeprefix(_LANGUAGE_MODEL): tensor
+        for name, tensor in weights.items()
+        if name.startswith(_LANGUAGE_MODEL)
+    }
     missing, unexpected = model.load_state_dict(own, strict=False)
     tied = set(model.all_tied_weights_keys)
-    if missing:  # tied ones are stored once; where none is missing, a configuration that calls them tied is wrong
+    # tied ones are stored once; where none is missing, a configuration that calls them tied is wrong
+    if missing:
         model.tie_weights()
     if unexpected or set(missing) - tied:
-        raise StoreError(f"{checkpoint.folder}: its weights do not fit the policy {info.start_config.model_name}")
+        raise StoreError(
+            f"{checkpoint.folder}: its weights do not fit the policy {info.start_config.model_name}"
+        )
     aside = target.with_name(f".making-{target.name}")
     try:
         shutil.rmtree(aside, ignore_errors=True)
@@ -52,10 +63,16 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
 
 
 def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
-    """The weights are the checkpoint's, but configuration and tokenizer are of the model that the run began with."""
-    recorded = {name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"}
+    """The weights are the checkpoint's, but configuration and tokenizer are of the model that the run began
+    with.
+    """
+    recorded = {
+        name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"
+    }
     if changed := changes(recorded, of_model("policy", model, tokenizer)):
-        raise StoreError(f"the policy cannot be exported: {changed['policy']}. Put back what the run began with")
+        raise StoreError(
+            f"the policy cannot be exported: {changed['policy']}. Put back what the run began with"
+        )
 
 
 def _check_reads_back(folder: Path, model: Any) -> None:
@@ -65,8 +82,14 @@ def _check_reads_back(folder: Path, model: Any) -> None:
     from .models import load_whole
 
     again = load_whole(AutoModelForCausalLM, str(folder)).state_dict()
-    if differ := [name for name, tensor in model.state_dict().items() if name not in again or not again[name].equal(tensor)]:
-        raise StoreError(f"{folder}: what was written reads back otherwise ({', '.join(differ[:3])}); nothing was exported")
+    if differ := [
+        name
+        for name, tensor in model.state_dict().items()
+        if name not in again or not again[name].equal(tensor)
+    ]:
+        raise StoreError(
+            f"{folder}: what was written reads back otherwise ({', '.join(differ[:3])}); nothing was exported"
+        )
 
 
 def _checkpoint(run: Path, step: int | None) -> Checkpoint:
@@ -91,8 +114,9 @@ base_model: {json.dumps(info.start_config.model_name)}
 
 # A policy fine-tuned with PPO
 
-Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO made it write what the
-classifier `{info.config.reward_model}` scores highly, held near the model it started from by a KL penalty.
+Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO made it
+write what the classifier `{info.config.reward_model}` scores highly, held near the model it started from by a
+KL penalty.
 
 - Started from: `{info.start_config.model_name}`
 - Mean score of the run's last step: {signed(sums.last_score)}; held out: {signed(sums.held_out)}

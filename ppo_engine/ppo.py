@@ -1,11 +1,14 @@
-"""PPO for language models, as pure functions on tensors: one function a formula, no model and no configuration in sight.
+"""PPO for language models, as pure functions on tensors: one function a formula, no model and no
+configuration in sight.
 
-Every function takes (batch, time) tensors over response tokens; `mask` is True where a token counts. Whatever stands in
-the padding, NaN and infinity included, changes neither a result nor a gradient: it is replaced by 0 before anything else.
+Every function takes (batch, time) tensors over response tokens; `mask` is True where a token counts. Whatever
+stands in the padding, NaN and infinity included, changes neither a result nor a gradient: it is replaced by 0
+before anything else.
 
-Sources: Schulman et al. 2017, "Proximal Policy Optimization Algorithms" (PPO); Schulman et al. 2016, "High-Dimensional
-Continuous Control Using Generalized Advantage Estimation" (GAE); Ziegler et al. 2019, "Fine-Tuning Language Models from
-Human Preferences" (token rewards, KL controller); Schulman 2020, "Approximating KL Divergence" (k3).
+Sources: Schulman et al. 2017, "Proximal Policy Optimization Algorithms" (PPO); Schulman et al. 2016,
+"High-Dimensional Continuous Control Using Generalized Advantage Estimation" (GAE); Ziegler et al. 2019,
+"Fine-Tuning Language Models from Human Preferences" (token rewards, KL controller); Schulman 2020,
+"Approximating KL Divergence" (k3).
 """
 
 from __future__ import annotations
@@ -27,7 +30,9 @@ CLIP_CASES = (
 """Names of what `clip_case` returns."""
 
 LARGEST_LOG_RATIO = 20.0
-"""Log-ratios are cut to this before they are exponentiated: e^20 is far outside of every clip, and e^89 is no float32."""
+"""Log-ratios are cut to this before they are exponentiated: e^20 is far outside of every clip, and e^89 is no
+float32.
+"""
 
 BINDING_CASES = (3, 4)
 """The cases in which the clip binds."""
@@ -42,7 +47,9 @@ class TokenRewards(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """The clipped surrogate. Scalars `loss`, `clipfrac`, `approxkl`; (batch, time) `ratio` (1 outside the mask), `clipped`."""
+    """The clipped surrogate. Scalars `loss`, `clipfrac`, `approxkl`; (batch, time) `ratio` (1 outside the
+    mask), `clipped`.
+    """
 
     loss: Tensor
     ratio: Tensor
@@ -52,7 +59,9 @@ class PolicyLoss(NamedTuple):
 
 
 class ValueLoss(NamedTuple):
-    """The clipped value loss. Scalars `loss`, `clipfrac`, `error` (mean squared error, unclipped); (batch, time) `clipped`."""
+    """The clipped value loss. Scalars `loss`, `clipfrac`, `error` (mean squared error, unclipped); (batch,
+    time) `clipped`.
+    """
 
     loss: Tensor
     clipped: Tensor
@@ -82,9 +91,11 @@ def masked_var(x: Tensor, mask: Tensor, unbiased: bool = True) -> Tensor:
 
 
 def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """1 - Var(returns - values) / Var(returns) over the mask: 1 foretells all, 0 no more than a constant. NaN for constant returns.
+    """1 - Var(returns - values) / Var(returns) over the mask: 1 foretells all, 0 no more than a constant. NaN
+    for constant returns.
 
-    values: (batch, time), of before the update, so that what the critic learned from these returns does not count (as OpenAI baselines).
+    values: (batch, time), of before the update, so that what the critic learned from these returns does not
+    count (as OpenAI baselines).
     """
     variance = masked_var(returns, mask)
     explained = 1 - masked_var(_zeroed(returns, mask) - _zeroed(values, mask), mask) / variance
@@ -112,15 +123,20 @@ def logprobs_from_logits(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
-    """Entropy of softmax(logits) in nats: logsumexp(l) - sum p l. (batch, time, vocabulary) to (batch, time)."""
+    """Entropy of softmax(logits) in nats: logsumexp(l) - sum p l. (batch, time, vocabulary)
+    to (batch, time).
+    """
     probabilities = torch.softmax(logits, dim=-1)
     # A logit of -inf has probability 0 and adds nothing; 0 * -inf would be NaN.
     finite = torch.where(logits == -torch.inf, torch.zeros_like(logits), logits)
     return torch.logsumexp(logits, dim=-1) - (probabilities * finite).sum(-1)
 
 
-def token_rewards(scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, kl_coef: float) -> TokenRewards:
-    """r_t = -kl_coef * (logprob_t - ref_logprob_t), plus the sample's score at its last response token (Ziegler 2019, 2.2).
+def token_rewards(
+    scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, kl_coef: float
+) -> TokenRewards:
+    """r_t = -kl_coef * (logprob_t - ref_logprob_t), plus the sample's score at its last response token
+    (Ziegler 2019, 2.2).
 
     scores: (batch,); logprobs, ref_logprobs, mask: (batch, time). A row with an empty mask earns nothing.
     """
@@ -137,14 +153,17 @@ def last_token(mask: Tensor) -> Tensor:
 
 
 def td_residuals(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float) -> Tensor:
-    """delta_t = r_t + gamma V_{t+1} - V_t, where the value after the last token is 0 (GAE, eq. 10). 0 outside the mask."""
+    """delta_t = r_t + gamma V_{t+1} - V_t, where the value after the last token is 0 (GAE, eq. 10). 0 outside
+    the mask.
+    """
     rewards, values = _zeroed(rewards, mask), _zeroed(values, mask)
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
     return _zeroed(rewards + gamma * following - values, mask)
 
 
 def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float) -> tuple[Tensor, Tensor]:
-    """Generalized advantage estimates and returns: A_t = delta_t + gamma lam A_{t+1}, return_t = A_t + V_t (GAE, eq. 16).
+    """Generalized advantage estimates and returns: A_t = delta_t + gamma lam A_{t+1}, return_t = A_t + V_t
+    (GAE, eq. 16).
 
     rewards, values, mask: (batch, time). Both results are 0 outside the mask.
     """
@@ -159,7 +178,9 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
 
 
 def k_step_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, k: int) -> Tensor:
-    """A(k)_t = delta_t + gamma delta_{t+1} + ... + gamma^(k-1) delta_{t+k-1}, cut at the end of the response (GAE, eq. 14)."""
+    """A(k)_t = delta_t + gamma delta_{t+1} + ... + gamma^(k-1) delta_{t+k-1}, cut at the end of the response
+    (GAE, eq. 14).
+    """
     if k < 1:
         raise ValueError(f"k = {k}: an advantage looks at least one step ahead; allowed: k >= 1")
     deltas = td_residuals(rewards, values, mask, gamma)
@@ -170,11 +191,14 @@ def k_step_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: floa
     return _zeroed(total, mask)
 
 
-def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, cliprange: float) -> PolicyLoss:
-    """The clipped surrogate, to be minimised: mean of max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)) (PPO, eq. 7).
+def policy_loss(
+    logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask: Tensor, cliprange: float
+) -> PolicyLoss:
+    """The clipped surrogate, to be minimised: mean of max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)) (PPO,
+    eq. 7).
 
-    A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss, and cuts the gradient.
-    `approxkl` is half the mean squared difference of the log-probabilities.
+    A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss,
+    and cuts the gradient. `approxkl` is half the mean squared difference of the log-probabilities.
     """
     log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
     ratio = torch.exp(log_ratio.clamp(max=LARGEST_LOG_RATIO))
@@ -188,18 +212,25 @@ def policy_loss(logprobs: Tensor, old_logprobs: Tensor, advantages: Tensor, mask
     )
 
 
-def clipped_surrogate(ratio: Tensor, advantages: Tensor, mask: Tensor, cliprange: float) -> tuple[Tensor, Tensor]:
-    """Each token's max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)), 0 outside the mask, and where the clip binds (PPO, eq. 7)."""
+def clipped_surrogate(
+    ratio: Tensor, advantages: Tensor, mask: Tensor, cliprange: float
+) -> tuple[Tensor, Tensor]:
+    """Each token's max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)), 0 outside the mask, and where the clip
+    binds (PPO, eq. 7).
+    """
     ratio, advantages = _zeroed(ratio, mask), _zeroed(advantages, mask)
     unclipped = -advantages * ratio
     held = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
     return _zeroed(torch.maximum(unclipped, held), mask), (held > unclipped) & mask
 
 
-def value_loss(vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float) -> ValueLoss:
+def value_loss(
+    vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float
+) -> ValueLoss:
     """Half the mean of max((V - R)^2, (V_clipped - R)^2), V_clipped within cliprange_value of the old value.
 
-    As in Ziegler et al.'s code (lm-human-preferences, `train_policy.py`). The clip binds where its term is strictly the greater.
+    As in Ziegler et al.'s code (lm-human-preferences, `train_policy.py`). The clip binds where its term is
+    strictly the greater.
     """
     greater, clipped = clipped_squares(vpreds, old_values, returns, mask, cliprange_value)
     return ValueLoss(
@@ -210,21 +241,29 @@ def value_loss(vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor
     )
 
 
-def clipped_squares(vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float) -> tuple[Tensor, Tensor]:
-    """Each token's max((V - R)^2, (V_clipped - R)^2), 0 outside the mask, and where the clip binds. See `value_loss`."""
+def clipped_squares(
+    vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float
+) -> tuple[Tensor, Tensor]:
+    """Each token's max((V - R)^2, (V_clipped - R)^2), 0 outside the mask, and where the clip binds. See
+    `value_loss`.
+    """
     vpreds, old_values, returns = _zeroed(vpreds, mask), _zeroed(old_values, mask), _zeroed(returns, mask)
     held = torch.clamp(vpreds, old_values - cliprange_value, old_values + cliprange_value)
     squared, squared_held = (vpreds - returns) ** 2, (held - returns) ** 2
     return torch.maximum(squared, squared_held), (squared_held > squared) & mask
 
 
-def total_loss(policy_loss: Tensor, value_loss: Tensor, entropy: Tensor, vf_coef: float, ent_coef: float) -> Tensor:
+def total_loss(
+    policy_loss: Tensor, value_loss: Tensor, entropy: Tensor, vf_coef: float, ent_coef: float
+) -> Tensor:
     """policy_loss + vf_coef * value_loss - ent_coef * entropy (PPO, eq. 9, with the sign of a loss)."""
     return policy_loss + vf_coef * value_loss - ent_coef * entropy
 
 
 def k3(logprobs: Tensor, old_logprobs: Tensor, mask: Tensor) -> Tensor:
-    """(batch, time) estimate of KL(old, new) at each token: ratio - 1 - log ratio, never negative (Schulman 2020)."""
+    """(batch, time) estimate of KL(old, new) at each token: ratio - 1 - log ratio, never negative (Schulman
+    2020).
+    """
     log_ratio = (_zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)).clamp(max=LARGEST_LOG_RATIO)
     return torch.expm1(log_ratio) - log_ratio
 
@@ -254,7 +293,8 @@ class AdaptiveKLController:
 
     error = clip(kl / target - 1, -0.2, 0.2);  value *= 1 + error * min(n / horizon, 1)
 
-    The paper's factor turns negative where a batch is more than five horizons; cut so, it lies between 0.8 and 1.2.
+    The paper's factor turns negative where a batch is more than five horizons; cut so, it lies between 0.8
+    and 1.2.
     """
 
     def __init__(self, init_kl_coef: float, target: float, horizon: float) -> None:

@@ -1,6 +1,8 @@
-"""Fingerprints of what a run really loaded, so that it never goes on with other models or data without a word.
+"""Fingerprints of what a run really loaded, so that it never goes on with other models or data without a
+word.
 
-Of what is in memory, not of files: the same weights in another file are the same, and a file that changed while it was read is not.
+Of what is in memory, not of files: the same weights in another file are the same, and a file that changed
+while it was read is not.
 """
 
 from __future__ import annotations
@@ -46,23 +48,39 @@ def machine(device: Any, threads: int) -> dict[str, str]:
     import torch
 
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
-    return {"torch": torch.__version__, "threads": str(threads), "cpu": _cpu(), "device": f"{device.type} {kind}".strip()}
+    return {
+        "torch": torch.__version__,
+        "threads": str(threads),
+        "cpu": _cpu(),
+        "device": f"{device.type} {kind}".strip(),
+    }
 
 
 def changes(recorded: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
-    """What differs of what is recorded, by name, in words: {"policy": "its weights differ from those that the run began with"}."""
+    """What differs of what is recorded, by name, in words: {"policy": "its weights differ from those that the
+    run began with"}.
+    """
     parts: dict[str, list[str]] = {}
     for key, value in recorded.items():
         if key in found and found[key] != value:
             name, _, part = key.partition(".")
             parts.setdefault(name, []).append(part)
-    return {name: f"its {' and '.join(differ)} {_verb(differ)} that the run began with" for name, differ in parts.items()}
+    return {
+        name: f"its {' and '.join(differ)} {_verb(differ)} that the run began with"
+        for name, differ in parts.items()
+    }
 
 
 def machine_changes(recorded: Mapping[str, str], now: Mapping[str, str]) -> str:
     """How this machine differs from the one that the run began on, in a sentence; "" where it does not."""
-    differ = [f"{name} was {old} and is {now[name]}" for name, old in recorded.items() if now.get(name, old) != old]
-    return f"The last digits may differ from those of the run's beginning: {', '.join(differ)}." if differ else ""
+    differ = [
+        f"{name} was {old} and is {now[name]}" for name, old in recorded.items() if now.get(name, old) != old
+    ]
+    return (
+        f"The last digits may differ from those of the run's beginning: {', '.join(differ)}."
+        if differ
+        else ""
+    )
 
 
 def _verb(parts: list[str]) -> str:
@@ -88,12 +106,18 @@ def _weights(model: Any) -> str:
 
 
 def _tokenizer(tokenizer: Any) -> str:
-    """Of how it cuts texts and which tokens are special. Padding and truncation are set at each call, and do not count."""
+    """Of how it cuts texts and which tokens are special. Padding and truncation are set at each call, and do
+    not count.
+    """
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         rules: Any = sorted(tokenizer.get_vocab().items())
     else:
-        rules = {key: value for key, value in json.loads(backend.to_str()).items() if key not in ("padding", "truncation")}
+        rules = {
+            key: value
+            for key, value in json.loads(backend.to_str()).items()
+            if key not in ("padding", "truncation")
+        }
     special = {name: str(token) for name, token in tokenizer.special_tokens_map.items()}
     whole = [type(tokenizer).__name__, rules, special, min(tokenizer.model_max_length, 10**9)]
     return _digest([json.dumps(whole, sort_keys=True, default=str).encode()])

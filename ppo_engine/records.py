@@ -1,10 +1,13 @@
-"""What a step leaves behind: `StepRecord`, the contract between the trainer and everything that shows its work.
+"""What a step leaves behind: `StepRecord`, the contract between the trainer and everything that shows its
+work.
 
-Arrays here are NumPy, on the CPU, detached: nothing holds on to the autograd graph. Floats are float32, and units are nats
-for log-probabilities and the classifier's logit for scores, rewards, values, advantages and returns.
+Arrays here are NumPy, on the CPU, detached: nothing holds on to the autograd graph. Floats are float32, and
+units are nats for log-probabilities and the classifier's logit for scores, rewards, values, advantages and
+returns.
 
-A token's KL, KL penalty, score share, reward, delta and return follow exactly, to the last bit, from what is stored (they are
-the same float32 operations that the trainer did), so they are derived on reading: `TokenTable.column` gives either kind.
+A token's KL, KL penalty, score share, reward, delta and return follow exactly, to the last bit, from what is
+stored (they are the same float32 operations that the trainer did), so they are derived on reading:
+`TokenTable.column` gives either kind.
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ TRAIN, EVAL = "train", "eval"
 
 @dataclass(frozen=True)
 class Sample:
-    """One continuation. `index` is its row in the batch; with the run's id and the step that is the sample's id."""
+    """One continuation. `index` is its row in the batch; with the run's id and the step that is the sample's
+    id.
+    """
 
     index: int
     query: str
@@ -46,8 +51,9 @@ class TokenTable:
 
     sample, position, token_id: (tokens,) int32; text: tokens as displayed;
     old_logprob, ref_logprob, value, advantage, whitened: (tokens,) float32;
-    new_logprob, ratio, new_value: (tokens, epochs) float32, and policy_clip, value_clip: (tokens, epochs) bool, where only
-    the first `epochs_seen` entries of a row count: the update KL limit can end an update within an epoch.
+    new_logprob, ratio, new_value: (tokens, epochs) float32, and policy_clip, value_clip: (tokens, epochs)
+    bool, where only the first `epochs_seen` entries of a row count: the update KL limit can end an update
+    within an epoch.
     kl_coef, gamma: the values in force, from which the derived columns follow. scores: (samples,) float32.
     """
 
@@ -146,8 +152,14 @@ class TokenTable:
         columns: dict[str, Any] = {name: pa.array(getattr(self, name)) for name in _FLAT}
         columns["text"] = pa.array(self.text, pa.string()).dictionary_encode()
         for name in _PER_EPOCH:
-            columns[name] = pa.ListArray.from_arrays(pa.array(offsets), pa.array(getattr(self, name)[self.entered]))
-        metadata = {"kl_coef": repr(self.kl_coef), "gamma": repr(self.gamma), "epochs": str(self.ratio.shape[1])}
+            columns[name] = pa.ListArray.from_arrays(
+                pa.array(offsets), pa.array(getattr(self, name)[self.entered])
+            )
+        metadata = {
+            "kl_coef": repr(self.kl_coef),
+            "gamma": repr(self.gamma),
+            "epochs": str(self.ratio.shape[1]),
+        }
         table = pa.table(columns)
         return table.replace_schema_metadata({**metadata, "scores": self.scores.astype("<f4").tobytes()})
 
@@ -189,16 +201,24 @@ def unpack(block: bytes) -> TokenTable:
 
 
 _FLAT = ("sample", "position", "token_id", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
-_PER_EPOCH = {"new_logprob": np.float32, "ratio": np.float32, "new_value": np.float32, "policy_clip": bool, "value_clip": bool}
+_PER_EPOCH = {
+    "new_logprob": np.float32,
+    "ratio": np.float32,
+    "new_value": np.float32,
+    "policy_clip": bool,
+    "value_clip": bool,
+}
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """Everything that one step did. Step 0 is the untrained policy: `eval/` metrics and held-out samples only.
+    """Everything that one step did. Step 0 is the untrained policy: `eval/` metrics and held-out samples
+    only.
 
     step: PPO updates done, this one included; wall_time: when it ended, UTC; config_version: which journalled
-    configuration was in force, 0 is the first; metrics: name to float, names of `metrics.METRICS`, phase times in seconds
-    among them; samples and tokens: the training batch; eval_samples: the held-out batch, where this step evaluated.
+    configuration was in force, 0 is the first; metrics: name to float, names of `metrics.METRICS`, phase
+    times in seconds among them; samples and tokens: the training batch; eval_samples: the held-out batch,
+    where this step evaluated.
     """
 
     step: int
@@ -214,9 +234,10 @@ class StepRecord:
 class Rollout:
     """A batch of openings and their continuations, detached tensors on the device.
 
-    query_ids, query_mask: (batch, query), padded on the left; response_ids, mask: (batch, response), padded on the right;
-    logprobs, values, entropy: (batch, response) float32, 0 outside the mask: captured while sampling, or in bf16, the first two
-    computed again in the update's numerics.
+    query_ids, query_mask: (batch, query), padded on the left; response_ids, mask: (batch, response), padded
+    on the right;
+    logprobs, values, entropy: (batch, response) float32, 0 outside the mask: captured while sampling, or in
+    bf16, the first two computed again in the update's numerics.
     """
 
     query_ids: Tensor
@@ -247,7 +268,9 @@ class Rollout:
 
 
 def first_difference(recorded: Mapping[str, float], again: Mapping[str, float]) -> str:
-    """How the metrics of a step taken again differ from those recorded, times aside: the first that does; "" if none does."""
+    """How the metrics of a step taken again differ from those recorded, times aside: the first that does; ""
+    if none does.
+    """
     for name in sorted(set(recorded) | set(again)):
         old, new = recorded.get(name), again.get(name)
         if not name.startswith("time/") and old != new and not (old != old and new != new):

@@ -1,9 +1,11 @@
-"""Texts out of data files: CSV, TSV, JSON, JSON lines, Parquet, Arrow (what `save_to_disk` writes) and plain text, a line a text.
+"""Texts out of data files: CSV, TSV, JSON, JSON lines, Parquet, Arrow (what `save_to_disk` writes) and plain
+text, a line a text.
 
-Of a folder, the files that its card (README.md) names are read. Without a card, those of one kind are: the first there is of Parquet,
-Arrow, CSV, TSV, JSON lines and JSON, and plain text only where nothing else is; a licence or a list of requirements never. A file is its
-split's where its name or its folder's says so (train, test); those that say nothing are the train split, unless others say they are.
-What is left out is named in a remark. Nothing that lies there is ever run: files are read, no more.
+Of a folder, the files that its card (README.md) names are read. Without a card, those of one kind are: the
+first there is of Parquet, Arrow, CSV, TSV, JSON lines and JSON, and plain text only where nothing else is; a
+licence or a list of requirements never. A file is its split's where its name or its folder's says so (train,
+test); those that say nothing are the train split, unless others say they are. What is left out is named in a
+remark. Nothing that lies there is ever run: files are read, no more.
 """
 
 from __future__ import annotations
@@ -25,7 +27,11 @@ AUTO = "auto"
 PREFERRED = ("text", "review")
 """Columns that `auto` takes, the first that is there."""
 
-_SPLITS = {"train": "train|training", "test": "test|testing|eval|evaluation", "validation": "validation|valid|dev|val"}
+_SPLITS = {
+    "train": "train|training",
+    "test": "test|testing|eval|evaluation",
+    "validation": "validation|valid|dev|val",
+}
 _PAPERS = re.compile(
     r"(readme|licen[cs]es?|copying|copyright|notice|requirements|change(log|s)|authors|citation|credits|version)([^a-z]|$)"
 )
@@ -42,7 +48,8 @@ class Texts:
 
 
 def read_texts(place: Path, column: str, limit_mb: int, tell: Callable[[str], None]) -> Texts:
-    """The texts of a data file, or of the data files of a folder. `tell` is called between pieces of work; it may raise.
+    """The texts of a data file, or of the data files of a folder. `tell` is called between pieces of work; it
+    may raise.
 
     Raises `ValueError`, in words, for what cannot be read: too large, no data file, no such column, damaged.
     """
@@ -56,12 +63,16 @@ def read_texts(place: Path, column: str, limit_mb: int, tell: Callable[[str], No
             table = read_table(file, lambda: tell(""))
             name = _column(table, column, file)
             if table.first_row_is_heads and column == AUTO and _may_be_a_text(name, table):
-                remarks.append(f"The first row of {file.name} was taken for the column names: {_listed(table.names)}.")
+                remarks.append(
+                    f"The first row of {file.name} was taken for the column names: {_listed(table.names)}."
+                )
             rows += table.read(name)
         texts[split] = [text for text in rows if isinstance(text, str) and text.strip()]
         _refuse_without_words(rows, f"its column {name}")
         if missing := len(rows) - len(texts[split]):
-            remarks.append(f"{missing:,} of the {len(rows):,} rows of {split} have no text and were left out.")
+            remarks.append(
+                f"{missing:,} of the {len(rows):,} rows of {split} have no text and were left out."
+            )
     return Texts(texts, remarks)
 
 
@@ -73,7 +84,10 @@ def _refuse_without_words(rows: list[object], what: str) -> None:
     if rows and all(is_number(row) for row in filled):
         raise ValueError(f"{what} holds numbers, not text (text_column)")
     if rows and not any(isinstance(row, str) for row in filled):
-        raise ValueError(f"{what} holds {'lists' if isinstance(filled[0], list) else 'something else'}, not text (text_column)")
+        raise ValueError(
+            f"{what} holds {'lists' if isinstance(filled[0], list) else 'something else'}, not text "
+            "(text_column)"
+        )
 
 
 def _may_be_a_text(head: str, table: Table) -> bool:
@@ -90,19 +104,26 @@ def _column(table: Table, wanted: str, file: Path) -> str:
     chosen = [name for name in PREFERRED if name in table.names][:1] or table.text_names()
     if len(chosen) != 1:
         found = f"{len(chosen)} columns of text" if chosen else "no column of text"
-        raise ValueError(f"{file.name} has no column text or review, and {found}: name one in text_column; its columns are: {there}")
+        raise ValueError(
+            f"{file.name} has no column text or review, and {found}: name one in text_column; its columns "
+            f"are: {there}"
+        )
     return chosen[0]
 
 
 def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files of the splits train and, where there is one, test, and remarks on the data files that are of neither."""
+    """The files of the splits train and, where there is one, test, and remarks on the data files that are of
+    neither.
+    """
     files = [path for path in _files(folder) if _is_data(path)]
     if not files:
         raise ValueError(f"the folder has no data file; {KNOWN}")
     found, remarks = _by_card(folder, files)
     found = found or _by_name(folder, files)
     if "train" not in found:
-        raise ValueError(f"it has no split `train`, only {', '.join(sorted(found))}: name one of its files instead")
+        raise ValueError(
+            f"it has no split `train`, only {', '.join(sorted(found))}: name one of its files instead"
+        )
     splits: dict[str, list[Path]] = {split: found[split] for split in ("train", "test") if split in found}
     read = {path for those in splits.values() for path in those}
     if left_out := [path.relative_to(folder).as_posix() for path in files if path not in read]:
@@ -123,36 +144,46 @@ def _files(folder: Path) -> Iterator[Path]:
         count += len(folders) + len(names)
         if count > MOST_ENTRIES:
             raise ValueError(
-                f"the folder has more than {MOST_ENTRIES:,} files and folders in it: give the one with the reviews, or their file"
+                f"the folder has more than {MOST_ENTRIES:,} files and folders in it: give the one with the "
+                "reviews, or their file"
             )
         yield from (Path(inside) / name for name in sorted(names) if not name.startswith((".", "__")))
 
 
 def _is_data(path: Path) -> bool:
     name = path.name.lower().removesuffix(".gz")
-    cached = name.startswith("cache-") and name.endswith(".arrow")  # what the library `datasets` leaves beside its own
+    # what the library `datasets` leaves beside its own
+    cached = name.startswith("cache-") and name.endswith(".arrow")
     paper = name.endswith(".txt") and _PAPERS.match(name)
     return name.endswith(DATA_SUFFIXES) and name not in NOT_DATA and not cached and not paper
 
 
 def _by_card(folder: Path, files: list[Path]) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files that the card names for each split, and remarks; none where there is no card, or it names none."""
+    """The files that the card names for each split, and remarks; none where there is no card, or it names
+    none.
+    """
     try:
         patterns = card_patterns(folder / "README.md")
     except Refused as error:
         raise ValueError(str(error)) from error
     relative = {path: path.relative_to(folder).as_posix() for path in files}
     found = {
-        split: [path for path, name in relative.items() if any(fnmatch(name, one) for one in those)] for split, those in patterns.items()
+        split: [path for path, name in relative.items() if any(fnmatch(name, one) for one in those)]
+        for split, those in patterns.items()
     }
     nowhere = {
-        split: f"card (README.md) names {_listed(patterns[split])} for the split {split}, and no data file is called so"
+        split: (
+            f"card (README.md) names {_listed(patterns[split])} for the split {split}, and no data file is "
+            "called so"
+        )
         for split, those in found.items()
         if not those
     }
     if "train" in nowhere:
         raise ValueError(f"its {nowhere['train']}")
-    return {split: those for split, those in found.items() if those}, [f"Its {nowhere['test']}."] if "test" in nowhere else []
+    return {split: those for split, those in found.items() if those}, (
+        [f"Its {nowhere['test']}."] if "test" in nowhere else []
+    )
 
 
 def _by_name(folder: Path, files: list[Path]) -> dict[str, list[Path]]:
@@ -182,7 +213,9 @@ def _split_of(path: Path) -> str:
 
 
 def _check_size(files: list[Path], limit_mb: int) -> None:
-    """Looks before reading. Raises `ValueError` for what is too large, and for what is no file on a disk: a pipe has no end."""
+    """Looks before reading. Raises `ValueError` for what is too large, and for what is no file on a disk: a
+    pipe has no end.
+    """
     total = 0
     for path in files:
         found = path.stat()
@@ -191,5 +224,6 @@ def _check_size(files: list[Path], limit_mb: int) -> None:
         total += found.st_size
     if total > limit_mb * 1_000_000:
         raise ValueError(
-            f"its data files take {total / 1e6:,.0f} MB, and size_limit_mb allows {limit_mb:,}: raise that setting, or give one file"
+            f"its data files take {total / 1e6:,.0f} MB, and size_limit_mb allows {limit_mb:,}: raise that "
+            "setting, or give one file"
         )

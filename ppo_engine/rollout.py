@@ -1,7 +1,8 @@
-"""Sampling: one batched, left-padded generation with a key-value cache, which keeps logprobs and values as it goes.
+"""Sampling: one batched, left-padded generation with a key-value cache, which keeps logprobs and values as it
+goes.
 
-Every draw is the inverse of the cumulative distribution at one uniform number from the caller, so a sample depends on its own
-numbers alone: not on the batch around it, on the device, or on when its neighbours end.
+Every draw is the inverse of the cumulative distribution at one uniform number from the caller, so a sample
+depends on its own numbers alone: not on the batch around it, on the device, or on when its neighbours end.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ def sample(
 ) -> Rollout:
     """Continue each query by `lengths` tokens, or up to and including an end-of-text.
 
-    end_ids: the tokens of which any ends a response. lengths: (batch,) int; uniforms: (batch, at least max length) in [0, 1).
-    Logprobs and entropy are of the whole softmax(logits / temperature); top_k and top_p restrict only what is drawn.
-    `between_tokens` may raise to give up.
+    end_ids: the tokens of which any ends a response. lengths: (batch,) int; uniforms: (batch, at least max
+    length) in [0, 1). Logprobs and entropy are of the whole softmax(logits / temperature); top_k and top_p
+    restrict only what is drawn. `between_tokens` may raise to give up.
     """
     device = next(policy.parameters()).device
     query_ids, query_mask = left_pad(queries, pad_id, device)
@@ -52,7 +53,11 @@ def sample(
         log_softmax = torch.log_softmax(logits, dim=-1)
         token = torch.where(alive, draw(restricted(log_softmax, top_k, top_p), uniforms[:, t]), pad_id)
         chosen = log_softmax.gather(-1, token.unsqueeze(-1)).squeeze(-1)
-        for name, column in (("logprobs", chosen), ("values", values), ("entropy", entropy_from_logits(logits))):
+        for name, column in (
+            ("logprobs", chosen),
+            ("values", values),
+            ("entropy", entropy_from_logits(logits)),
+        ):
             kept[name].append(torch.where(alive, column, 0.0))
         kept["ids"].append(token)
         kept["mask"].append(alive)
@@ -62,17 +67,30 @@ def sample(
         if not alive.any():
             break
     response = {name: torch.stack(columns, dim=1) for name, columns in kept.items()}
-    return Rollout(query_ids, query_mask, response["ids"], response["mask"], response["logprobs"], response["values"], response["entropy"])
+    return Rollout(
+        query_ids,
+        query_mask,
+        response["ids"],
+        response["mask"],
+        response["logprobs"],
+        response["values"],
+        response["entropy"],
+    )
 
 
 @torch.no_grad()
 def forward_rows(
-    model: Any, rollout: Rollout, rows_at_once: int, temperature: float, between: Callable[[], None] = lambda: None
+    model: Any,
+    rollout: Rollout,
+    rows_at_once: int,
+    temperature: float,
+    between: Callable[[], None] = lambda: None,
 ) -> tuple[Tensor, Tensor]:
-    """Log-probabilities and values of the response tokens under `model`, (batch, response), 0 outside the mask, as an update sees them.
+    """Log-probabilities and values of the response tokens under `model`, (batch, response), 0 outside the
+    mask, as an update sees them.
 
-    `rows_at_once` rows in a pass, each pass padded as the whole batch is: the shapes, and so the roundings, are an update's own.
-    `between` is called before each pass and may raise to give up.
+    `rows_at_once` rows in a pass, each pass padded as the whole batch is: the shapes, and so the roundings,
+    are an update's own. `between` is called before each pass and may raise to give up.
     """
     ids, attention_mask = rollout.ids, rollout.attention_mask
 
@@ -82,16 +100,24 @@ def forward_rows(
         return logprobs_from_logits(logits, rollout.response_ids[rows]), values
 
     parts = [one_pass(slice(start, start + rows_at_once)) for start in range(0, len(ids), rows_at_once)]
-    logprobs, values = (torch.where(rollout.mask, torch.cat(column), 0.0) for column in zip(*parts, strict=True))
+    logprobs, values = (
+        torch.where(rollout.mask, torch.cat(column), 0.0) for column in zip(*parts, strict=True)
+    )
     return logprobs, values
 
 
 def in_the_updates_numerics(
-    model: Any, rollout: Rollout, rows_at_once: int, temperature: float, between: Callable[[], None] = lambda: None
+    model: Any,
+    rollout: Rollout,
+    rows_at_once: int,
+    temperature: float,
+    between: Callable[[], None] = lambda: None,
 ) -> Rollout:
-    """The same rollout with log-probabilities and values as the update computes them, for a ratio that starts at 1.
+    """The same rollout with log-probabilities and values as the update computes them, for a ratio that starts
+    at 1.
 
-    In bf16 those of sampling, one token at a time over a cache, are off by up to 13 % of a probability before any gradient step.
+    In bf16 those of sampling, one token at a time over a cache, are off by up to 13 % of a probability before
+    any gradient step.
     """
     logprobs, values = forward_rows(model, rollout, rows_at_once, temperature, between)
     return replace(rollout, logprobs=logprobs, values=values)
@@ -106,7 +132,9 @@ def left_pad(queries: Sequence[Sequence[int]], pad_id: int, device: torch.device
 
 
 def restricted(log_softmax: Tensor, top_k: int, top_p: float) -> Tensor:
-    """(batch, vocabulary) probabilities with 0 outside the top k tokens and the smallest set that holds top_p; not renormalised."""
+    """(batch, vocabulary) probabilities with 0 outside the top k tokens and the smallest set that holds
+    top_p; not renormalised.
+    """
     probabilities = log_softmax.exp()
     if 0 < top_k < probabilities.shape[-1]:
         weakest = probabilities.topk(top_k, dim=-1).values[:, -1:]
@@ -121,7 +149,8 @@ def restricted(log_softmax: Tensor, top_k: int, top_p: float) -> Tensor:
 
 
 def draw(weights: Tensor, uniforms: Tensor) -> Tensor:
-    """(batch,) index drawn in proportion to `weights`, (batch, vocabulary): where the running sum passes uniform * total.
+    """(batch,) index drawn in proportion to `weights`, (batch, vocabulary): where the running sum passes
+    uniform * total.
 
     In float64 where the device has it: float32 sums over a large vocabulary lose the rare tokens.
     """

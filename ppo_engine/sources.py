@@ -1,8 +1,10 @@
-"""Where models and reviews come from: a built-in name, a local folder or file, or a name on the Hugging Face Hub.
+"""Where models and reviews come from: a built-in name, a local folder or file, or a name on the Hugging Face
+Hub.
 
-One way for all: `locate` turns a source into a path here, downloading it if need be, and `loading` turns whatever goes wrong while it
-is read into a `SourceError` that names the field, the source, the cause, and what to do. `abandonable` keeps a run that loads able
-to end. Code that lies beside a model or in a data set is never run: nothing here imports any, or asks whether to.
+One way for all: `locate` turns a source into a path here, downloading it if need be, and `loading` turns
+whatever goes wrong while it is read into a `SourceError` that names the field, the source, the cause, and
+what to do. `abandonable` keeps a run that loads able to end. Code that lies beside a model or in a data set
+is never run: nothing here imports any, or asks whether to.
 """
 
 from __future__ import annotations
@@ -65,11 +67,15 @@ def watch() -> Watch:
     return _watch.get() or Watch()
 
 
-def abandonable(stage: str, work: Callable[[], T], tell: Callable[[str], None], limit_mb: int = DEFAULT_LIMIT_MB) -> T:
-    """The result of `work`, done on a thread of its own while `tell` is called ten times a second with what is going on.
+def abandonable(
+    stage: str, work: Callable[[], T], tell: Callable[[str], None], limit_mb: int = DEFAULT_LIMIT_MB
+) -> T:
+    """The result of `work`, done on a thread of its own while `tell` is called ten times a second with what
+    is going on.
 
-    What `tell` raises (`StepAbandoned`, where the run has to end) leaves the thread to itself: it may be stuck in a disk or a library
-    that never returns. limit_mb: the largest source that `work` may download or read.
+    What `tell` raises (`StepAbandoned`, where the run has to end) leaves the thread to itself: it may be
+    stuck in a disk or a library that never returns. limit_mb: the largest source that `work` may download or
+    read.
     """
     mine, outcome = Watch(stage, limit_mb), _Outcome[T]()
     context = contextvars.copy_context()
@@ -113,7 +119,9 @@ class _Outcome(Generic[T]):
 
 
 def locate(field: str, source: str) -> str:
-    """The folder here that `source` names, or for data the file; what is on the Hub is downloaded first. Built-in files are checked."""
+    """The folder here that `source` names, or for data the file; what is on the Hub is downloaded first.
+    Built-in files are checked.
+    """
     if source.startswith(BUILTIN_PREFIX):
         name = source.removeprefix(BUILTIN_PREFIX)
         if name not in BUILTIN_NAMES:
@@ -127,7 +135,8 @@ def locate(field: str, source: str) -> str:
     elif source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
         or_file = " or file" if field == DATA else ""
         raise SourceError(
-            f"{field} = {source}: there is no such folder{or_file}; give an existing folder{or_file} or a name on the Hugging Face Hub"
+            f"{field} = {source}: there is no such folder{or_file}; give an existing folder{or_file} or a "
+            "name on the Hugging Face Hub"
         )
     else:
         path = hub.download("datasets" if field == DATA else "models", source, watch().limit_mb, watch().tell)
@@ -145,23 +154,29 @@ def _here(source: str) -> Path:
 
 
 def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
-    """Folders that transformers would load as something else: an adapter's base, a tokenizer without tokens, an encoder as a decoder."""
+    """Folders that transformers would load as something else: an adapter's base, a tokenizer without tokens,
+    an encoder as a decoder.
+    """
     if base := adapter_base(folder):
         raise SourceError(
-            f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, merge them with "
-            "merge_and_unload(), save the result with save_pretrained, and give that folder"
+            f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, "
+            "merge them with merge_and_unload(), save the result with save_pretrained, and give that folder"
         )
     if fault := folder.is_dir() and lacks_tokenizer(folder):
         raise SourceError(f"{field} = {source}: {fault}")
     if field == "model_name" and (made := encoder(folder)):
-        raise SourceError(f"{field} = {source}: it is no {_KINDS[field][0]}, but an encoder ({made}): give another model")
+        raise SourceError(
+            f"{field} = {source}: it is no {_KINDS[field][0]}, but an encoder ({made}): give another model"
+        )
 
 
 def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:
     if path.is_dir() or (field == DATA and path.is_file()):
         return
     if path.is_file():
-        raise SourceError(f"{field} = {source}: this is a file; give the folder that holds the model, {path.parent}")
+        raise SourceError(
+            f"{field} = {source}: this is a file; give the folder that holds the model, {path.parent}"
+        )
     raise SourceError(f"{field} = {source}: it is neither a folder nor a file")
 
 
@@ -180,10 +195,12 @@ def loading(field: str, source: str) -> Iterator[None]:
         raise
     except hub.HubError as error:
         raise SourceError(
-            f"{field} = {source}: it is neither built in nor a folder here, and not to be had from the Hugging Face Hub: {error}. {_OFFER}"
+            f"{field} = {source}: it is neither built in nor a folder here, and not to be had from the "
+            f"Hugging Face Hub: {error}. {_OFFER}"
         ) from error
     except Exception as error:
-        # Deliberately broad: transformers, pyarrow, safetensors and torch each raise their own kinds for the same few causes.
+        # Deliberately broad: transformers, pyarrow, safetensors and torch each raise their own kinds for the
+        # same few causes.
         if is_out_of_memory(error):
             raise
         raise SourceError(_explanation(field, source, error)) from error
@@ -196,7 +213,9 @@ def _explanation(field: str, source: str, error: Exception) -> str:
         return f"{field} = {source}: {detail}"
     try:
         folder = Path(_located.get())
-        fault = _located.get() and (model_fault(folder) or (_LACKING.search(detail) and other_kind(folder, *_KINDS[field])))
+        fault = _located.get() and (
+            model_fault(folder) or (_LACKING.search(detail) and other_kind(folder, *_KINDS[field]))
+        )
     except (OSError, TypeError):
         fault = ""
     return f"{field} = {source}: {fault or f'it is there but could not be loaded ({detail})'}"

@@ -1,4 +1,5 @@
-"""Why a token moved: everything that a step's record says of one token, put together so that each number follows from the others.
+"""Why a token moved: everything that a step's record says of one token, put together so that each number
+follows from the others.
 
 Also where to look first in a batch: `finds` names the tokens that stand out.
 """
@@ -30,8 +31,8 @@ class Term:
 
 @dataclass(frozen=True)
 class Epoch:
-    """A token in one epoch of the update. case: an index into `ppo.CLIP_CASES`; policy_clip, value_clip: whether the clip bound,
-    so that the token gave that loss no gradient.
+    """A token in one epoch of the update. case: an index into `ppo.CLIP_CASES`; policy_clip, value_clip:
+    whether the clip bound, so that the token gave that loss no gradient.
     """
 
     new_logprob: float
@@ -44,10 +45,12 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Story:
-    """A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest in the score's unit.
+    """A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
+    in the score's unit.
 
-    reward = kl_penalty + score_share; kl_penalty = -kl_coef * kl; delta = reward + gamma * next_value - value;
-    advantage = sum of the terms' parts; whitened = (advantage - mean) / spread, over the batch; returned = advantage + value.
+    reward = kl_penalty + score_share; kl_penalty = -kl_coef * kl; delta = reward + gamma * next_value -
+    value; advantage = sum of the terms' parts; whitened = (advantage - mean) / spread, over the batch;
+    returned = advantage + value.
     """
 
     text: str
@@ -73,7 +76,9 @@ class Story:
 
 
 def story(tokens: TokenTable, config: Config, sample: int, position: int) -> Story:
-    """The story of the token at `position` of `sample`. config: the one in force at that step. Raises `LookupError` for no such token."""
+    """The story of the token at `position` of `sample`. config: the one in force at that step. Raises
+    `LookupError` for no such token.
+    """
     found = np.flatnonzero((tokens.sample == sample) & (tokens.position == position))
     if not len(found):
         raise LookupError(f"sample {sample} has no token at position {position}")
@@ -113,7 +118,10 @@ def story(tokens: TokenTable, config: Config, sample: int, position: int) -> Sto
 def _moments(tokens: TokenTable) -> tuple[float, float]:
     """Mean and standard deviation of the batch's advantages, as whitening uses them."""
     frozen = Frozen.of(tokens)
-    mean, var = ppo.masked_mean(frozen.advantages, frozen.mask), ppo.masked_var(frozen.advantages, frozen.mask)
+    mean, var = (
+        ppo.masked_mean(frozen.advantages, frozen.mask),
+        ppo.masked_var(frozen.advantages, frozen.mask),
+    )
     return float(mean), float((var + 1e-8).sqrt())
 
 
@@ -123,7 +131,13 @@ def _terms(tokens: TokenTable, lam: float, row: int) -> tuple[Term, ...]:
     weights = (tokens.gamma * lam) ** np.arange(end - row)
     deltas = tokens.column("delta")[row:end].astype(np.float64)
     return tuple(
-        Term(int(tokens.position[row + k]), tokens.text[row + k], float(deltas[k]), float(weights[k]), float(weights[k] * deltas[k]))
+        Term(
+            int(tokens.position[row + k]),
+            tokens.text[row + k],
+            float(deltas[k]),
+            float(weights[k]),
+            float(weights[k] * deltas[k]),
+        )
         for k in range(end - row)
     )
 
@@ -146,15 +160,21 @@ def _epochs(tokens: TokenTable, cliprange: float, row: int) -> tuple[Epoch, ...]
 
 
 def clip_cases(tokens: TokenTable, cliprange: float, epoch: int) -> Array:
-    """(tokens,) which of `ppo.CLIP_CASES` each token was in at that epoch (0 is the first); -1 where the update never came to it."""
-    cases = ppo.clip_case(torch.tensor(tokens.ratio[:, epoch]), torch.tensor(tokens.whitened), cliprange).numpy()
+    """(tokens,) which of `ppo.CLIP_CASES` each token was in at that epoch (0 is the first); -1 where the
+    update never came to it.
+    """
+    cases = ppo.clip_case(
+        torch.tensor(tokens.ratio[:, epoch]), torch.tensor(tokens.whitened), cliprange
+    ).numpy()
     reached: Array = np.where(tokens.epochs_seen > epoch, cases, -1)
     return reached
 
 
 @dataclass(frozen=True)
 class Find:
-    """A token that stands out. name: what for; about: what is compared; number: its figure, always finite; unit: a word before it."""
+    """A token that stands out. name: what for; about: what is compared; number: its figure, always finite;
+    unit: a word before it.
+    """
 
     name: str
     about: str
@@ -165,10 +185,14 @@ class Find:
 
 
 def finds(tokens: TokenTable, samples: Sequence[Sample]) -> list[Find]:
-    """Where to look first: extreme scores, KL, advantages, ratios and value errors. What the update never came to is left out."""
+    """Where to look first: extreme scores, KL, advantages, ratios and value errors. What the update never
+    came to is left out.
+    """
     if not len(tokens):
         return []
-    last_of = dict(zip(tokens.sample[tokens.is_last].tolist(), tokens.position[tokens.is_last].tolist(), strict=True))
+    last_of = dict(
+        zip(tokens.sample[tokens.is_last].tolist(), tokens.position[tokens.is_last].tolist(), strict=True)
+    )
     ranked = sorted((one for one in samples if one.index in last_of), key=lambda one: one.score)
     found = [
         Find(name, "The classifier's score of the whole text.", one.index, last_of[one.index], one.score)
@@ -177,22 +201,52 @@ def finds(tokens: TokenTable, samples: Sequence[Sample]) -> list[Find]:
     kl, gain = tokens.column("kl"), tokens.advantage
     error = np.abs(tokens.at_last_epoch("new_value", float("nan")) - tokens.column("return"))
     for name, about, size, figure, unit in (
-        ("Largest KL", "The token whose log-probability is farthest from the reference's.", np.abs(kl), kl, ""),
-        ("Largest advantage", "The token that did best or worst against what the values expected.", np.abs(gain), gain, ""),
+        (
+            "Largest KL",
+            "The token whose log-probability is farthest from the reference's.",
+            np.abs(kl),
+            kl,
+            "",
+        ),
+        (
+            "Largest advantage",
+            "The token that did best or worst against what the values expected.",
+            np.abs(gain),
+            gain,
+            "",
+        ),
         _most_clipped(tokens),
-        ("Worst value", "The token whose value is farthest from its return after the update.", error, error, ""),
+        (
+            "Worst value",
+            "The token whose value is farthest from its return after the update.",
+            error,
+            error,
+            "",
+        ),
     ):
         row = int(np.nan_to_num(size, nan=-1.0).argmax())
         if np.isfinite(figure[row]):
-            found.append(Find(name, about, int(tokens.sample[row]), int(tokens.position[row]), float(figure[row]), unit))
+            found.append(
+                Find(
+                    name, about, int(tokens.sample[row]), int(tokens.position[row]), float(figure[row]), unit
+                )
+            )
     return found
 
 
 def _most_clipped(tokens: TokenTable) -> tuple[str, str, Array, Array, str]:
-    """Name, meaning, size, figure and unit of the token that the policy clip held most; where it held none, of the farthest ratio."""
+    """Name, meaning, size, figure and unit of the token that the policy clip held most; where it held none,
+    of the farthest ratio.
+    """
     ratio, clips = tokens.at_last_epoch("ratio", float("nan")), tokens.clip_epochs("policy_clip")
     far = np.abs(ratio - 1)
     if not clips.any():
-        return "Farthest ratio", "No policy clip binds in this batch. The token whose ratio went farthest from 1.", far, ratio, "ratio"
+        return (
+            "Farthest ratio",
+            "No policy clip binds in this batch. The token whose ratio went farthest from 1.",
+            far,
+            ratio,
+            "ratio",
+        )
     about = "The token that the policy clip held in most epochs; of those, the one whose ratio went farthest."
     return "Most clipped", about, clips + np.minimum(far, 0.999), ratio, "ratio"

@@ -1,4 +1,6 @@
-"""Data files as tables of columns, each format read by the plainest way there is. What is wrong with a file is said in words."""
+"""Data files as tables of columns, each format read by the plainest way there is. What is wrong with a file
+is said in words.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ _ROWS_BETWEEN = 20_000
 
 @dataclass(frozen=True)
 class Table:
-    """A file's column names in order, how one is read, which hold text, and whether the names are but its first row."""
+    """A file's column names in order, how one is read, which hold text, and whether the names are but its
+    first row.
+    """
 
     names: list[str]
     read: Callable[[str], list[object]]
@@ -40,7 +44,9 @@ class Table:
 
 
 def read_table(path: Path, between: Callable[[], None]) -> Table:
-    """The table in a data file; `between` is called now and then, and may raise. Raises `ValueError` that names the file and its fault."""
+    """The table in a data file; `between` is called now and then, and may raise. Raises `ValueError` that
+    names the file and its fault.
+    """
     name = path.name.lower().removesuffix(".gz")
     try:
         _refuse_other_formats(path, name)
@@ -58,7 +64,9 @@ def read_table(path: Path, between: Callable[[], None]) -> Table:
 
 
 def _refuse_other_formats(path: Path, name: str) -> None:
-    """Raises `ValueError` for a file of a kind that is not known, or whose first bytes are not of the kind that its name says."""
+    """Raises `ValueError` for a file of a kind that is not known, or whose first bytes are not of the kind
+    that its name says.
+    """
     expected = b"PAR1" if name.endswith(".parquet") else b"ARROW1\0\0" if name.endswith(".arrow") else b""
     packed = path.name.lower().endswith(".gz")
     with path.open("rb") as file:
@@ -115,14 +123,17 @@ def _text(path: Path) -> str:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path.name} is damaged ({error})") from error
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(f"{path.name} is UTF-16, not UTF-8: save it as UTF-8, for instance with `iconv -f utf-16 -t utf-8`")
+        raise ValueError(
+            f"{path.name} is UTF-16, not UTF-8: save it as UTF-8, for instance with `iconv -f utf-16 -t "
+            "utf-8`"
+        )
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{path.name} is not UTF-8 (byte {raw[error.start]:#x} in line {line}; Latin-1, perhaps): save it as UTF-8, for instance "
-            "with `iconv -f latin1 -t utf-8`"
+            f"{path.name} is not UTF-8 (byte {raw[error.start]:#x} in line {line}; Latin-1, perhaps): save it"
+            " as UTF-8, for instance with `iconv -f latin1 -t utf-8`"
         ) from error
 
 
@@ -133,20 +144,26 @@ def _refuse_doubles(heads: list[str], path: Path) -> None:
 
 
 def _comma(text: str) -> str:
-    """What stands between the heads, outside quotes: a comma, else what spreadsheets and databases write in its place."""
+    """What stands between the heads, outside quotes: a comma, else what spreadsheets and databases write in
+    its place.
+    """
     start = re.sub(r'"[^"]*"', "", text[:100_000].lstrip()).partition("\n")[0]
     return "," if "," in start else max(",;\t|", key=start.count)
 
 
 def _quotes_are_letters(text: str) -> bool:
-    """Whether each line of a table with tabs is a row, and quotes in it close nothing, as in GLUE's: read as quotes, they swallow rows."""
+    """Whether each line of a table with tabs is a row, and quotes in it close nothing, as in GLUE's: read as
+    quotes, they swallow rows.
+    """
     if '"' not in text:
         return False
     lines = [line for line in text.split("\n") if line.strip("\r")]
     if len({line.count("\t") for line in lines}) != 1 or "\t" not in lines[0]:
         return False
     try:
-        return sum(1 for row in csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True) if row) < len(lines)
+        return sum(
+            1 for row in csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True) if row
+        ) < len(lines)
     except csv.Error:
         return True
 
@@ -156,7 +173,10 @@ def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None])
     csv.field_size_limit(2**31 - 1)
     as_letters = comma == "\t" and _quotes_are_letters(text)
     rows = csv.reader(
-        io.StringIO(text, newline=""), delimiter=comma, strict=True, quoting=csv.QUOTE_NONE if as_letters else csv.QUOTE_MINIMAL
+        io.StringIO(text, newline=""),
+        delimiter=comma,
+        strict=True,
+        quoting=csv.QUOTE_NONE if as_letters else csv.QUOTE_MINIMAL,
     )
     try:
         heads = next((row for row in rows if any(cell.strip() for cell in row)), [])
@@ -167,8 +187,8 @@ def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None])
                 between()
             if len(row) > len(heads):
                 raise ValueError(
-                    f"{path.name} has {len(row)} cells in line {rows.line_num} and {len(heads)} heads: put texts with {_IN_TEXTS[comma]} "
-                    "into quotes"
+                    f"{path.name} has {len(row)} cells in line {rows.line_num} and {len(heads)} heads: put "
+                    f"texts with {_IN_TEXTS[comma]} into quotes"
                 )
             if row:
                 for i, column in enumerate(columns):
@@ -206,7 +226,11 @@ def _json_lines(text: str, between: Callable[[], None]) -> Iterator[object]:
 def _rows_of(found: object, path: Path) -> list[object]:
     if isinstance(found, list):
         return found
-    lists = {name: column for name, column in found.items() if isinstance(column, list)} if isinstance(found, dict) else {}
+    lists = (
+        {name: column for name, column in found.items() if isinstance(column, list)}
+        if isinstance(found, dict)
+        else {}
+    )
     if len(lists) == 1 and isinstance(next(iter(*lists.values()), None), dict):
         return next(iter(lists.values()))  # {"data": [{...}, ...]}
     if not lists:
@@ -233,7 +257,10 @@ def _of_columns(columns: dict[str, Any]) -> Table:
 def _is_text(column: list[object]) -> bool:
     """Whether most cells that hold anything hold words and not numbers: CSV tells no types."""
     filled = [cell for cell in column if cell is not None and cell != ""]
-    return bool(filled) and sum(isinstance(cell, str) and not is_number(cell) for cell in filled) > len(filled) / 2
+    return (
+        bool(filled)
+        and sum(isinstance(cell, str) and not is_number(cell) for cell in filled) > len(filled) / 2
+    )
 
 
 def is_number(cell: object) -> bool:

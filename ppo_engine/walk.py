@@ -1,7 +1,9 @@
-"""One PPO update taken apart: every tensor of it, on the run's own models and prompts, and the same batch again afterwards.
+"""One PPO update taken apart: every tensor of it, on the run's own models and prompts, and the same batch
+again afterwards.
 
-It is a step as the trainer takes one, by the same functions, but on a copy of the policy, with a copy of the optimizer's state and
-random numbers of its own: the run goes on as if nobody had asked. What the numbers mean is said by whoever shows them.
+It is a step as the trainer takes one, by the same functions, but on a copy of the policy, with a copy of the
+optimizer's state and random numbers of its own: the run goes on as if nobody had asked. What the numbers mean
+is said by whoever shows them.
 """
 
 from __future__ import annotations
@@ -33,8 +35,10 @@ EPOCHS_KEPT = 8
 """Of an update with more epochs, the first and the last of them are kept, so many in all."""
 
 _SETTINGS = (
-    "input_min_text_length", "input_max_text_length", "output_min_length", "output_max_length", "temperature", "top_k", "top_p",
-    "gamma", "lam", "cliprange", "cliprange_value", "vf_coef", "ent_coef", "target_kl", "learning_rate", "max_grad_norm",
+    "input_min_text_length", "input_max_text_length", "output_min_length", "output_max_length",
+    "temperature", "top_k", "top_p",
+    "gamma", "lam", "cliprange", "cliprange_value", "vf_coef", "ent_coef", "target_kl", "learning_rate",
+    "max_grad_norm",
     "ppo_epochs", "mini_batch_size",
 )  # fmt: skip
 _ROWS_AT_ONCE = 4
@@ -43,13 +47,15 @@ _ROWS_AT_ONCE = 4
 def walk(trainer: Trainer, folder: Path, step: int, *, batch: int = 4, seed: int = 0) -> dict[str, Any]:
     """Takes one update of `batch` samples apart. Raises `ConfigError` for a batch or a seed that cannot be.
 
-    Result, all of it JSON with numbers to 7 digits and None for what is not finite. Tokens are lists of rows, a row a sample, an
-    entry a response token that counts.
-      step, batch, seed, kl_coef, settings (those in force), shape (batch, response), query_shape (batch, query)
+    Result, all of it JSON with numbers to 7 digits and None for what is not finite. Tokens are lists of rows,
+    a row a sample, an entry a response token that counts.
+      step, batch, seed, kl_coef, settings (those in force), shape (batch, response), query_shape (batch,
+      query)
       samples: query, response, score, parts, ended, query_tokens, tokens (texts)
       tokens: logprob, ref_logprob, entropy, value, kl, kl_penalty, reward, delta, advantage, whitened, return
       runners_up: for each token the likeliest (text, probability, whether it was drawn)
-      whitening: mean, var, count;  update: see `_told`;  again: see `_again`, None where the update failed;  trouble: what went wrong
+      whitening: mean, var, count;  update: see `_told`;  again: see `_again`, None where the update failed;
+      trouble: what went wrong
     """
     _check(batch, seed)
     with within_memory(trainer.accelerator.device, "walk", "ask for a smaller batch"):
@@ -67,7 +73,9 @@ def _check(batch: int, seed: int) -> None:
 
 
 def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
-    config = trainer.config.changed(batch_size=batch, mini_batch_size=min(batch, trainer.config.mini_batch_size))
+    config = trainer.config.changed(
+        batch_size=batch, mini_batch_size=min(batch, trainer.config.mini_batch_size)
+    )
     policy, optimizer = _copies(trainer)
     rollout = trainer.continue_openings(batch, seed)
     mask, kl_coef = rollout.mask, trainer.kl_coef
@@ -95,7 +103,11 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "whitened": whitened,
         "return": returns,
     }
-    whitening = {"mean": ppo.masked_mean(advantages, mask), "var": ppo.masked_var(advantages, mask), "count": mask.sum()}
+    whitening = {
+        "mean": ppo.masked_mean(advantages, mask),
+        "var": ppo.masked_var(advantages, mask),
+        "count": mask.sum(),
+    }
     return {
         "step": max(0, step),
         "batch": batch,
@@ -108,7 +120,9 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
         "runners_up": _named(trainer, seen, rollout),
         "whitening": {name: _short(float(x)) for name, x in whitening.items()},
-        "update": _told(update, descent, config, rollout, whitened, returns) | {"moved": _moved(policy, before)},
+        "update": (
+            _told(update, descent, config, rollout, whitened, returns) | {"moved": _moved(policy, before)}
+        ),
         "again": None if update is None else _again(now, rollout, rewards_now, whitened, returns, config),
         "trouble": trouble,
     }
@@ -120,7 +134,8 @@ def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
     policy = copy.deepcopy(trainer.reference).requires_grad_(True)
     policy.load_state_dict(trainer.accelerator.unwrap_model(trainer.policy).state_dict())
     optimizer = torch.optim.Adam(policy.parameters(), lr=trainer.config.learning_rate, fused=True)
-    optimizer.load_state_dict(copy.deepcopy(trainer.optimizer.state_dict()))  # which would share Adam's moments with the run's
+    # which would share Adam's moments with the run's
+    optimizer.load_state_dict(copy.deepcopy(trainer.optimizer.state_dict()))
     for group in optimizer.param_groups:
         group["lr"] = trainer.config.learning_rate
     return policy, optimizer
@@ -128,7 +143,9 @@ def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
 
 @dataclass
 class _Descent:
-    """What `run_update` asks of an accelerator, for a policy that the run's own must not learn of. Notes each gradient step."""
+    """What `run_update` asks of an accelerator, for a policy that the run's own must not learn of. Notes each
+    gradient step.
+    """
 
     trainer: Trainer
     losses: list[float] = field(default_factory=list)
@@ -149,7 +166,9 @@ class _Descent:
 
 @dataclass(frozen=True)
 class _Seen:
-    """A model's view of a rollout, (batch, response): log-probabilities, values, and the likeliest tokens with their probabilities."""
+    """A model's view of a rollout, (batch, response): log-probabilities, values, and the likeliest tokens
+    with their probabilities.
+    """
 
     logprobs: Tensor
     values: Tensor
@@ -159,16 +178,24 @@ class _Seen:
 
 @torch.no_grad()
 def _look(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 1) -> _Seen:
-    """One forward pass over the sampled ids, a few rows at once: a large vocabulary's logits of a whole batch take gigabytes."""
+    """One forward pass over the sampled ids, a few rows at once: a large vocabulary's logits of a whole batch
+    take gigabytes.
+    """
     ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
     for rows in torch.arange(len(ids), device=ids.device).split(_ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
         with trainer.accelerator.autocast():
-            logits, values = model(ids[rows], attention_mask[rows], rollout.mask.shape[1], trainer.config.temperature)
+            logits, values = model(
+                ids[rows], attention_mask[rows], rollout.mask.shape[1], trainer.config.temperature
+            )
         top = torch.softmax(logits, dim=-1).topk(min(likeliest, logits.shape[-1]), dim=-1)
-        parts.append((ppo.logprobs_from_logits(logits, rollout.response_ids[rows]), values, top.indices, top.values))
+        parts.append(
+            (ppo.logprobs_from_logits(logits, rollout.response_ids[rows]), values, top.indices, top.values)
+        )
     logprobs, values, indices, chances = (torch.cat(column) for column in zip(*parts, strict=True))
     zero = torch.zeros((), device=ids.device)
-    return _Seen(torch.where(rollout.mask, logprobs, zero), torch.where(rollout.mask, values, zero), indices, chances)
+    return _Seen(
+        torch.where(rollout.mask, logprobs, zero), torch.where(rollout.mask, values, zero), indices, chances
+    )
 
 
 def _update(
@@ -181,20 +208,31 @@ def _update(
     config: Config,
     seed: int,
 ) -> tuple[Update | None, str]:
-    """The update, and in words what was not as planned, "" for nothing; no update where its numbers were not finite."""
+    """The update, and in words what was not as planned, "" for nothing; no update where its numbers were not
+    finite.
+    """
     generator = torch.Generator().manual_seed(seed)
     give_up = descent.trainer.give_up_if_interrupted
     try:
-        update = run_update(policy, optimizer, descent, rollout, whitened, returns, config, generator, give_up)
+        update = run_update(
+            policy, optimizer, descent, rollout, whitened, returns, config, generator, give_up
+        )
     except NumericalError as error:
         return None, f"The update failed: {error}"
     planned = _planned(config, len(rollout.mask))
     if update.gradient_steps == planned:
         return update, ""
-    where = "before its first gradient step" if not update.gradient_steps else f"after {update.gradient_steps} of {planned} gradient steps"
-    return update, (
-        f"The update ended {where}: the next minibatch's KL from the policy that sampled the batch was more than "
-        f"target_kl = {config.target_kl:g} nats a token."
+    where = (
+        "before its first gradient step"
+        if not update.gradient_steps
+        else f"after {update.gradient_steps} of {planned} gradient steps"
+    )
+    return (
+        update,
+        (
+            f"The update ended {where}: the next minibatch's KL from the policy that sampled the batch was "
+            f"more than target_kl = {config.target_kl:g} nats a token."
+        ),
     )
 
 
@@ -203,7 +241,9 @@ def _planned(config: Config, batch: int) -> int:
 
 
 def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
-    """How far the weights went: how many there are, the length of the change, and the largest change of one."""
+    """How far the weights went: how many there are, the length of the change, and the largest
+    change of one.
+    """
     changes = [(now.detach() - old).float() for now, old in zip(policy.parameters(), before, strict=True)]
     length = math.hypot(*(float(change.norm()) for change in changes))
     return {
@@ -213,12 +253,19 @@ def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
     }
 
 
-def _told(update: Update | None, descent: _Descent, config: Config, rollout: Rollout, whitened: Tensor, returns: Tensor) -> dict[str, Any]:
+def _told(
+    update: Update | None,
+    descent: _Descent,
+    config: Config,
+    rollout: Rollout,
+    whitened: Tensor,
+    returns: Tensor,
+) -> dict[str, Any]:
     """The update as JSON.
 
-    epochs: the numbers of those kept; new_logprob, ratio, new_value, and of `_clips`: for each of them rows of tokens, a row None
-    where the sample did not enter that epoch; losses, grad_norms: of each gradient step; minibatches: gradient steps an epoch has;
-    planned, gradient_steps; means.
+    epochs: the numbers of those kept; new_logprob, ratio, new_value, and of `_clips`: for each of them rows
+    of tokens, a row None where the sample did not enter that epoch; losses, grad_norms: of each gradient
+    step; minibatches: gradient steps an epoch has; planned, gradient_steps; means.
     """
     epochs = list(range(config.ppo_epochs))
     if len(epochs) > EPOCHS_KEPT:
@@ -248,8 +295,8 @@ def _told(update: Update | None, descent: _Descent, config: Config, rollout: Rol
 def _again(
     now: _Seen, rollout: Rollout, rewards: ppo.TokenRewards, whitened: Tensor, returns: Tensor, config: Config
 ) -> dict[str, list[list[Any]]]:
-    """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl, kl_penalty, reward, and what
-    `_clips` says of the next pass, if there were one.
+    """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl,
+    kl_penalty, reward, and what `_clips` says of the next pass, if there were one.
     """
     ratio = torch.exp((now.logprobs - rollout.logprobs).clamp(max=ppo.LARGEST_LOG_RATIO))
     columns = {
@@ -267,10 +314,14 @@ def _again(
 _CLIPS = ("policy_term", "policy_clip", "value_term", "value_clip")
 
 
-def _clips(ratio: Tensor, values: Tensor, rollout: Rollout, whitened: Tensor, returns: Tensor, config: Config) -> dict[str, Tensor]:
+def _clips(
+    ratio: Tensor, values: Tensor, rollout: Rollout, whitened: Tensor, returns: Tensor, config: Config
+) -> dict[str, Tensor]:
     """Each token's term of both losses, and where their clips bind, (batch, response)."""
     policy_term, policy_clip = ppo.clipped_surrogate(ratio, whitened, rollout.mask, config.cliprange)
-    value_term, value_clip = ppo.clipped_squares(values, rollout.values, returns, rollout.mask, config.cliprange_value)
+    value_term, value_clip = ppo.clipped_squares(
+        values, rollout.values, returns, rollout.mask, config.cliprange_value
+    )
     return dict(zip(_CLIPS, (policy_term, policy_clip, value_term, value_clip), strict=True))
 
 
@@ -295,8 +346,12 @@ def _samples(
 
 
 def _named(trainer: Trainer, seen: _Seen, rollout: Rollout) -> list[list[list[list[Any]]]]:
-    """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is the one that was drawn."""
-    indices, chances, drawn = (column.tolist() for column in (seen.likeliest, seen.chances, rollout.response_ids))
+    """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is
+    the one that was drawn.
+    """
+    indices, chances, drawn = (
+        column.tolist() for column in (seen.likeliest, seen.chances, rollout.response_ids)
+    )
     return [
         [
             [

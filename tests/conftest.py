@@ -37,7 +37,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny(world: Path) -> Callable[..., Config]:
-    """`tiny(**changes)`: the configuration of a run in that world whose steps take a twentieth of a second."""
+    """`tiny(**changes)`: the configuration of a run in that world whose steps take a twentieth
+    of a second.
+    """
     from ppo_engine import Config
 
     def make(**changes: Any) -> Config:

@@ -1,4 +1,6 @@
-"""The README keeps its word: its notebook example runs, its commands are CI's, its links and names are there."""
+"""The README keeps its word: its notebook example runs, its commands are CI's, its links and
+names are there.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ def test_the_notebook_example_runs() -> None:
     (example,) = blocks("python")
     assert len([line for line in example.splitlines() if line.strip()]) <= 5
     done = subprocess.run(
-        [sys.executable, "-c", example.replace("steps=20", "steps=1")], cwd=ROOT, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", example.replace("steps=20", "steps=1")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 ")
@@ -38,6 +44,15 @@ def test_links_lead_somewhere(link: str) -> None:
 
 
 def test_the_top_level_holds_what_it_should() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True).stdout.splitlines()
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.splitlines()
     top = {path.split("/")[0] for path in tracked}
-    assert {name for name in top if not name.startswith(".")} <= {"app.py", "pages", "ppo_engine", "tests", "requirements.txt", "README.md"}
+    assert {name for name in top if not name.startswith(".")} <= {
+        "app.py",
+        "pages",
+        "ppo_engine",
+        "tests",
+        "requirements.txt",
+        "README.md",
+    }

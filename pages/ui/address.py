@@ -1,5 +1,5 @@
-"""What a page reads from the address, and what of it cannot be: a link that asks for something that is not there never shows
-something else without a word.
+"""What a page reads from the address, and what of it cannot be: a link that asks for something that is not
+there never shows something else without a word.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ def whole(text: str) -> int | None:
 
 def no_numbers(query: Mapping[str, str], names: Sequence[str]) -> list[str]:
     """A sentence for each of those parameters that should be a whole number and is none."""
-    return [refusal(name, query[name], "must be a whole number from 0") for name in names if name in query and whole(query[name]) is None]
+    return [
+        refusal(name, query[name], "must be a whole number from 0")
+        for name in names
+        if name in query and whole(query[name]) is None
+    ]
 
 
 def beyond(query: Mapping[str, str], name: str, count: int, whose: str, shown: int | None) -> list[str]:
@@ -25,7 +29,9 @@ def beyond(query: Mapping[str, str], name: str, count: int, whose: str, shown: i
     number = whole(query.get(name, ""))
     if number is None or number < count:
         return []
-    there = f"has {name}s 0 to {count - 1}" if count > 1 else f"has one {name}, 0" if count else f"has no {name}"
+    there = (
+        f"has {name}s 0 to {count - 1}" if count > 1 else f"has one {name}, 0" if count else f"has no {name}"
+    )
     instead = "" if shown is None else f"; shown is {shown}"
     return [refusal(name, query[name], f"{whose} {there}{instead}")]
 

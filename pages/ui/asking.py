@@ -1,4 +1,6 @@
-"""Asking things of a run: what is refused is said in the sidebar for as long as it is so, and nothing is raised."""
+"""Asking things of a run: what is refused is said in the sidebar for as long as it is so, and nothing is
+raised.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,9 @@ def note(folder: Path, step: int, text: str) -> None:
 
 
 def complain(error: PPOEngineError) -> None:
-    """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for or the circumstances change."""
+    """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for or
+    the circumstances change.
+    """
     st.session_state.problem = error.with_traceback(None)  # which would keep alive whatever its frames hold
     st.session_state.problem_when = circumstances()
     st.session_state.problems = st.session_state.get("problems", 0) + 1
@@ -76,7 +80,9 @@ def forget_problem() -> None:
 
 
 def circumstances() -> tuple[Any, ...]:
-    """What a message is about: the page, the run that is shown and how it stands, the one that is on, and the settings' fields."""
+    """What a message is about: the page, the run that is shown and how it stands, the one that is on, and the
+    settings' fields.
+    """
     run, running = shown_run(), session.running()
     now = info(run)
     state = None if now is None else "on" if now.state in ("loading", "running") else now.state
@@ -93,17 +99,24 @@ def problem() -> PPOEngineError | None:
 
 
 def show_problem(place: str = "") -> None:
-    """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person sees the press was heard.
+    """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person
+    sees the press was heard.
 
     place: where on the page beside the sidebar, which shows it too.
     """
     if error := problem():
         with st.container(key=f"{place}problem-{st.session_state.problems}"):
-            st.error("That cannot be:\n\n" + listed(error.problems) if isinstance(error, ConfigError) else inert(str(error)))
+            st.error(
+                "That cannot be:\n\n" + listed(error.problems)
+                if isinstance(error, ConfigError)
+                else inert(str(error))
+            )
 
 
 def say_unmet(problems: list[str]) -> None:
-    """What the address asks of this page and cannot have. Draws its place even where there is nothing to say."""
+    """What the address asks of this page and cannot have. Draws its place even where there is
+    nothing to say.
+    """
     with st.container():
         if problems:
             st.warning("The address asks for what is not there:\n\n" + listed(problems))
@@ -115,7 +128,9 @@ def problem_in_words() -> str:
 
 
 def surviving(draw: Callable[_P, None]) -> Callable[_P, None]:
-    """The same part of a page, which says what cannot be read where it would be drawn, and leaves the rest standing."""
+    """The same part of a page, which says what cannot be read where it would be drawn, and leaves the rest
+    standing.
+    """
 
     @wraps(draw)
     def drawn(*arguments: _P.args, **more: _P.kwargs) -> None:
@@ -152,7 +167,9 @@ def show_confirmation() -> None:
 
 
 def info(folder: Path | None) -> RunInfo | None:
-    """The run's row; None where there is no run or it cannot be read, which the frame around the page says."""
+    """The run's row; None where there is no run or it cannot be read, which the frame around
+    the page says.
+    """
     try:
         return info_of(folder) if folder else None
     except PPOEngineError:
@@ -160,10 +177,14 @@ def info(folder: Path | None) -> RunInfo | None:
 
 
 def inert(text: str) -> str:
-    """Text that Streamlit shows as it is, whatever Markdown, colours or formulas it would otherwise make of it."""
+    """Text that Streamlit shows as it is, whatever Markdown, colours or formulas it would otherwise make of
+    it.
+    """
     return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(text.split()))
 
 
 def listed(problems: list[str]) -> str:
-    """Problems as a list, each on one line of code, so that what a stranger put into a link is never read as Markdown."""
+    """Problems as a list, each on one line of code, so that what a stranger put into a link is never read as
+    Markdown.
+    """
     return "\n".join(f"- `{' '.join(problem.replace('`', '').split())}`" for problem in problems)

@@ -1,6 +1,8 @@
-"""The browser's side of the live board: its modules, and plotly.js from the installed wheel, each sent once and kept.
+"""The browser's side of the live board: its modules, and plotly.js from the installed wheel, each sent once
+and kept.
 
-The paths carry a hash or a version, so that a browser may keep the files for good and a new version is never mixed with an old one.
+The paths carry a hash or a version, so that a browser may keep the files for good and a new version is never
+mixed with an old one.
 """
 
 from __future__ import annotations
@@ -27,9 +29,12 @@ def _version() -> str:
 
 VERSION = _version()
 PREFIX = f"ppo-live/{VERSION}"
-"""Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where a proxy puts it."""
+"""Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where
+a proxy puts it.
+"""
 
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}  # a machine's own table may have others
+# a machine's own table may have others
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
 async def _serve(request: Request) -> Response:

@@ -1,4 +1,6 @@
-"""The live board: one component that keeps its DOM, fed by one payload. The payload is made here; static/ draws it."""
+"""The live board: one component that keeps its DOM, fed by one payload. The payload is made here; static/
+draws it.
+"""
 
 from __future__ import annotations
 
@@ -32,30 +34,54 @@ const theirs = () => [...document.scripts].map(({ src }) => src).find((src) => s
 const root = () => theirs()?.split("/static/js/")[0] ?? window.location.origin;
 const load = (prefix) => modules[prefix] ??= (async () => {
   const home = `${root()}/${prefix}/`;
-  return (await Promise.all([import(home + "board.js"), script(home + "plotly.js"), style(home + "board.css")]))[0];
+  const wanted = [import(home + "board.js"), script(home + "plotly.js"), style(home + "board.css")];
+  return (await Promise.all(wanted))[0];
 })();
-const added = (made) => new Promise((done, failed) => { made.onload = done; made.onerror = failed; document.head.append(made); });
-const script = (src) => window.Plotly ? null : added(Object.assign(document.createElement("script"), { src }));
-const style = (href) => added(Object.assign(document.createElement("link"), { rel: "stylesheet", href }));
+const added = (made) => new Promise((done, failed) => {
+  Object.assign(made, { onload: done, onerror: failed });
+  document.head.append(made);
+});
+const made = (tag, fields) => Object.assign(document.createElement(tag), fields);
+const script = (src) => window.Plotly ? null : added(made("script", { src }));
+const style = (href) => added(made("link", { rel: "stylesheet", href }));
 export default function (component) {
   component.parentElement.latest = component;
   load(component.data.prefix).then((board) => board.render(component.parentElement.latest));
 }
 """
 
-_board = st.components.v2.component("ppo_live_board", html='<div class="ppo-container"></div>', js=_LOADER, isolate_styles=False)
+_board = st.components.v2.component(
+    "ppo_live_board", html='<div class="ppo-container"></div>', js=_LOADER, isolate_styles=False
+)
 
-_VIEWS = {"reward": ("reward", 0.0), "advantage": ("whitened", 0.0), "ratio": ("ratio", 1.0), "value": ("new_value", 0.0)}
+_VIEWS = {
+    "reward": ("reward", 0.0),
+    "advantage": ("whitened", 0.0),
+    "ratio": ("ratio", 1.0),
+    "value": ("new_value", 0.0),
+}
 """Each token view's column and the centre of its scale."""
 
 _MOST_PROMPTS = 48
 _MOST_EVALUATIONS = 60
 
 _ABOUT_VIEWS = {
-    "reward": "What each token earned: the KL penalty for straying from the reference, plus the whole score at the last token.",
-    "advantage": "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens are made likelier.",
-    "ratio": "The token's probability under the new policy over the old one, in the update's last epoch. Underlined: the clip held it.",
-    "value": "The value head's forecast of the return at each token, in the update's last epoch. Underlined: the value clip held it.",
+    "reward": (
+        "What each token earned: the KL penalty for straying from the reference, plus the whole score at the "
+        "last token."
+    ),
+    "advantage": (
+        "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens "
+        "are made likelier."
+    ),
+    "ratio": (
+        "The token's probability under the new policy over the old one, in the update's last epoch. "
+        "Underlined: the clip held it."
+    ),
+    "value": (
+        "The value head's forecast of the return at each token, in the update's last epoch. Underlined: the "
+        "value clip held it."
+    ),
 }
 
 
@@ -70,8 +96,9 @@ def mount(
     on_ask: Callable[[], None] = _ignore,
     on_look: Callable[[], None] = _ignore,
 ) -> Any:
-    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was chosen, `ask`, a request,
-    `prompt`, a pinned prompt, and `look`, what else a page lets a person choose to look at.
+    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was
+    chosen, `ask`, a request, `prompt`, a pinned prompt, and `look`, what else a page lets a person choose to
+    look at.
     """
     data = {**payload, "prefix": PREFIX, "hidden": st.session_state.get("hidden", False)}
     return _board(
@@ -91,10 +118,17 @@ def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False
 
 
 def board_payload(
-    folder: Path, info: RunInfo, earlier: Path | None, pinned: tuple[int, int] | None, example: bool, prompt: int = 0, problem: str = ""
+    folder: Path,
+    info: RunInfo,
+    earlier: Path | None,
+    pinned: tuple[int, int] | None,
+    example: bool,
+    prompt: int = 0,
+    problem: str = "",
 ) -> dict[str, Any]:
-    """Everything the live page shows of a run. pinned: the step and sample that were chosen, -1 for none of its samples, None to follow
-    the newest step; prompt: the pinned prompt whose continuations are listed; problem: why what was asked last was refused.
+    """Everything the live page shows of a run. pinned: the step and sample that were chosen, -1 for none of
+    its samples, None to follow the newest step; prompt: the pinned prompt whose continuations are listed;
+    problem: why what was asked last was refused.
     """
     view = view_of(folder)
     rows, frame = view.refresh()
@@ -109,12 +143,18 @@ def board_payload(
         "pairs": pairs,
         "prompts": _prompts(folder, len(rows), len(history), prompt),
         "history": {**_history(info, history, kept, example), "problem": problem},
-        "batch": None if batch is None else {**batch, "pinned": None if pinned is None else {"step": batch["step"], "sample": sample}},
+        "batch": (
+            None
+            if batch is None
+            else {**batch, "pinned": None if pinned is None else {"step": batch["step"], "sample": sample}}
+        ),
     }
 
 
 @lru_cache(maxsize=32)
-def _slow_parts(folder: Path, earlier: Path | None, _rows: int, _events: int, step: int) -> tuple[Any, Any, Any, set[int]]:
+def _slow_parts(
+    folder: Path, earlier: Path | None, _rows: int, _events: int, step: int
+) -> tuple[Any, Any, Any, set[int]]:
     """What changes only with a step or an event, made once for all who look on."""
     view = view_of(folder)
     frame, info = view.refresh()[1], view.reader.info()
@@ -122,7 +162,12 @@ def _slow_parts(folder: Path, earlier: Path | None, _rows: int, _events: int, st
     if ghost is None and earlier:
         ghost = view_of(earlier).refresh()[1]
     charts = [
-        {"key": chart.key, "title": chart.title, "spec": chart.spec, "about": "\n\n".join(METRICS[name].tooltip for name in chart.metrics)}
+        {
+            "key": chart.key,
+            "title": chart.title,
+            "spec": chart.spec,
+            "about": "\n\n".join(METRICS[name].tooltip for name in chart.metrics),
+        }
         for chart in live_charts(frame, info.config, ghost, view.history())
     ]
     return charts, _then_and_now(view), _batch(view, step), {one.step for one in list_checkpoints(folder)}
@@ -144,8 +189,16 @@ def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[
     done, steps = max(0, info.last_step, info.parent_step or 0), info.config.steps
     pace = _seconds_per_step(rows)
     left = f"{duration((steps - done) * pace)} left" if info.alive and done and pace == pace else ""
-    machine = ", ".join(part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part)
-    state = "example" if example else f"loading: {info.stage.removeprefix('loading ')}" if info.state == "loading" else info.state
+    machine = ", ".join(
+        part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part
+    )
+    state = (
+        "example"
+        if example
+        else f"loading: {info.stage.removeprefix('loading ')}"
+        if info.state == "loading"
+        else info.state
+    )
     return {
         "id": info.id,
         "name": info.name,
@@ -160,42 +213,70 @@ def _run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[
 
 
 def _seconds_per_step(rows: list[StepRow]) -> float:
-    """Median of the last few steps by the clock on the wall: waits for the chosen speed count, a single pause does not."""
+    """Median of the last few steps by the clock on the wall: waits for the chosen speed count, a single pause
+    does not.
+    """
     recent = [row.wall_time for row in rows[-6:]]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(recent)]
     return statistics.median(gaps) if gaps else float("nan")
 
 
 def _notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
-    """One sentence on where things stand and what to do next. Always there, so that nothing below it jumps."""
+    """One sentence on where things stand and what to do next. Always there, so that nothing
+    below it jumps.
+    """
     if example:
         return _said(
-            "This is a recorded example. Press Start: within a minute a small language model learns, while you watch, to write "
-            "film reviews that a sentiment classifier likes."
+            "This is a recorded example. Press Start: within a minute a small language model learns, while "
+            "you watch, to write film reviews that a sentiment classifier likes."
         )
-    again = f"Press Resume to take it up {from_where(folder)}, or Start for a new run." if can_go_on(info) else "Press Start for a new run."
+    again = (
+        f"Press Resume to take it up {from_where(folder)}, or Start for a new run."
+        if can_go_on(info)
+        else "Press Start for a new run."
+    )
     if failed_early(info):
-        return _warned(f"The run failed before its first step. {info.error}\nCorrect that, and press Start to try again.", info)
+        return _warned(
+            f"The run failed before its first step. {info.error}\nCorrect that, and press Start to try "
+            "again.",
+            info,
+        )
     if info.state == "failed":
         return _warned(f"The run failed. {info.error}\nWhat it recorded is below and stays. {again}", info)
     if info.state == "interrupted":
-        kept = "What it recorded is below and stays. " if info.last_step >= 0 else "It had recorded nothing yet. "
+        kept = (
+            "What it recorded is below and stays. "
+            if info.last_step >= 0
+            else "It had recorded nothing yet. "
+        )
         return _warned(f"The process that trained this run ended without closing it. {kept}{again}", info)
     if info.state == "paused" and info.error:
-        return _warned(f"{info.error}\nChange a setting and apply it, then press Resume; or branch from an earlier checkpoint.", info)
+        return _warned(
+            f"{info.error}\nChange a setting and apply it, then press Resume; or branch from an earlier "
+            "checkpoint.",
+            info,
+        )
     if info.state == "loading":
-        soon = "The run goes on in a few seconds." if info.last_step >= 0 else "The first scores appear in a few seconds."
+        soon = (
+            "The run goes on in a few seconds."
+            if info.last_step >= 0
+            else "The first scores appear in a few seconds."
+        )
         return _said(f"Getting ready: {info.stage}. {soon}")
     if info.state == "paused":
-        return _said(f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses again.")
+        return _said(
+            f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses "
+            "again."
+        )
     if info.state == "running":
         return _said(
-            f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the texts, and PPO makes "
-            "the tokens that did better than expected likelier."
+            f"At each step the policy continues {info.config.batch_size} openings, the classifier scores the "
+            "texts, and PPO makes the tokens that did better than expected likelier."
         )
     onward = "Resume goes on where it ended. " if can_go_on(info) else ""
     return _said(
-        f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start: this run stays behind the curves in grey."
+        f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start: this run stays"
+        " behind the curves in grey."
     )
 
 
@@ -211,7 +292,10 @@ def _outcome(frame: pd.DataFrame) -> str:
     steps, scores = present(frame, "eval/reward_mean")
     if len(scores) < 2:
         return ""
-    return f"The held-out score went from {signed(scores[0])} to {signed(scores[-1])} in {steps[-1] - steps[0]} steps. "
+    return (
+        f"The held-out score went from {signed(scores[0])} to {signed(scores[-1])} in {steps[-1] - steps[0]} "
+        "steps. "
+    )
 
 
 def _headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
@@ -219,7 +303,12 @@ def _headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
     clip, value_clip = METRICS["ppo/policy/clipfrac"], METRICS["ppo/val/clipfrac"]
     return [
         _figure("Mean score", frame, score.name, signed),
-        _figure(f"KL, target {info.config.target:g}" if info.config.adap_kl_ctrl else "KL", frame, kl.name, three_digits),
+        _figure(
+            f"KL, target {info.config.target:g}" if info.config.adap_kl_ctrl else "KL",
+            frame,
+            kl.name,
+            three_digits,
+        ),
         _figure("Policy clip binds", frame, clip.name, percent),
         _figure("Value clip binds", frame, value_clip.name, percent),
         _speed_figure(frame),
@@ -251,7 +340,9 @@ def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def _history(info: RunInfo, told: list[Happening], kept: set[int], example: bool) -> dict[str, Any]:
-    """What happened, newest first, with what can be taken back. kept: the steps whose checkpoints are still there."""
+    """What happened, newest first, with what can be taken back. kept: the steps whose checkpoints are still
+    there.
+    """
 
     def text(one: Happening) -> str:
         gone = one.kind == "checkpoint" and one.step not in kept and not example
@@ -262,7 +353,13 @@ def _history(info: RunInfo, told: list[Happening], kept: set[int], example: bool
         "step": max(0, info.last_step),
         "writable": not example,
         "items": [
-            {"number": one.number, "step": one.step, "kind": one.kind, "text": text(one), "undo": bool(one.undo and info.alive)}
+            {
+                "number": one.number,
+                "step": one.step,
+                "kind": one.kind,
+                "text": text(one),
+                "undo": bool(one.undo and info.alive),
+            }
             for one in reversed(told)
         ],
     }
@@ -279,14 +376,21 @@ def _then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
         {"query": old.query, "then": _side(old, old), "now": _side(old, new) if last > first else None}
         for old, new in zip(then, now, strict=True)
     ]
-    begin = f"after step {first}" if first else "before training"  # a branch has no evaluation before training
-    title = f"Then and now: held-out openings {begin} and after step {last}" if last > first else f"Then: held-out openings {begin}"
+    # a branch has no evaluation before training
+    begin = f"after step {first}" if first else "before training"
+    title = (
+        f"Then and now: held-out openings {begin} and after step {last}"
+        if last > first
+        else f"Then: held-out openings {begin}"
+    )
     return {"title": title, "items": items}
 
 
 @lru_cache(maxsize=32)
 def _prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[str, Any]:
-    """The first held-out openings, and how one was continued at each evaluation: newest first, each compared with the one before."""
+    """The first held-out openings, and how one was continued at each evaluation: newest first, each compared
+    with the one before.
+    """
     reader = view_of(folder).reader
     steps = reader.steps_with_samples(EVAL)
     queries = [one.query for one in reader.samples(steps[-1], EVAL)[:_MOST_PROMPTS]] if steps else []
@@ -296,7 +400,9 @@ def _prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[str, A
     told = steps[:1] + steps[1:][-_MOST_EVALUATIONS:]
     continued = [(step, reader.samples(step, EVAL)[chosen]) for step in told]
     before = [continued[0][1], *(sample for _, sample in continued)]
-    rows = [{"step": step, "side": _side(old, new)} for old, (step, new) in zip(before, continued, strict=False)]
+    rows = [
+        {"step": step, "side": _side(old, new)} for old, (step, new) in zip(before, continued, strict=False)
+    ]
     return {"queries": queries, "chosen": chosen, "rows": rows[::-1]}
 
 
@@ -343,8 +449,21 @@ def _batch(view: RunView, step: int) -> dict[str, Any] | None:
 
 
 def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
-    """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token was in, clips as counts."""
-    plain = ("old_logprob", "ref_logprob", "kl", "kl_penalty", "score_share", "reward", "value", "advantage", "whitened", "return")
+    """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token
+    was in, clips as counts.
+    """
+    plain = (
+        "old_logprob",
+        "ref_logprob",
+        "kl",
+        "kl_penalty",
+        "score_share",
+        "reward",
+        "value",
+        "advantage",
+        "whitened",
+        "return",
+    )
     last = {name: tokens.at_last_epoch(name, float("nan")) for name in ("ratio", "new_value")}
     whole = {
         "sample": tokens.sample,
@@ -363,6 +482,8 @@ def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
 
 
 def scale_limit(values: list[float | None], centre: float) -> float:
-    """Where a diverging scale saturates: the 98th percentile of the distance from its centre, so that no outlier flattens the rest."""
+    """Where a diverging scale saturates: the 98th percentile of the distance from its centre, so that no
+    outlier flattens the rest.
+    """
     distances = [abs(x - centre) for x in values if x is not None]
     return float(np.quantile(distances, 0.98)) if distances else 0.0

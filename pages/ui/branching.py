@@ -1,4 +1,6 @@
-"""The dialog that starts a new run from a checkpoint of another. A person wants to ask: what if I had turned this knob there?"""
+"""The dialog that starts a new run from a checkpoint of another. A person wants to ask: what if I had turned
+this knob there?
+"""
 
 from __future__ import annotations
 
@@ -53,10 +55,19 @@ def _dialog(parent: Path) -> None:
         return
     points = {one.step: one for one in reversed(list_checkpoints(parent))}
     if not points:
-        st.info("This run has no checkpoint yet. One is kept every few steps, at each pause, edit and stop, and when you press Checkpoint.")
+        st.info(
+            "This run has no checkpoint yet. One is kept every few steps, at each pause, edit and stop, and "
+            "when you press Checkpoint."
+        )
         return
-    first = next((place for place, step in enumerate(points) if step < info.config.steps), 0)  # the newest with steps left to take
-    step = st.selectbox("From the checkpoint after step", list(points), index=first, help="The new run takes its next step from there.")
+    # the newest with steps left to take
+    first = next((place for place, step in enumerate(points) if step < info.config.steps), 0)
+    step = st.selectbox(
+        "From the checkpoint after step",
+        list(points),
+        index=first,
+        help="The new run takes its next step from there.",
+    )
     try:
         config = points[step].config
     except PPOEngineError as error:
@@ -67,7 +78,10 @@ def _dialog(parent: Path) -> None:
         [name for name in KNOBS if name not in _FIXED],
         default=[name for name in staged(parent, info) if name not in _FIXED],
         format_func=lambda name: KNOBS[name].label,
-        help="Any but the policy model, also those that are locked during a run, such as the seed or the classifier.",
+        help=(
+            "Any but the policy model, also those that are locked during a run, such as the seed or the "
+            "classifier."
+        ),
     )
     for name in names:
         st.session_state.setdefault(f"branch-{name}", staged(parent, info).get(name, getattr(config, name)))
@@ -85,8 +99,15 @@ def _dialog(parent: Path) -> None:
     running = session.running()
     on = asking.info(running.folder) if running else None
     if on is not None:
-        st.caption(f"The run {asking.inert(on.name)} is on, and there can be one at a time here. It keeps what it recorded.")
-    if st.button("Stop it and start the branch" if on is not None else "Start the branch", type="primary", width="stretch"):
+        st.caption(
+            f"The run {asking.inert(on.name)} is on, and there can be one at a time here. It keeps what it "
+            "recorded."
+        )
+    if st.button(
+        "Stop it and start the branch" if on is not None else "Start the branch",
+        type="primary",
+        width="stretch",
+    ):
         replace_run(_branch, parent, step, changes)
         _close()
         st.rerun()

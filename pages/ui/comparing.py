@@ -1,4 +1,6 @@
-"""Two runs or more side by side: their curves, the settings that differ, and what each made of the same openings."""
+"""Two runs or more side by side: their curves, the settings that differ, and what each made of the same
+openings.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ def draw(chosen: list[Summary]) -> None:
     """Curves overlaid, settings that differ, samples of the same openings."""
     st.subheader(f"{len(chosen)} runs compared")
     names = st.multiselect(
-        "Metrics", list(METRICS), default=list(_METRICS), key="compared_metrics", format_func=lambda name: METRICS[name].title
+        "Metrics",
+        list(METRICS),
+        default=list(_METRICS),
+        key="compared_metrics",
+        format_func=lambda name: METRICS[name].title,
     )
     columns = st.columns(2)
     for place, name in enumerate(names):
@@ -34,7 +40,10 @@ def draw(chosen: list[Summary]) -> None:
     _settings(chosen)
     st.markdown(
         "**The same held-out openings**",
-        help="Continued by each run's policy at its last evaluation, after the step that the column names, with the same random numbers.",
+        help=(
+            "Continued by each run's policy at its last evaluation, after the step that the column names, "
+            "with the same random numbers."
+        ),
     )
     _samples(chosen)
 
@@ -63,7 +72,8 @@ def _settings(chosen: list[Summary]) -> None:
         st.caption("None: the runs have the same settings, the seed included.")
         return
     rows = [
-        {"setting": KNOBS[name].label, **{f"run {place}": value for place, value in enumerate(values)}} for name, values in found.items()
+        {"setting": KNOBS[name].label, **{f"run {place}": value for place, value in enumerate(values)}}
+        for name, values in found.items()
     ]
     # Names are labels only: two runs may bear the same, or a column's.
     titles = {f"run {place}": one.name for place, one in enumerate(chosen)}
@@ -76,7 +86,8 @@ def _samples(chosen: list[Summary]) -> None:
         st.caption("None yet: the runs have no evaluation of the same openings.")
         return
     titles = {
-        f"response {place}": f"{one.name}, step {RunReader(one.folder).steps_with_samples(EVAL)[-1]}" for place, one in enumerate(chosen)
+        f"response {place}": f"{one.name}, step {RunReader(one.folder).steps_with_samples(EVAL)[-1]}"
+        for place, one in enumerate(chosen)
     }
     titles |= {f"score {place}": f"{one.name}: score" for place, one in enumerate(chosen)}
     st.dataframe(table, hide_index=True, height=420, column_config=titles)

@@ -1,4 +1,5 @@
-"""The sidebar's buttons: start, pause, step and stop a run, take it up again, keep a checkpoint; and the speed.
+"""The sidebar's buttons: start, pause, step and stop a run, take it up again, keep a checkpoint; and the
+speed.
 
 They command the run that the page shows, and no other; which one that is stands above them.
 """
@@ -33,17 +34,46 @@ def buttons() -> None:
     goes_on = info is not None and can_go_on(info)
     with st.container(key="commanded"):  # the style sheet reserves its height
         _say_whose_buttons(folder, info, mine)
-    # Every button has a place of its own: one that changed into another would make the rest jump away from under the pointer.
+    # Every button has a place of its own: one that changed into another would make the rest jump away from
+    # under the pointer.
     left, right = st.columns(2, gap="small")
-    _button(left, "Start", "play_arrow", "Train a new run with the settings below.", _press_start, type="primary", shortcut="S")
+    _button(
+        left,
+        "Start",
+        "play_arrow",
+        "Train a new run with the settings below.",
+        _press_start,
+        type="primary",
+        shortcut="S",
+    )
     about = "End the run after the step under way. What it recorded stays, and it can be resumed."
     _button(right, "Stop", "stop", about, asking.tell, folder, "stop", disabled=not mine, shortcut="X")
     about = "Pause after the step under way."
-    _button(left, "Pause", "pause", about, asking.tell, folder, "pause", disabled=not mine or state == "paused", shortcut="P")
+    _button(
+        left,
+        "Pause",
+        "pause",
+        about,
+        asking.tell,
+        folder,
+        "pause",
+        disabled=not mine or state == "paused",
+        shortcut="P",
+    )
     about = f"Go on: with a paused run, or with one that ended before its last step, {from_where(folder)}."
     able = goes_on or (mine and state == "paused")
     _button(right, "Resume", "resume", about, _resume, folder, goes_on, disabled=not able, shortcut="P")
-    _button(left, "Step", "skip_next", "Take one PPO step, then pause.", asking.tell, folder, "step", disabled=not mine, shortcut="N")
+    _button(
+        left,
+        "Step",
+        "skip_next",
+        "Take one PPO step, then pause.",
+        asking.tell,
+        folder,
+        "step",
+        disabled=not mine,
+        shortcut="N",
+    )
     about = "Keep the models as they are after the step under way, to branch or resume from."
     _button(right, "Checkpoint", "bookmark_add", about, asking.tell, folder, "checkpoint", disabled=not mine)
     _speed(folder, info, mine)
@@ -55,20 +85,38 @@ def buttons() -> None:
 
 
 def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
-    """Which run the buttons command; whether another is training, or a newer one is there, and the way to it."""
+    """Which run the buttons command; whether another is training, or a newer one is there, and the
+    way to it.
+    """
     if folder is None or info is None:
         st.markdown("No run yet" if folder is None else "This run cannot be read")
     else:
         step = f", step {info.last_step}" if info.last_step > 0 else ""
         st.markdown(f"**{asking.inert(info.name)}**: {info.state}{step}")
         if info.alive and not mine:
-            st.caption(f"It belongs to {asking.inert(info.owner.name)}. It can be watched here, and controlled there.")
+            st.caption(
+                f"It belongs to {asking.inert(info.owner.name)}. It can be watched here, and controlled "
+                "there."
+            )
     running, newest = session.running(), newest_run()
-    other = running.folder if running is not None and running.folder != folder else newest if newest != folder else None
+    other = (
+        running.folder
+        if running is not None and running.folder != folder
+        else newest
+        if newest != folder
+        else None
+    )
     if other is not None and (there := asking.info(other)) is not None:
         how = "training" if running is not None and other == running.folder else "newer"
         label = f"Go to {asking.inert(there.name)}, which is {how}"
-        st.button(label, key="go-to-other", type="tertiary", icon=":material/arrow_forward:", on_click=_go_to, args=(other,))
+        st.button(
+            label,
+            key="go-to-other",
+            type="tertiary",
+            icon=":material/arrow_forward:",
+            on_click=_go_to,
+            args=(other,),
+        )
 
 
 def _go_to(run: Path) -> None:
@@ -78,7 +126,9 @@ def _go_to(run: Path) -> None:
 
 
 def show_in_address(run: Path) -> None:
-    """Makes that run the one that is shown. The newest needs no name: should a newer one begin, that is shown."""
+    """Makes that run the one that is shown. The newest needs no name: should a newer one begin, that is
+    shown.
+    """
     if run == newest_run():
         st.query_params.pop("run", None)
     else:
@@ -86,7 +136,14 @@ def show_in_address(run: Path) -> None:
 
 
 def _button(
-    place: Any, label: str, icon: str, about: str, action: Callable[..., Any], *arguments: Any, disabled: bool = False, **more: Any
+    place: Any,
+    label: str,
+    icon: str,
+    about: str,
+    action: Callable[..., Any],
+    *arguments: Any,
+    disabled: bool = False,
+    **more: Any,
 ) -> None:
     (_greyed().add if disabled else _greyed().discard)(label)
     place.button(
@@ -109,7 +166,9 @@ def _greyed() -> set[str]:
 
 
 def _answer_late_presses(info: RunInfo | None) -> None:
-    """A press on its way while its button was greyed reaches no callback: Streamlit drops it without a word."""
+    """A press on its way while its button was greyed reaches no callback: Streamlit drops it
+    without a word.
+    """
     for label in _greyed():
         if st.session_state.get(_KEY + label):
             now = f"the run has changed, and is {info.state} now" if info else "there is no run"
@@ -117,11 +176,20 @@ def _answer_late_presses(info: RunInfo | None) -> None:
 
 
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
-    """The page around the buttons follows the run: locked and staged settings, what is in force, and how often it looks."""
+    """The page around the buttons follows the run: locked and staged settings, what is in force, and how
+    often it looks.
+    """
     asking.edit_is_open(folder)
     alive, running = info is not None and info.alive, session.running()
     began = info is not None and info.last_step > 0
-    now = (folder, alive, running and running.folder, info.config_version if info is not None and alive else 0, began, run_trouble())
+    now = (
+        folder,
+        alive,
+        running and running.folder,
+        info.config_version if info is not None and alive else 0,
+        began,
+        run_trouble(),
+    )
     before = st.session_state.get("seen_state", now)
     st.session_state.seen_state = now
     if now != before:
@@ -160,11 +228,16 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
     _go_to(begun.folder)  # and to its newest step, and what it was asked
     seconds = session.SPEEDS.get(st.session_state.get("speed") or "", 0.0)
     if seconds:
-        st.session_state.speed_asked = begun.folder, asking.tell(begun.folder, "speed", seconds_per_step=seconds)
+        st.session_state.speed_asked = (
+            begun.folder,
+            asking.tell(begun.folder, "speed", seconds_per_step=seconds),
+        )
 
 
 def _resume(folder: Path, ended: bool) -> None:
-    """Takes up a run that has ended, or lets a paused one go on, unless that has ended since the button was drawn."""
+    """Takes up a run that has ended, or lets a paused one go on, unless that has ended since the button was
+    drawn.
+    """
     info = asking.info(folder)
     if ended or info is None or not info.alive:
         when_free(session.resume, folder)
@@ -210,18 +283,26 @@ def _confirm_replacement() -> None:
 
 
 def _offer_changed_files(folder: Path | None, info: RunInfo | None) -> None:
-    """A run whose models or data are others than it began with does not go on by itself: what differs, and a way to go on all the same."""
+    """A run whose models or data are others than it began with does not go on by itself: what differs, and a
+    way to go on all the same.
+    """
     if folder is None or info is None or info.alive or not (changed := RunReader(folder).changed_sources()):
         return
     with st.container(border=True, key="changed"):
-        st.warning("Not gone on with, because this is no longer what the run began with:\n\n" + asking.listed(_differences(changed)))
+        st.warning(
+            "Not gone on with, because this is no longer what the run began with:\n\n"
+            + asking.listed(_differences(changed))
+        )
         st.button(
             "Go on with the changed files",
             width="stretch",
             on_click=when_free,
             args=(session.resume, folder, True),
             key="accept-changed",
-            help="From the last checkpoint. The history says that and which files were others, and from which step on.",
+            help=(
+                "From the last checkpoint. The history says that and which files were others, and from which "
+                "step on."
+            ),
         )
 
 
@@ -245,13 +326,16 @@ def _waiting() -> None:
 
 
 def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
-    """The speed: the run's own, which another tab may have changed, unless this tab has just asked for another."""
+    """The speed: the run's own, which another tab may have changed, unless this tab has just asked for
+    another.
+    """
     st.session_state.setdefault("speed", next(iter(session.SPEEDS)))
     if mine and folder is not None and info is not None and info.state != "loading":
         asked_of, number = st.session_state.get("speed_asked", (None, None))
         if asked_of != folder or number is None or RunReader(folder).command(number)[0] != "queued":
             st.session_state.speed = next(
-                (name for name, seconds in session.SPEEDS.items() if seconds >= info.seconds_per_step), list(session.SPEEDS)[-1]
+                (name for name, seconds in session.SPEEDS.items() if seconds >= info.seconds_per_step),
+                list(session.SPEEDS)[-1],
             )
     st.segmented_control(
         "Speed",
@@ -265,5 +349,9 @@ def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
 
 
 def _change_speed(folder: Path | None) -> None:
-    if folder is not None and st.session_state.speed:  # pressing the chosen one again deselects it: nothing is asked for
-        st.session_state.speed_asked = folder, asking.tell(folder, "speed", seconds_per_step=session.SPEEDS[st.session_state.speed])
+    # pressing the chosen one again deselects it: nothing is asked for
+    if folder is not None and st.session_state.speed:
+        st.session_state.speed_asked = (
+            folder,
+            asking.tell(folder, "speed", seconds_per_step=session.SPEEDS[st.session_state.speed]),
+        )

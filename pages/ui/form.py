@@ -1,7 +1,9 @@
-"""What the settings' fields hold, tab by tab: a draft for the next run, and beside it, for each run that is on, what is staged for it.
+"""What the settings' fields hold, tab by tab: a draft for the next run, and beside it, for each run that is
+on, what is staged for it.
 
-Streamlit drops a field's value whenever a run of the script ends before the field is drawn. So the values are kept here, and put into
-the fields each time; and no tab loses its draft while the fields show the settings of a run that another tab has started.
+Streamlit drops a field's value whenever a run of the script ends before the field is drawn. So the values are
+kept here, and put into the fields each time; and no tab loses its draft while the fields show the settings of
+a run that another tab has started.
 """
 
 from __future__ import annotations
@@ -18,7 +20,19 @@ from ppo_engine.config import KNOBS, PRESETS, Config
 from ppo_engine.errors import ConfigError
 from ppo_engine.store import RunInfo
 
-OWN_PARAMETERS = ("run", "step", "sample", "search", "token", "epoch", "colour", "job", "stage", "example", "what")
+OWN_PARAMETERS = (
+    "run",
+    "step",
+    "sample",
+    "search",
+    "token",
+    "epoch",
+    "colour",
+    "job",
+    "stage",
+    "example",
+    "what",
+)
 """What an address has beside settings."""
 
 _DRAFT = ""
@@ -28,10 +42,13 @@ _MISSING = object()
 
 @dataclass
 class Forms:
-    """draft: the next run's values by field, "preset" among them; draft_of: the run that it was started as, or taken over from;
-    follows: the run whose settings it takes over when that ends, since it was the same before, or nobody's own.
+    """draft: the next run's values by field, "preset" among them; draft_of: the run that it was started as,
+    or taken over from;
+    follows: the run whose settings it takes over when that ends, since it was the same before, or nobody's
+    own.
 
-    staged: by run, what its fields hold; in_force: what was in force there when they were last drawn; of: whose values the fields show;
+    staged: by run, what its fields hold; in_force: what was in force there when they were last drawn; of:
+    whose values the fields show;
     touched: how often a person changed any; refused: what of the address could not be.
     """
 
@@ -60,7 +77,9 @@ def forms() -> Forms:
 
 
 def read_address(query: dict[str, str]) -> tuple[Config, str, list[str]]:
-    """The settings and the preset that an address asks for; what cannot be is left out, and said in the third."""
+    """The settings and the preset that an address asks for; what cannot be is left out, and said in the
+    third.
+    """
     asked = {name: value for name, value in query.items() if name not in OWN_PARAMETERS}
     preset, problems = asked.pop("preset", _FIRST_PRESET), []
     if preset not in PRESETS:
@@ -108,8 +127,8 @@ def key(name: str) -> str:
 def heard(name: str) -> None:
     """A person has changed a field: kept at once, whatever becomes of the field.
 
-    What comes with a fragment's refresh is no person's: the browser sent that before it had heard of a value that was set here. A
-    person's change comes in a message of its own, which runs the whole script.
+    What comes with a fragment's refresh is no person's: the browser sent that before it had heard of a value
+    that was set here. A person's change comes in a message of its own, which runs the whole script.
     """
     if is_refresh():
         st.session_state[key(name)] = forms().shown[name]
@@ -157,7 +176,9 @@ def discard() -> None:
 
 
 def show(run: Path | None, info: RunInfo | None) -> None:
-    """Makes the fields that run's, which is on here, or with None the draft's. To be called before any is drawn."""
+    """Makes the fields that run's, which is on here, or with None the draft's. To be called before any is
+    drawn.
+    """
     kept = forms()
     running = session.running()
     for name in [name for name in kept.staged if running is None or running.folder.name != name]:
@@ -180,12 +201,16 @@ def _follow(kept: Forms, run: str, info: RunInfo) -> None:
             kept.draft_of = kept.follows = run
     elif known != info.config:
         before = _values(known, info.preset)
-        kept.staged[run] = {name: now[name] if value == before[name] else value for name, value in kept.staged[run].items()}
+        kept.staged[run] = {
+            name: now[name] if value == before[name] else value for name, value in kept.staged[run].items()
+        }
     kept.in_force[run] = info.config
 
 
 def _end(kept: Forms, run: str) -> None:
-    """The run is no longer on: what a person had staged for it, and where the draft was the run's own what was edited, is for the next."""
+    """The run is no longer on: what a person had staged for it, and where the draft was the run's own what
+    was edited, is for the next.
+    """
     values, config = kept.staged.pop(run), kept.in_force.pop(run)
     before = _values(config, values["preset"])
     if kept.follows == run:
@@ -195,10 +220,14 @@ def _end(kept: Forms, run: str) -> None:
 
 
 def staged(run: Path, info: RunInfo) -> dict[str, Any]:
-    """What the fields have that is not in force in that run, on or ended; nothing where they are about another."""
+    """What the fields have that is not in force in that run, on or ended; nothing where they are about
+    another.
+    """
     kept = forms()
     about = kept.staged.get(run.name, kept.draft if kept.draft_of == run.name else {})
-    return {name: about[name] for name in KNOBS if name in about and about[name] != getattr(info.config, name)}
+    return {
+        name: about[name] for name in KNOBS if name in about and about[name] != getattr(info.config, name)
+    }
 
 
 def waits() -> bool:
@@ -214,4 +243,7 @@ def _is_own(kept: Forms) -> bool:
 
 
 def _values(config: Config, preset: str) -> dict[str, Any]:
-    return {**{name: getattr(config, name) for name in KNOBS}, "preset": preset if preset in PRESETS else _FIRST_PRESET}
+    return {
+        **{name: getattr(config, name) for name in KNOBS},
+        "preset": preset if preset in PRESETS else _FIRST_PRESET,
+    }

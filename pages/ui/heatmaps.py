@@ -17,8 +17,14 @@ def flat(rows: Rows) -> list[float]:
 
 
 def diverging(values: list[float], centre: float = 0.0, least: float = 0.0) -> dict[str, Any]:
-    """Vermilion below the centre, blue above. least: a limit that keeps rounding errors from looking like something."""
-    return {"kind": "diverging", "centre": centre, "limit": _short(max(least, scale_limit(list(values), centre)))}
+    """Vermilion below the centre, blue above. least: a limit that keeps rounding errors from looking like
+    something.
+    """
+    return {
+        "kind": "diverging",
+        "centre": centre,
+        "limit": _short(max(least, scale_limit(list(values), centre))),
+    }
 
 
 def one_sided(colour: str, values: list[float] | float, below: bool = False) -> dict[str, Any]:
@@ -27,8 +33,12 @@ def one_sided(colour: str, values: list[float] | float, below: bool = False) -> 
     return {"kind": "one-sided", "colour": colour, "limit": _short(limit), "below": below}
 
 
-def tensor(label: str, values: Rows, shape: str, scale: dict[str, Any], about: str, **more: Any) -> dict[str, Any]:
-    """A labelled heatmap. more: marks (underlined cells), words, names of rows and columns, since (values before), beside, reveal."""
+def tensor(
+    label: str, values: Rows, shape: str, scale: dict[str, Any], about: str, **more: Any
+) -> dict[str, Any]:
+    """A labelled heatmap. more: marks (underlined cells), words, names of rows and columns, since (values
+    before), beside, reveal.
+    """
     return {
         "label": label,
         "values": [None if row is None else list(row) for row in values],

@@ -45,9 +45,18 @@ def draw(one: Summary, branches: list[str]) -> None:
 
 def _open(one: Summary) -> None:
     points = [point.step for point in list_checkpoints(one.folder)]
-    st.caption(f"Checkpoints after step {', '.join(map(str, points))}." if points else "This run has no checkpoint yet.")
+    st.caption(
+        f"Checkpoints after step {', '.join(map(str, points))}."
+        if points
+        else "This run has no checkpoint yet."
+    )
     left, right = st.columns(2)
-    left.page_link("../live.py", label="Open on the Live page", icon=":material/monitoring:", query_params={"run": one.id})
+    left.page_link(
+        "../live.py",
+        label="Open on the Live page",
+        icon=":material/monitoring:",
+        query_params={"run": one.id},
+    )
     can = one.state in TAKEN_UP and one.steps < one.planned
     right.button(
         "Resume where it ended",
@@ -55,9 +64,14 @@ def _open(one: Summary) -> None:
         disabled=not can,
         on_click=when_free,
         args=(session.resume, one.folder),
-        help="From its last checkpoint; steps recorded after it are taken again, and come out the same."
-        if can
-        else f"Only a run that stopped, failed or was interrupted before its last step can be resumed; this one is {one.state}.",
+        help=(
+            "From its last checkpoint; steps recorded after it are taken again, and come out the same."
+            if can
+            else (
+                "Only a run that stopped, failed or was interrupted before its last step can be resumed; "
+                f"this one is {one.state}."
+            )
+        ),
     )
     st.caption("To branch it, open it and press Branch a new run in the sidebar.")
 
@@ -79,7 +93,10 @@ def _describe(one: Summary) -> None:
 
 
 def _export(one: Summary) -> None:
-    kind = st.segmented_control("Format of the tables", FORMATS, default=FORMATS[0], key=f"format-{one.id}") or FORMATS[0]
+    kind = (
+        st.segmented_control("Format of the tables", FORMATS, default=FORMATS[0], key=f"format-{one.id}")
+        or FORMATS[0]
+    )
     for place, what in zip(st.columns(len(WHAT)), WHAT, strict=True):
         place.download_button(
             what.capitalize(),
@@ -102,7 +119,9 @@ def _export(one: Summary) -> None:
         help="One HTML file with curves, samples, settings and history, which opens without a network.",
     )
     points = [point.step for point in list_checkpoints(one.folder)]
-    step = right.selectbox("Policy after step", points[::-1], key=f"policy-step-{one.id}", disabled=not points)
+    step = right.selectbox(
+        "Policy after step", points[::-1], key=f"policy-step-{one.id}", disabled=not points
+    )
     right.download_button(
         "Policy",
         partial(_policy_archive, one.folder, step),
@@ -112,7 +131,10 @@ def _export(one: Summary) -> None:
         on_click="ignore",
         disabled=not points,
         icon=":material/neurology:",
-        help="A zip of a folder that transformers' from_pretrained loads, with a model card. Takes some seconds.",
+        help=(
+            "A zip of a folder that transformers' from_pretrained loads, with a model card. Takes some "
+            "seconds."
+        ),
     )
 
 
@@ -120,10 +142,24 @@ def _policy_archive(run: Path, step: int) -> bytes:
     """The policy's folder as a zip. Models are loaded in a process of its own, never in the server's."""
     with tempfile.TemporaryDirectory() as aside:
         target = Path(aside) / "policy"
-        command = [sys.executable, "-m", "ppo_engine", "export", str(run), "--what", "policy", "--step", str(step), "-o", str(target)]
+        command = [
+            sys.executable,
+            "-m",
+            "ppo_engine",
+            "export",
+            str(run),
+            "--what",
+            "policy",
+            "--step",
+            str(step),
+            "-o",
+            str(target),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE_S, check=False)
         if done.returncode:
-            raise RuntimeError(done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "the export failed")
+            raise RuntimeError(
+                done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "the export failed"
+            )
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(target.rglob("*")):
@@ -132,9 +168,14 @@ def _policy_archive(run: Path, step: int) -> bytes:
 
 
 def _delete(one: Summary, branches: list[str]) -> None:
-    st.markdown("The run is moved to the folder `.trash` beside the others. Nothing is erased, and it can be taken back below.")
+    st.markdown(
+        "The run is moved to the folder `.trash` beside the others. Nothing is erased, and it can be taken "
+        "back below."
+    )
     if branches:
-        st.warning(f"Its curves will be missing behind those of its branches: {asking.inert(', '.join(branches))}.")
+        st.warning(
+            f"Its curves will be missing behind those of its branches: {asking.inert(', '.join(branches))}."
+        )
     sure = st.checkbox("Yes, this run", key=f"sure-{one.id}")
     if st.button("Delete the run", icon=":material/delete:", disabled=not sure, key=f"delete-{one.id}"):
         try:

@@ -1,8 +1,8 @@
 """Only this server's own pages may command it, and no other page may frame them.
 
-A browser lets any page open a WebSocket to any local port, and says in `Origin` whose page it is. Streamlit accepts every local one:
-a page that another program serves on this machine could start and stop runs. Programs that are no browsers send no `Origin`; they
-could do as they like without a server.
+A browser lets any page open a WebSocket to any local port, and says in `Origin` whose page it is. Streamlit
+accepts every local one: a page that another program serves on this machine could start and stop runs.
+Programs that are no browsers send no `Origin`; they could do as they like without a server.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ class OwnPagesOnly:
             return
         refusal = _refusal(scope, Headers(scope=scope))
         if refusal and scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})  # before it is accepted: the browser is answered 403
+            # before it is accepted: the browser is answered 403
+            await send({"type": "websocket.close", "code": 1008})
         elif refusal:
             await PlainTextResponse(refusal, status_code=403)(scope, receive, _guarded(send))
         else:
@@ -54,22 +55,28 @@ def _refusal(scope: Scope, headers: Headers) -> str:
     if not commands or origin is None or is_own(origin, [host, forwarded]):
         return ""
     refusal = (
-        f"Refused what a page of {origin[:200]!r} asked of this server, {host[:200]!r}: only its own pages may. "
-        "A proxy has to pass Host on, or X-Forwarded-Host; else name the page's origin in server.corsAllowedOrigins"
+        f"Refused what a page of {origin[:200]!r} asked of this server, {host[:200]!r}: only its own pages "
+        "may. A proxy has to pass Host on, or X-Forwarded-Host; else name the page's origin in "
+        "server.corsAllowedOrigins"
     )
     get_logger(__name__).warning(refusal)
     return refusal
 
 
 def is_own(origin: str, hosts: list[str]) -> bool:
-    """Whether a page of that origin came from one of those hosts, each with its port as in the header `Host`."""
+    """Whether a page of that origin came from one of those hosts, each with its port as in
+    the header `Host`.
+    """
     if origin in (config.get_option("server.corsAllowedOrigins") or ()):
         return True
     try:
         page = urlsplit(origin)
         port = page.port or _PORTS[page.scheme]
         servers = [urlsplit(f"//{host.strip()}") for host in hosts if host]
-        return any(server.hostname == page.hostname and (server.port or _PORTS[page.scheme]) == port for server in servers)
+        return any(
+            server.hostname == page.hostname and (server.port or _PORTS[page.scheme]) == port
+            for server in servers
+        )
     except (ValueError, KeyError):
         return False  # "null", as of a sandboxed frame or a file, or no address at all
 

@@ -1,8 +1,9 @@
 """A press counts once.
 
-Streamlit's browser side sends a press at the next turn of the page's event loop. A fragment's timer that comes first sends it too,
-along with its refresh (in 1.67: 3 of 120 presses on a busy machine), and one press of Step would take two steps. The press always
-follows in a message of its own, so in a timer's message it can be left out.
+Streamlit's browser side sends a press at the next turn of the page's event loop. A fragment's timer that
+comes first sends it too, along with its refresh (in 1.67: 3 of 120 presses on a busy machine), and one press
+of Step would take two steps. The press always follows in a message of its own, so in a timer's message it can
+be left out.
 """
 
 from __future__ import annotations
@@ -24,7 +25,11 @@ class PressesOnce:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def receive_once() -> Message:
             message = await receive()
-            return {**message, "bytes": without_timed_presses(message["bytes"])} if message.get("bytes") else message
+            return (
+                {**message, "bytes": without_timed_presses(message["bytes"])}
+                if message.get("bytes")
+                else message
+            )
 
         await self._app(scope, receive_once if scope["type"] == "websocket" else receive, send)
 

@@ -1,4 +1,6 @@
-"""How often a page looks for news: often while a run is on, now and then while none is, never while its tab is hidden."""
+"""How often a page looks for news: often while a run is on, now and then while none is, never while its tab
+is hidden.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The hyperparameters as fields made from `ppo_engine.config`: a draft for the next run, or staged for the run that is shown and on."""
+"""The hyperparameters as fields made from `ppo_engine.config`: a draft for the next run, or staged for the
+run that is shown and on.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ _FIRST = ("seed", "steps")
 
 
 def settings(corrected: list[str]) -> None:
-    """The fields, all but those that `correct` has drawn. What comes and goes above them has places of its own, so that no group closes
-    when a run begins or ends.
+    """The fields, all but those that `correct` has drawn. What comes and goes above them has places of its
+    own, so that no group closes when a run begins or ends.
     """
     run = shown_run()
     info = asking.info(run)
@@ -76,14 +78,22 @@ def _say_what_the_link_could_not() -> None:
     if kept.touched or kept.draft_of:
         kept.refused.clear()
     if kept.refused:
-        st.warning("The link asks for settings that cannot be; without them:\n\n" + asking.listed(kept.refused))
+        st.warning(
+            "The link asks for settings that cannot be; without them:\n\n" + asking.listed(kept.refused)
+        )
 
 
 def correct() -> list[str]:
-    """Of a run that failed before its first step: the fields that it failed by, beside the reason. Returns their names."""
+    """Of a run that failed before its first step: the fields that it failed by, beside the reason. Returns
+    their names.
+    """
     info = asking.info(shown_run())
     with st.container():
-        names = [] if info is None or not failed_early(info) else re.findall(r"^(\w+) = ", info.error, re.MULTILINE)
+        names = (
+            []
+            if info is None or not failed_early(info)
+            else re.findall(r"^(\w+) = ", info.error, re.MULTILINE)
+        )
         names = [name for name in dict.fromkeys(names) if name in KNOBS]
         if info is None or not names:
             return []
@@ -99,7 +109,10 @@ def correct() -> list[str]:
 def _say_when_changes_come_into_force() -> None:
     about = "What you change comes into force at the next step, once it is applied. "
     if form.waits():
-        st.caption(f"{about}Your own settings for the next run, or this link's, are kept, and come back when this one has ended.")
+        st.caption(
+            f"{about}Your own settings for the next run, or this link's, are kept, and come back when this "
+            "one has ended."
+        )
     else:
         st.caption(f"{about}Greyed settings are fixed for a run: branch a new one with them.")
 
@@ -111,7 +124,8 @@ def _pending(folder: Path, info: RunInfo) -> None:
         return
     with st.container(border=True, key="pending"):
         lines = "".join(
-            f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**" for name, value in changes.items()
+            f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**"
+            for name, value in changes.items()
         )
         st.markdown(f"Pending{lines}")
         if asking.edit_is_open(folder):
@@ -143,9 +157,14 @@ def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
 
 
 def _offer_settings_of(run: Path | None, info: RunInfo | None) -> None:
-    """A run that has ended may have had other settings than the draft: one press takes them over for the next."""
+    """A run that has ended may have had other settings than the draft: one press takes them over for the
+    next.
+    """
     if run is None or info is None or not _differs(info.config):
-        st.caption("The settings of the next run. The page's address keeps them: a link to it brings the same, the seed included.")
+        st.caption(
+            "The settings of the next run. The page's address keeps them: a link to it brings the same, the "
+            "seed included."
+        )
         return
     st.caption("The settings of the next run.")
     st.button(
@@ -171,11 +190,17 @@ def _take_over(run: Path, info: RunInfo) -> None:
 
 
 def _label(knob: Knob) -> str:
-    return knob.label[0].upper() + knob.label[1:] + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
+    return (
+        knob.label[0].upper()
+        + knob.label[1:]
+        + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
+    )
 
 
 def widget(knob: Knob, locked: bool = False, key: str = "knob", **more: Any) -> Any:
-    """The form element of one setting. Its value is `st.session_state[f"{key}-{knob.name}"]`, which has to be there already."""
+    """The form element of one setting. Its value is `st.session_state[f"{key}-{knob.name}"]`, which has to be
+    there already.
+    """
     common: dict[str, Any] = {
         "key": f"{key}-{knob.name}",
         "disabled": locked,
@@ -189,9 +214,13 @@ def widget(knob: Knob, locked: bool = False, key: str = "knob", **more: Any) -> 
     if knob.kind is str:
         return st.text_input(_label(knob), **common)
     if knob.kind is int:
-        return st.number_input(_label(knob), min_value=int(knob.minimum or 0), max_value=int(knob.maximum or 0), step=1, **common)
+        return st.number_input(
+            _label(knob), min_value=int(knob.minimum or 0), max_value=int(knob.maximum or 0), step=1, **common
+        )
     low, high = float(knob.minimum or 0), float(knob.maximum or 0)
-    return st.number_input(_label(knob), min_value=low, max_value=high, step=_stride(knob), format="%g", **common)
+    return st.number_input(
+        _label(knob), min_value=low, max_value=high, step=_stride(knob), format="%g", **common
+    )
 
 
 def _stride(knob: Knob) -> float:

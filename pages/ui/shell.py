@@ -1,4 +1,6 @@
-"""The frame around every page: navigation, the sidebar, and how often the page looks again. `app.py` serves this script."""
+"""The frame around every page: navigation, the sidebar, and how often the page looks again. `app.py` serves
+this script.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
 from ppo_engine import session  # noqa: E402
 
-st.set_page_config(page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide", initial_sidebar_state=340)
+st.set_page_config(
+    page_title="ppo-live", page_icon=str(STATIC / "icon.svg"), layout="wide", initial_sidebar_state=340
+)
 page = st.navigation(
     [
         st.Page("../live.py", title="Live", icon=":material/monitoring:", default=True),
@@ -34,7 +38,8 @@ with st.sidebar:
     corrected = settings.correct()
     asking.surviving(branching.branch_button)()
     asking.surviving(settings.settings)(corrected)
-with st.container(key="trouble"):  # always there, so that the page below it keeps its place among Streamlit's elements
+# always there, so that the page below it keeps its place among Streamlit's elements
+with st.container(key="trouble"):
     if said := state.run_trouble():
         st.warning(asking.inert(said))
 page.run()

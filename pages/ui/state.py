@@ -46,28 +46,40 @@ def newest_run() -> Path | None:
 
 
 def is_mine(run: Path, info: RunInfo) -> bool:
-    """Whether that run is on in this process, and so can be commanded from here. A copy of its folder is not."""
+    """Whether that run is on in this process, and so can be commanded from here. A copy of its
+    folder is not.
+    """
     here = session.running()
     return here is not None and here.folder == run and info.alive and info.owner.is_this_process
 
 
 def failed_early(info: RunInfo) -> bool:
-    """Whether the run failed with nothing to go back to, no step and no parent's checkpoint: there is only something to correct."""
+    """Whether the run failed with nothing to go back to, no step and no parent's checkpoint: there is only
+    something to correct.
+    """
     return info.state == "failed" and info.last_step < 0 and not info.parent
 
 
 def can_go_on(info: RunInfo) -> bool:
-    """Whether the run has ended and has steps left to take. One that failed before its first would only fail again."""
+    """Whether the run has ended and has steps left to take. One that failed before its first would only fail
+    again.
+    """
     return info.state in TAKEN_UP and info.last_step < info.config.steps and not failed_early(info)
 
 
 def from_where(run: Path | None) -> str:
     """From where a run that has ended is taken up."""
-    return "from its last checkpoint" if run is None or list_checkpoints(run) else "from the beginning, since it has no checkpoint"
+    return (
+        "from its last checkpoint"
+        if run is None or list_checkpoints(run)
+        else "from the beginning, since it has no checkpoint"
+    )
 
 
 def keep_run(page: str) -> None:
-    """A link to another page names no run: the one that was asked for stays. To be called first at each run of the script."""
+    """A link to another page names no run: the one that was asked for stays. To be called first at each run
+    of the script.
+    """
     turned = page != st.session_state.get("page", page)
     st.session_state.page = page
     kept = st.session_state.get("run_kept")
@@ -77,12 +89,17 @@ def keep_run(page: str) -> None:
 
 
 def run_trouble() -> str:
-    """Why the run that is shown is not the one that the address asks for, or not the newest; "" where it is."""
+    """Why the run that is shown is not the one that the address asks for, or not the newest; ""
+    where it is.
+    """
     runs, wanted, instead = list_runs(runs_folder()), st.query_params.get("run", ""), newest_run()
     shown = f"Shown is {info_of(instead).name}, the newest." if instead else "Shown is a recorded example."
     if wanted and wanted not in [run.name for run in runs]:
         in_trash = any(run.name == wanted for run in list_runs(runs_folder() / TRASH))
-        return f"The address asks for the run {wanted[:80]}, which is {'in the trash' if in_trash else 'not here'}. {shown}"
+        return (
+            f"The address asks for the run {wanted[:80]}, which is "
+            f"{'in the trash' if in_trash else 'not here'}. {shown}"
+        )
     if wanted and (reason := _why_unreadable(runs_folder() / wanted)):
         return f"The run {wanted[:80]} cannot be shown. {reason}"
     if not wanted and runs and runs[0] != instead:
@@ -114,7 +131,9 @@ def earlier_run(run: Path) -> Path | None:
 
 
 def ancestry(info: RunInfo) -> pd.DataFrame | None:
-    """The metrics of a branch's parents up to where it left them; None for a run that is no branch, or whose parent is gone."""
+    """The metrics of a branch's parents up to where it left them; None for a run that is no branch, or whose
+    parent is gone.
+    """
     parts: list[pd.DataFrame] = []
     while info.parent and (runs_folder() / info.parent / DATABASE).is_file():
         view = view_of(runs_folder() / info.parent)
@@ -146,7 +165,9 @@ class RunView:
         with self._lock:
             known = self._rows[:-1]  # the last is read again: a run that is stopped evaluates it late
             new = self.reader.steps(after=known[-1].step if known else -1)
-            if [(row.step, row.metrics.keys()) for row in new] != [(row.step, row.metrics.keys()) for row in self._rows[-1:]]:
+            if [(row.step, row.metrics.keys()) for row in new] != [
+                (row.step, row.metrics.keys()) for row in self._rows[-1:]
+            ]:
                 self._rows = [*known, *new]
                 self._frame = metrics_frame(self._rows)
             return self._rows, self._frame
@@ -174,10 +195,15 @@ def view_of(folder: Path) -> RunView:
 
 
 def batch_of(reader: RunReader, step: int) -> tuple[TokenTable, list[Sample]] | None:
-    """A step's tokens and their samples; None where its tokens are not kept. Raises `StoreError` where one lacks the other."""
+    """A step's tokens and their samples; None where its tokens are not kept. Raises `StoreError` where one
+    lacks the other.
+    """
     tokens, samples = reader.tokens(step), reader.samples(step)
     if tokens is None:
         return None
     if set(tokens.sample.tolist()) - {one.index for one in samples}:
-        raise StoreError(f"step {step} of {reader.folder.name}: some of its samples are gone; look at another step, or another run")
+        raise StoreError(
+            f"step {step} of {reader.folder.name}: some of its samples are gone; look at another step, or "
+            "another run"
+        )
     return tokens, samples

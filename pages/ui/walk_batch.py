@@ -1,4 +1,6 @@
-"""A batch that was walked through, one token of it chosen; and how its numbers are written within formulas."""
+"""A batch that was walked through, one token of it chosen; and how its numbers are
+written within formulas.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,19 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Batch:
-    """A walk and the token that its formulas are worked for: row, position (both from 0), and the epoch (from 1, `AFTER` the last)."""
+    """A walk and the token that its formulas are worked for: row, position (both from 0), and the epoch (from
+    1, `AFTER` the last).
+    """
 
-    def __init__(self, walk: dict[str, Any], token: tuple[int, int] | None = None, epoch: int | None = None) -> None:
-        self.walk, self.settings, self.tokens, self.update = walk, walk["settings"], walk["tokens"], walk["update"]
+    def __init__(
+        self, walk: dict[str, Any], token: tuple[int, int] | None = None, epoch: int | None = None
+    ) -> None:
+        self.walk, self.settings, self.tokens, self.update = (
+            walk,
+            walk["settings"],
+            walk["tokens"],
+            walk["update"],
+        )
         self.again: dict[str, Rows] | None = walk["again"]
         self.samples = walk["samples"]
         self.row, self.position = token if token and self._has(*token) else self._most_moved()
@@ -35,7 +46,11 @@ class Batch:
         """The token that the update moved most, one that has another after it if there is any."""
         rows = self.again["ratio"] if self.again else self.tokens["reward"]
         places = [(i, t) for i, row in enumerate(rows) for t in range(len(row or ()) - 1)] or [(0, 0)]
-        return max(places, key=lambda place: abs(((rows[place[0]] or ())[place[1]] or 1) - 1)) if self.again else places[0]
+        return (
+            max(places, key=lambda place: abs(((rows[place[0]] or ())[place[1]] or 1) - 1))
+            if self.again
+            else places[0]
+        )
 
     def at(self, name: str, later: int = 0) -> float | None:
         """A column at the chosen token, or so many tokens later; 0 beyond the end."""
@@ -61,7 +76,10 @@ class Batch:
     def shape(self) -> str:
         """What a (batch, response) tensor's shape means here."""
         count, (rows, columns) = self.walk["whitening"]["count"], self.walk["shape"]
-        return f"({rows}, {columns}): {counted(rows, 'sample')} × up to {counted(columns, 'token')}, {count:g} counted"
+        return (
+            f"({rows}, {columns}): {counted(rows, 'sample')} × up to {counted(columns, 'token')}, {count:g} "
+            "counted"
+        )
 
     @property
     def t(self) -> str:
@@ -84,11 +102,17 @@ class Batch:
 
 
 def number(x: float | None) -> str:
-    """A number within a formula: four decimals, or four digits where it is smaller, so that the sum beside it can be checked."""
+    """A number within a formula: four decimals, or four digits where it is smaller, so that the sum beside it
+    can be checked.
+    """
     if x is None or x == 0:
         return "–" if x is None else "0"
     size = math.floor(math.log10(abs(x)))
-    text = f"{x:.3e}".replace("e-0", "e-").replace("e+0", "e") if size < -4 or size > 6 else f"{x:.{max(4, 3 - size)}f}"
+    text = (
+        f"{x:.3e}".replace("e-0", "e-").replace("e+0", "e")
+        if size < -4 or size > 6
+        else f"{x:.{max(4, 3 - size)}f}"
+    )
     return text.replace("-", MINUS)
 
 

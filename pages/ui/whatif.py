@@ -1,4 +1,6 @@
-"""The What-if page's payload: the knobs, what they make of the frozen step beside what the run had, and the two lessons."""
+"""The What-if page's payload: the knobs, what they make of the frozen step beside what the run had, and the
+two lessons.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,12 @@ _NAMES = {
 _BINS = 40
 
 
-def payload(folder: Path, info: RunInfo, look: Look, problems: list[str], said: str, told: int) -> dict[str, Any]:
-    """All that the page shows. said: the answer to the last "Use these"; told: the browser's number of the look that this answers."""
+def payload(
+    folder: Path, info: RunInfo, look: Look, problems: list[str], said: str, told: int
+) -> dict[str, Any]:
+    """All that the page shows. said: the answer to the last "Use these"; told: the browser's number of the
+    look that this answers.
+    """
     steps = view_of(folder).reader.steps_with_tokens()
     newest = steps[-1] if steps else None
     step = newest if look.step is None else look.step
@@ -70,15 +76,22 @@ def scene_of(folder: Path, look: Look) -> Scene | None:
     """What the look is at; None where there is nothing to turn knobs on."""
     if look.example:
         return notebook_scene()
-    step = look.step if look.step is not None else max(view_of(folder).reader.steps_with_tokens(), default=None)
+    step = (
+        look.step if look.step is not None else max(view_of(folder).reader.steps_with_tokens(), default=None)
+    )
     return None if step is None else step_scene(folder, step)
 
 
 def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
     if info.last_step < 1:
-        return "This run has no step yet. The first one appears here, or load the notebook's example meanwhile."
+        return (
+            "This run has no step yet. The first one appears here, or load the notebook's example meanwhile."
+        )
     if step is None:
-        return "No step of this run has its tokens kept. Load the notebook's example instead, or open another run on the Runs page."
+        return (
+            "No step of this run has its tokens kept. Load the notebook's example instead, or open another "
+            "run on the Runs page."
+        )
     why = "has no tokens on record"
     if step > info.last_step:
         why = "has not been taken"
@@ -86,7 +99,9 @@ def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
         why = "is the untrained policy, before any update"
     elif info.parent_step is not None and step <= info.parent_step:
         why = "was taken by the run that this one branched from"
-    return f"Step {step} of this run {why}." + (f" The nearest step that has them is {nearest}." if nearest is not None else "")
+    return f"Step {step} of this run {why}." + (
+        f" The nearest step that has them is {nearest}." if nearest is not None else ""
+    )
 
 
 def _shown(scene: Scene, look: Look) -> dict[str, Any]:
@@ -116,7 +131,11 @@ def _knob(name: str, scene: Scene, knobs: Knobs) -> dict[str, Any]:
     about = "What one nat of KL from the reference costs each token." if name == "kl_coef" else setting.help
     locked = ""
     if scene.frozen is None and name not in ("gamma", "lam"):
-        locked = "The notebook prints no KL for this batch." if name == "kl_coef" else "The notebook prints no ratios for this batch."
+        locked = (
+            "The notebook prints no KL for this batch."
+            if name == "kl_coef"
+            else "The notebook prints no ratios for this batch."
+        )
     return {
         "name": name,
         "label": _NAMES[name],
@@ -134,11 +153,23 @@ def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict
     """Rows of the table: label, the run's, with these knobs, how it is written, and what it is."""
     rows = []
     for label, was, new, about in (
-        ("Advantages", scene.was.advantages, now.advantages, "GAE advantages of the batch's tokens, before whitening."),
-        ("Returns", scene.was.returns, now.returns, "What the value head is trained towards: advantage plus value."),
+        (
+            "Advantages",
+            scene.was.advantages,
+            now.advantages,
+            "GAE advantages of the batch's tokens, before whitening.",
+        ),
+        (
+            "Returns",
+            scene.was.returns,
+            now.returns,
+            "What the value head is trained towards: advantage plus value.",
+        ),
     ):
         rows.append((f"{label}, mean", _mean(was, scene), _mean(new, scene), "signed", about))
-        rows.append((f"{label}, standard deviation", _deviation(was, scene), _deviation(new, scene), "number", about))
+        rows.append(
+            (f"{label}, standard deviation", _deviation(was, scene), _deviation(new, scene), "number", about)
+        )
     for label, metric, figure, kind in (
         ("Policy clip binds", "ppo/policy/clipfrac", "policy_clipfrac", "percent"),
         ("Value clip binds", "ppo/val/clipfrac", "value_clipfrac", "percent"),
@@ -147,9 +178,18 @@ def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict
         ("Total loss", "ppo/loss/total", "total_loss", "signed"),
     ):
         if outcome is not None and scene.metrics is not None:
-            rows.append((label, scene.recorded(metric, figure), getattr(outcome, figure), kind, METRICS[metric].tooltip))
+            rows.append(
+                (
+                    label,
+                    scene.recorded(metric, figure),
+                    getattr(outcome, figure),
+                    kind,
+                    METRICS[metric].tooltip,
+                )
+            )
     return [
-        {"label": label, "was": _finite(was), "now": _finite(new), "kind": kind, "about": about} for label, was, new, kind, about in rows
+        {"label": label, "was": _finite(was), "now": _finite(new), "kind": kind, "about": about}
+        for label, was, new, kind, about in rows
     ]
 
 
@@ -216,7 +256,9 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outc
         "texts": [text for text, is_own in zip(scene.tokens.text, own, strict=True) if is_own],
         "ratios": _column(scene.tokens.at_last_epoch("ratio", math.nan)[own]),
         "epochs": scene.tokens.epochs_seen[own].tolist(),
-        "policy_clips": [one.policy_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
+        "policy_clips": [
+            one.policy_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)
+        ],
         "value_clips": [one.value_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
     }
 
@@ -236,8 +278,12 @@ def _most_moved(scene: Scene, now: Estimates) -> int | None:
     return int(by.argmax()) if float(by.max()) > 1e-6 else None
 
 
-def use_in_run(form: dict[str, Any], look: Look, scene: Scene, on: bool = False) -> tuple[dict[str, float], str]:
-    """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values by name; on: of a run."""
+def use_in_run(
+    form: dict[str, Any], look: Look, scene: Scene, on: bool = False
+) -> tuple[dict[str, float], str]:
+    """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values
+    by name; on: of a run.
+    """
     knobs = look.knobs(scene.own)
     values = {field: getattr(knobs, name) for name, field in FIELDS.items() if name != "kl_coef"}
     left_out = []
@@ -246,7 +292,10 @@ def use_in_run(form: dict[str, Any], look: Look, scene: Scene, on: bool = False)
     elif not form.get("adap_kl_ctrl", True):
         values["init_kl_coef"] = knobs.kl_coef
     elif knobs.kl_coef != scene.own.kl_coef:
-        left_out.append("The KL coefficient is left out: the adaptive controller moves it. Switch that off in the sidebar to set it.")
+        left_out.append(
+            "The KL coefficient is left out: the adaptive controller moves it. Switch that off in the sidebar"
+            " to set it."
+        )
     if not knobs.whiten:
         left_out.append("Whitening is left out: a run always whitens.")
     changes = {name: value for name, value in values.items() if form.get(name) != value}

@@ -1,4 +1,6 @@
-"""The What-if page's two lessons: what lambda weighs against what, and what the policy clip does to this batch's tokens."""
+"""The What-if page's two lessons: what lambda weighs against what, and what the policy clip does to this
+batch's tokens.
+"""
 
 from __future__ import annotations
 
@@ -19,15 +21,20 @@ _MOST_POINTS = 150
 
 
 def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -> dict[str, Any]:
-    """The chosen token's k-step estimators, their weights with these knobs and as they were, and the advantage they add up to.
+    """The chosen token's k-step estimators, their weights with these knobs and as they were, and the
+    advantage they add up to.
 
-    Of a long rest of a response the first ones and the last: those between are one rung, with their weight and without a value.
+    Of a long rest of a response the first ones and the last: those between are one rung, with their weight
+    and without a value.
     """
     count = int(scene.mask[row].sum()) - position
     steps = tuple(range(1, count + 1)) if count <= _MOST_RUNGS else (*range(1, _MOST_RUNGS), count)
     weights, own = (gae_weights(count, lam) for lam in (knobs.lam, scene.own.lam))
     found = estimators(scene, row, position, knobs.kl_coef, knobs.gamma, steps)
-    made = [{"k": k, "value": value, "weight": weights[k - 1], "own": own[k - 1]} for k, value in zip(steps, found, strict=True)]
+    made = [
+        {"k": k, "value": value, "weight": weights[k - 1], "own": own[k - 1]}
+        for k, value in zip(steps, found, strict=True)
+    ]
     if count > _MOST_RUNGS:
         between = slice(_MOST_RUNGS - 1, count - 1)
         made.insert(-1, {"k": None, "value": None, "weight": sum(weights[between]), "own": sum(own[between])})
@@ -41,7 +48,10 @@ def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
     variance, distance = three_digits(here.variance[0]), three_digits(here.distance[0])
     return {
         "key": "sweep",
-        "title": f"At lambda {knobs.lam:g} the variance is {variance}, the squared distance from lambda 1 is {distance}",
+        "title": (
+            f"At lambda {knobs.lam:g} the variance is {variance}, the squared distance from lambda 1 is "
+            f"{distance}"
+        ),
         "lams": made.lams,
         "variance": made.variance,
         "distance": made.distance,
@@ -50,12 +60,20 @@ def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
     }
 
 
-def clip(scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, row: int, position: int) -> dict[str, Any] | None:
-    """L_CLIP over the ratio for advantages +1 and -1, and this batch's tokens on it by the ratio of their last epoch.
+def clip(
+    scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, row: int, position: int
+) -> dict[str, Any] | None:
+    """L_CLIP over the ratio for advantages +1 and -1, and this batch's tokens on it by the ratio of their
+    last epoch.
 
     None where there are no ratios: in the notebook's example, and where the update ended before it began.
     """
-    if outcome is None or scene.tokens is None or scene.frozen is None or not (scene.tokens.epochs_seen > 0).any():
+    if (
+        outcome is None
+        or scene.tokens is None
+        or scene.frozen is None
+        or not (scene.tokens.epochs_seen > 0).any()
+    ):
         return None
     tokens, used = scene.tokens, scene.frozen.flat(now.used)
     reached, ratio = tokens.epochs_seen > 0, tokens.at_last_epoch("ratio", 1.0)
@@ -67,9 +85,15 @@ def clip(scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, ro
     seen = reached & (ratio >= low) & (ratio <= high)
     return {
         "key": "clip",
-        "title": f"In each token's last epoch the clip binds for {percent(float(binds[reached].mean()))} of the tokens",
+        "title": (
+            f"In each token's last epoch the clip binds for {percent(float(binds[reached].mean()))} of the "
+            "tokens"
+        ),
         "grid": [round(float(x), 6) for x in grid],
-        "sides": [_side(grid, seen & (np.sign(used) == sign), ratio, binds, sign, knobs.cliprange) for sign in (1.0, -1.0)],
+        "sides": [
+            _side(grid, seen & (np.sign(used) == sign), ratio, binds, sign, knobs.cliprange)
+            for sign in (1.0, -1.0)
+        ],
         "range": knobs.cliprange,
         "chosen": _chosen(tokens, reached, ratio, used, row, position, knobs.cliprange),
     }
@@ -81,10 +105,16 @@ def _ends(ratio: Array, cliprange: float) -> tuple[float, float]:
     return max(0.0, min(low, 1 - 1.5 * cliprange)), max(high, 1 + 1.5 * cliprange)
 
 
-def _side(grid: torch.Tensor, wanted: Array, ratio: Array, binds: Array, sign: float, cliprange: float) -> dict[str, Any]:
+def _side(
+    grid: torch.Tensor, wanted: Array, ratio: Array, binds: Array, sign: float, cliprange: float
+) -> dict[str, Any]:
     where = np.flatnonzero(wanted)
     where = where[np.argsort(ratio[where], kind="stable")]
-    kept = where[np.unique(np.linspace(0, len(where) - 1, _MOST_POINTS).astype(int))] if len(where) > _MOST_POINTS else where
+    kept = (
+        where[np.unique(np.linspace(0, len(where) - 1, _MOST_POINTS).astype(int))]
+        if len(where) > _MOST_POINTS
+        else where
+    )
     return {
         "curve": [round(float(y), 6) for y in clipped_objective(grid, sign, cliprange)],
         "x": [round(float(x), 5) for x in ratio[kept]],
@@ -94,7 +124,9 @@ def _side(grid: torch.Tensor, wanted: Array, ratio: Array, binds: Array, sign: f
     }
 
 
-def _chosen(tokens: TokenTable, reached: Array, ratio: Array, used: Array, row: int, position: int, cliprange: float) -> list[float] | None:
+def _chosen(
+    tokens: TokenTable, reached: Array, ratio: Array, used: Array, row: int, position: int, cliprange: float
+) -> list[float] | None:
     """Where the chosen token is on the curve; None where the update never reached it."""
     found = np.flatnonzero((tokens.sample == row) & (tokens.position == position) & reached)
     if not len(found):

@@ -1,4 +1,6 @@
-"""What a person looks at on the What-if page: step, sample, token, and which knobs are turned; kept for the session and in the address."""
+"""What a person looks at on the What-if page: step, sample, token, and which knobs are turned; kept for the
+session and in the address.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from ppo_engine.whatif import Knobs
 
 from .address import beyond, no_numbers, whole
 
-FIELDS = {"gamma": "gamma", "lam": "lam", "kl_coef": "init_kl_coef", "cliprange": "cliprange", "cliprange_value": "cliprange_value"}
+FIELDS = {
+    "gamma": "gamma",
+    "lam": "lam",
+    "kl_coef": "init_kl_coef",
+    "cliprange": "cliprange",
+    "cliprange_value": "cliprange_value",
+}
 """The knobs that are numbers, and the setting that has each one's range and help."""
 
 PARAMETERS = ("step", "sample", "token", "example", "what")
@@ -26,7 +34,9 @@ _OPENED = "whatif_opened"
 
 @dataclass(frozen=True)
 class Look:
-    """step: None follows the newest; example: the notebook's batch in a step's place; turned: knobs that are not as the run had them."""
+    """step: None follows the newest; example: the notebook's batch in a step's place; turned: knobs that are
+    not as the run had them.
+    """
 
     step: int | None = None
     sample: int = 0
@@ -41,8 +51,16 @@ class Look:
     def query(self) -> dict[str, str]:
         """The look as an address has it; `read` reads it back."""
         what = ",".join(f"{name}:{_word(value)}" for name, value in self.turned)
-        asked = {"step": "" if self.step is None else str(self.step), "example": "notebook" if self.example else "", "what": what}
-        return {"sample": str(self.sample), "token": str(self.token), **{name: text for name, text in asked.items() if text}}
+        asked = {
+            "step": "" if self.step is None else str(self.step),
+            "example": "notebook" if self.example else "",
+            "what": what,
+        }
+        return {
+            "sample": str(self.sample),
+            "token": str(self.token),
+            **{name: text for name, text in asked.items() if text},
+        }
 
 
 def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
@@ -64,7 +82,16 @@ def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
             turned[name] = _value(name, text)
         except ConfigError as error:
             problems += error.problems
-    return Look(numbers["step"], numbers["sample"] or 0, numbers["token"] or 0, example == "notebook", tuple(turned.items())), problems
+    return (
+        Look(
+            numbers["step"],
+            numbers["sample"] or 0,
+            numbers["token"] or 0,
+            example == "notebook",
+            tuple(turned.items()),
+        ),
+        problems,
+    )
 
 
 def _word(value: float | bool) -> str:
@@ -96,14 +123,20 @@ def problems() -> list[str]:
 
 
 def unmet(count: int, length: int) -> list[str]:
-    """What the address asked for beyond the batch, while that is still what is looked at. length: the chosen sample's tokens."""
+    """What the address asked for beyond the batch, while that is still what is looked at. length: the chosen
+    sample's tokens.
+    """
     asked: dict[str, str] = st.session_state.get(_OPENED) or {}
     row = min(current().sample, count - 1)
-    return beyond(asked, "sample", count, "the batch", row) + beyond(asked, "token", length, f"sample {row}", max(0, length - 1))
+    return beyond(asked, "sample", count, "the batch", row) + beyond(
+        asked, "token", length, f"sample {row}", max(0, length - 1)
+    )
 
 
 def take_from_address(run: str | None) -> None:
-    """When the page is opened: the address's look; where it names none, the one that this tab had before, of another run its knobs."""
+    """When the page is opened: the address's look; where it names none, the one that this tab had before, of
+    another run its knobs.
+    """
     asked = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
     if asked and asked != st.session_state.get(_WRITTEN):
         st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)
@@ -115,7 +148,9 @@ def take_from_address(run: str | None) -> None:
 
 
 def heard(run: str | None) -> None:
-    """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its way would fill the history."""
+    """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its
+    way would fill the history.
+    """
     told = told_by("look")
     st.session_state[_OPENED] = None
     st.session_state[_LOOK], st.session_state[_PROBLEMS] = _read_told(told)
@@ -130,13 +165,17 @@ def told_by(name: str) -> dict[str, Any]:
 
 
 def asked() -> Look:
-    """The look whose knobs are to be used: as the browser has it, which may be a move ahead of what was drawn."""
+    """The look whose knobs are to be used: as the browser has it, which may be a move ahead of what was
+    drawn.
+    """
     return _read_told(told_by("ask"))[0]
 
 
 def _read_told(told: dict[str, Any]) -> tuple[Look, list[str]]:
     query = told.get("query")
-    return read({name: str(query[name]) for name in PARAMETERS if name in query} if isinstance(query, dict) else {})
+    return read(
+        {name: str(query[name]) for name in PARAMETERS if name in query} if isinstance(query, dict) else {}
+    )
 
 
 def _write(run: str | None) -> None:

@@ -1,4 +1,6 @@
-"""What the knobs are turned on: a recorded step, or the notebook's batch. Read once, and kept for the next move of a slider."""
+"""What the knobs are turned on: a recorded step, or the notebook's batch. Read once, and kept for the next
+move of a slider.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,17 @@ from ppo_engine.config import Config
 from ppo_engine.frozen import Frozen
 from ppo_engine.notebook import notebook_example
 from ppo_engine.records import Sample, TokenTable
-from ppo_engine.whatif import Estimates, Knobs, Outcome, Sweep, estimates, k_step_estimators, lambda_sweep, rewards_of, what_if
+from ppo_engine.whatif import (
+    Estimates,
+    Knobs,
+    Outcome,
+    Sweep,
+    estimates,
+    k_step_estimators,
+    lambda_sweep,
+    rewards_of,
+    what_if,
+)
 
 from .board import scale_limit
 from .state import batch_of, view_of
@@ -24,7 +36,9 @@ SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """own: the knobs as they were; was, was_outcome: what they gave. The rest is None or empty where the notebook does not print it."""
+    """own: the knobs as they were; was, was_outcome: what they gave. The rest is None or empty where the
+    notebook does not print it.
+    """
 
     values: Tensor
     mask: Tensor
@@ -39,11 +53,15 @@ class Scene:
 
     @cached_property
     def limit(self) -> float:
-        """Where the scale of the advantages as used saturates: as they were, so that colours keep their meaning while a knob turns."""
+        """Where the scale of the advantages as used saturates: as they were, so that colours keep their
+        meaning while a knob turns.
+        """
         return scale_limit(self.was.used[self.mask].double().tolist(), 0.0)
 
     def recorded(self, metric: str, figure: str) -> float:
-        """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure of that part."""
+        """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure
+        of that part.
+        """
         assert self.metrics is not None and self.config is not None and self.was_outcome is not None
         whole = len(self.mask) >= self.config.batch_size
         return float(self.metrics[metric] if whole else getattr(self.was_outcome, figure))
@@ -79,14 +97,30 @@ def _recorded(folder: Path, step: int) -> Scene:
     config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
     own = Knobs.of(config, tokens)
     was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])
-    return Scene(frozen.values, frozen.mask, own, was.estimates, was, frozen, tokens, config, row.metrics, tuple(samples))
+    return Scene(
+        frozen.values,
+        frozen.mask,
+        own,
+        was.estimates,
+        was,
+        frozen,
+        tokens,
+        config,
+        row.metrics,
+        tuple(samples),
+    )
 
 
 @lru_cache(maxsize=1)
 def notebook_scene() -> Scene:
     """The tutorial notebook's printed batch."""
     example = notebook_example()
-    return Scene(example.values, example.mask, example.knobs, estimates(example.rewards, example.values, example.mask, example.knobs))
+    return Scene(
+        example.values,
+        example.mask,
+        example.knobs,
+        estimates(example.rewards, example.values, example.mask, example.knobs),
+    )
 
 
 @lru_cache(maxsize=64)
@@ -96,6 +130,8 @@ def sweep(scene: Scene, kl_coef: float, gamma: float) -> Sweep:
 
 
 @lru_cache(maxsize=256)
-def estimators(scene: Scene, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]) -> tuple[float, ...]:
+def estimators(
+    scene: Scene, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]
+) -> tuple[float, ...]:
     """A token's k-step estimators; lambda weighs them and is no part of them."""
     return k_step_estimators(scene.rewards(kl_coef), scene.values, scene.mask, row, position, gamma, steps)

@@ -1,6 +1,8 @@
-"""The built-in world `tiny-reviews`: a small GPT-2, a small sentiment classifier and their reviews, ready offline.
+"""The built-in world `tiny-reviews`: a small GPT-2, a small sentiment classifier and their reviews, ready
+offline.
 
-This module stays free of torch: it knows where the files are and whether they are the ones the manifest describes.
+This module stays free of torch: it knows where the files are and whether they are the ones the manifest
+describes.
 """
 
 import hashlib
@@ -16,7 +18,10 @@ MANIFEST = "manifest.json"
 # Two sentences whose scores must lie on either side of zero before any training starts.
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
 
-_ADVICE = "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `python -m ppo_engine.builtin.build`."
+_ADVICE = (
+    "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `python -m "
+    "ppo_engine.builtin.build`."
+)
 
 
 def sha256(path: Path) -> str:
@@ -26,13 +31,17 @@ def sha256(path: Path) -> str:
 
 
 def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:
-    """The manifest of a folder of assets: files with sizes and hashes, settings, versions, measured figures."""
+    """The manifest of a folder of assets: files with sizes and hashes, settings,
+    versions, measured figures.
+    """
     path = Path(folder) / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {**manifest, "files": dict(manifest["files"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise AssetError(f"{path} is missing or unreadable: the built-in models cannot be checked. {_ADVICE}") from error
+        raise AssetError(
+            f"{path} is missing or unreadable: the built-in models cannot be checked. {_ADVICE}"
+        ) from error
 
 
 def verify(folder: Path = ASSETS) -> None:
@@ -43,4 +52,6 @@ def verify(folder: Path = ASSETS) -> None:
         if not path.is_file():
             raise AssetError(f"{path} is missing, though the manifest lists it. {_ADVICE}")
         if sha256(path) != expected["sha256"]:
-            raise AssetError(f"{path} does not match the manifest: it has been changed or cut short. {_ADVICE}")
+            raise AssetError(
+                f"{path} does not match the manifest: it has been changed or cut short. {_ADVICE}"
+            )

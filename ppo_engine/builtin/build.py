@@ -21,7 +21,13 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from ppo_engine.builtin import ASSETS, MANIFEST, sha256
-from ppo_engine.builtin.corpus import classifier_tokenizer, policy_tokenizer, save_reviews, train_bpe, write_reviews
+from ppo_engine.builtin.corpus import (
+    classifier_tokenizer,
+    policy_tokenizer,
+    save_reviews,
+    train_bpe,
+    write_reviews,
+)
 from ppo_engine.builtin.drift import drifted_texts
 from ppo_engine.builtin.example import record_example
 from ppo_engine.builtin.figures import measure
@@ -62,10 +68,14 @@ SCALES = {
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """A folder that the Auto classes load. Weights are stored as float16; the config has them read as float32."""
+    """A folder that the Auto classes load. Weights are stored as float16; the config has them read as
+    float32.
+    """
     model.save_pretrained(folder)
     tied = set(model.all_tied_weights_keys)
-    weights = {name: value.half().contiguous() for name, value in model.state_dict().items() if name not in tied}
+    weights = {
+        name: value.half().contiguous() for name, value in model.state_dict().items() if name not in tied
+    }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     tokenizer.save_pretrained(folder)
 
@@ -136,9 +146,13 @@ def build(out: Path, scale: Scale, seed: int = 0) -> dict[str, object]:
 
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m ppo_engine.builtin.build", description="Build tiny-reviews.")
+    parser = argparse.ArgumentParser(
+        prog="python -m ppo_engine.builtin.build", description="Build tiny-reviews."
+    )
     parser.add_argument("--out", type=Path, default=ASSETS, help="where to (default: the package's assets)")
-    parser.add_argument("--scale", choices=sorted(SCALES), default="full", help="small: a toy for tests, in seconds")
+    parser.add_argument(
+        "--scale", choices=sorted(SCALES), default="full", help="small: a toy for tests, in seconds"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)

@@ -37,7 +37,9 @@ def save_reviews(reviews: list[Review], path: Path) -> None:
 
 
 def train_bpe(reviews: list[Review], vocabulary: int) -> Tokenizer:
-    """A byte-level BPE, so that any typed text has an encoding; the grammar's words are mostly one token each."""
+    """A byte-level BPE, so that any typed text has an encoding; the grammar's words are mostly one token
+    each.
+    """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
@@ -67,7 +69,9 @@ def policy_tokenizer(bpe: Tokenizer) -> PreTrainedTokenizerFast:
 def classifier_tokenizer(bpe: Tokenizer) -> PreTrainedTokenizerFast:
     """Starts each text with [CLS], where DistilBERT's head reads, and pads with a token of its own."""
     own = Tokenizer.from_str(bpe.to_str())
-    own.post_processor = processors.TemplateProcessing(single=f"{CLS} $A", special_tokens=[(CLS, own.token_to_id(CLS))])
+    own.post_processor = processors.TemplateProcessing(
+        single=f"{CLS} $A", special_tokens=[(CLS, own.token_to_id(CLS))]
+    )
     return PreTrainedTokenizerFast(
         tokenizer_object=own,
         cls_token=CLS,

@@ -1,9 +1,10 @@
 """Texts as a policy writes them that has drifted from the grammar, with the score they deserve.
 
-PPO pushes a policy towards whatever scores well, and a classifier that has only ever read sound reviews would praise
-broken sentences as long as they hold the right words. So the classifier also learns from samples of the untrained
-policy with a bias on every token: random, towards praise or blame, and towards a few frequent tokens, as PPO comes to love an
-"and" that an opinion follows. What breaks the grammar counts little for it, and against the text.
+PPO pushes a policy towards whatever scores well, and a classifier that has only ever read sound reviews would
+praise broken sentences as long as they hold the right words. So the classifier also learns from samples of
+the untrained policy with a bias on every token: random, towards praise or blame, and towards a few frequent
+tokens, as PPO comes to love an "and" that an opinion follows. What breaks the grammar counts little for it,
+and against the text.
 """
 
 import random
@@ -35,7 +36,9 @@ def drifted_texts(
         queries = reader([one.text for one in rng.sample(reviews, min(len(reviews), 256))]).input_ids
         length = rng.randint(2, 8)
         ids = torch.tensor([query[:length] for query in queries])
-        rows = torch.cat((ids, _continued(policy, ids, biases(len(ids), polar, frequent, generator), generator)), dim=1).tolist()
+        rows = torch.cat(
+            (ids, _continued(policy, ids, biases(len(ids), polar, frequent, generator), generator)), dim=1
+        ).tolist()
         for row in rows:
             cut = row[: length + rng.randint(SHORTEST_RESPONSE, LONGEST_RESPONSE)]
             text = reader.decode(cut, skip_special_tokens=True)
@@ -44,7 +47,9 @@ def drifted_texts(
 
 
 def deserved(text: str) -> float:
-    """The sentiment of a sound text; where the text breaks the grammar, a share of that of its sound part, less the breach."""
+    """The sentiment of a sound text; where the text breaks the grammar, a share of that of its sound part,
+    less the breach.
+    """
     sentiment, is_sound = sound_sentiment(text)
     return sentiment if is_sound else DISCOUNT * sentiment + BREACH
 
@@ -65,7 +70,9 @@ def frequent_tokens(reader: PreTrainedTokenizerFast, reviews: list[Review]) -> t
     return torch.bincount(torch.tensor(ids), minlength=len(reader)).topk(FREQUENT).indices
 
 
-def biases(rows: int, polar: torch.Tensor, frequent: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def biases(
+    rows: int, polar: torch.Tensor, frequent: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
     """What each of `rows` policies adds to the logits, (rows, vocabulary)."""
     spread = STRONGEST * torch.rand(rows, 1, generator=generator)
     push = HARDEST_PUSH * torch.rand(rows, 1, generator=generator)
@@ -78,7 +85,9 @@ def biases(rows: int, polar: torch.Tensor, frequent: torch.Tensor, generator: to
 
 
 @torch.no_grad()
-def _continued(policy: PreTrainedModel, ids: torch.Tensor, bias: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def _continued(
+    policy: PreTrainedModel, ids: torch.Tensor, bias: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
     """Tokens (rows, LONGEST_RESPONSE) after `ids`, each row drawn from a policy with a bias of its own."""
     cache, drawn = None, []
     for _ in range(LONGEST_RESPONSE):

@@ -22,9 +22,15 @@ HELD_OUT = 3
 
 
 def record_example(folder: Path, world: Path = ASSETS, steps: int = STEPS) -> None:
-    """Trains the preset on the models in `world`; keeps every metric and a few samples in `folder`: a run like any other, but small."""
+    """Trains the preset on the models in `world`; keeps every metric and a few samples in `folder`: a run
+    like any other, but small.
+    """
     config = Config.preset(PRESET, steps=steps)
-    local = config.changed(model_name=str(world / "policy"), reward_model=str(world / "classifier"), query_dataset=str(world / "reviews"))
+    local = config.changed(
+        model_name=str(world / "policy"),
+        reward_model=str(world / "classifier"),
+        query_dataset=str(world / "reviews"),
+    )
     with tempfile.TemporaryDirectory() as runs:
         run, owner = create(local, PRESET, Path(runs))
         owner.run()
@@ -36,16 +42,25 @@ def record_example(folder: Path, world: Path = ASSETS, steps: int = STEPS) -> No
 
 
 def _thin(database: Path, config: Config) -> None:
-    """Keeps the last step's first samples and tokens, and the first held-out samples of the first and last evaluation."""
+    """Keeps the last step's first samples and tokens, and the first held-out samples of the first and last
+    evaluation.
+    """
     with closing(sqlite3.connect(database, isolation_level=None)) as connection:
         last = connection.execute("select max(step) from steps").fetchone()[0]
-        connection.execute("delete from samples where split = 'train' and (step < ? or sample >= ?)", (last, SAMPLES))
-        connection.execute("delete from samples where split = 'eval' and (step not in (0, ?) or sample >= ?)", (last, HELD_OUT))
+        connection.execute(
+            "delete from samples where split = 'train' and (step < ? or sample >= ?)", (last, SAMPLES)
+        )
+        connection.execute(
+            "delete from samples where split = 'eval' and (step not in (0, ?) or sample >= ?)",
+            (last, HELD_OUT),
+        )
         connection.execute("delete from token_blocks where step < ?", (last,))
         _thin_tokens(connection, last)
-        connection.execute("delete from events where kind = 'checkpoint'")  # the checkpoints themselves do not come along
+        # the checkpoints themselves do not come along
+        connection.execute("delete from events where kind = 'checkpoint'")
         connection.execute(
-            "update run set name = 'example', id = 'example', config = ?, digest = '', owner_host = '', owner_file = '', machine = '{}'",
+            "update run set name = 'example', id = 'example', config = ?, digest = '', owner_host = '', "
+            "owner_file = '', machine = '{}'",
             (config.model_dump_json(),),  # the rest is of the machine that built it
         )
         connection.execute("delete from digests")  # they are of all that was there
@@ -53,5 +68,7 @@ def _thin(database: Path, config: Config) -> None:
 
 
 def _thin_tokens(connection: sqlite3.Connection, step: int) -> None:
-    tokens = unpack(connection.execute("select block from token_blocks where step = ?", (step,)).fetchone()[0])
+    tokens = unpack(
+        connection.execute("select block from token_blocks where step = ?", (step,)).fetchone()[0]
+    )
     connection.execute("update token_blocks set block = ? where step = ?", (pack(tokens.head(SAMPLES)), step))

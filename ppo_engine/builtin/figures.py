@@ -26,11 +26,15 @@ RESPONSE = (4, 16)  # tokens
 
 
 @torch.no_grad()
-def score_texts(classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], batch: int = 128) -> torch.Tensor:
+def score_texts(
+    classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], batch: int = 128
+) -> torch.Tensor:
     """POSITIVE logits (texts,)."""
     scores = []
     for start in range(0, len(texts), batch):
-        inputs = tokenizer(list(texts[start : start + batch]), padding=True, truncation=True, return_tensors="pt")
+        inputs = tokenizer(
+            list(texts[start : start + batch]), padding=True, truncation=True, return_tensors="pt"
+        )
         scores.append(classifier(**inputs).logits[:, 1])
     return torch.cat(scores)
 
@@ -50,7 +54,9 @@ def sample(policy: PreTrainedModel, query: list[int], length: int, generator: to
     return response
 
 
-def continuations(policy: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], seed: int) -> list[tuple[str, str]]:
+def continuations(
+    policy: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], seed: int
+) -> list[tuple[str, str]]:
     """(query, response) for each text: its first 2 to 8 tokens, continued by 4 to 16."""
     rng, generator = random.Random(seed), torch.Generator().manual_seed(seed)
     pairs = []
@@ -89,7 +95,9 @@ def is_negated(review: Review) -> bool:
     return not {"not", "never", "cannot", "hardly", "nobody"}.isdisjoint(review.text.lower().split())
 
 
-def classifier_quality(classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reviews: list[Review]) -> dict[str, float]:
+def classifier_quality(
+    classifier: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, reviews: list[Review]
+) -> dict[str, float]:
     """Accuracy on whole reviews, the spread of the POSITIVE logit, and the canaries' scores."""
     scores = score_texts(classifier, tokenizer, [one.text for one in reviews])
     right = (scores > 0) == torch.tensor([one.label == 1 for one in reviews])
@@ -117,7 +125,9 @@ def measure(folder: Path, samples: int = 256, held_out: int = 1000, seed: int = 
     whole = [query + response for query, response in pairs]
     scores = score_texts(classifier, tokenizer, whole)
     truths = [fragment_sentiment(text) for text in whole]
-    misses = [abs(float(score) - truth) for score, truth in zip(scores, truths, strict=True) if truth is not None]
+    misses = [
+        abs(float(score) - truth) for score, truth in zip(scores, truths, strict=True) if truth is not None
+    ]
     return {
         "vocabulary_words": len(vocabulary()),
         "sentence_shapes": sentence_shapes(),

@@ -1,7 +1,8 @@
-"""The grammar of tiny-reviews: reads the rules, writes reviews, and says what opinion any opening of one expresses.
+"""The grammar of tiny-reviews: reads the rules, writes reviews, and says what opinion any opening of one
+expresses.
 
-The grammar is a plain context-free one, plus a polarity (favourable +1, unfavourable -1) that flows down from a
-sentence to its words. `judge.py` runs the same rules backwards. No torch here.
+The grammar is a plain context-free one, plus a polarity (favourable +1, unfavourable -1) that flows down from
+a sentence to its words. `judge.py` runs the same rules backwards. No torch here.
 """
 
 import math
@@ -104,7 +105,9 @@ class Rules:
     def alternatives(self, name: str, polarity: Polarity) -> list[Alternative]:
         """What `name` may become: its plain alternatives and those of the polarity that holds."""
         signed = [sign for sign, value in SIGNS.items() if value == polarity]
-        return [found for key in (name, *(name + sign for sign in signed)) for found in self.table.get(key, [])]
+        return [
+            found for key in (name, *(name + sign for sign in signed)) for found in self.table.get(key, [])
+        ]
 
 
 def _item(token: str) -> Item:
@@ -159,7 +162,9 @@ def score_of(opinions: list[float]) -> float:
 
 @dataclass(frozen=True)
 class Review:
-    """A review, its label (0 negative, 1 positive), and where (in characters) which opinion has become clear."""
+    """A review, its label (0 negative, 1 positive), and where (in characters) which opinion
+    has become clear.
+    """
 
     text: str
     label: int
@@ -224,7 +229,9 @@ def render(words: list[str]) -> tuple[str, list[int]]:
 
 
 def write_review(rng: random.Random) -> Review:
-    """One review of some 200 to 600 characters. Its label is the side on which its sentiment ends, clearly."""
+    """One review of some 200 to 600 characters. Its label is the side on which its
+    sentiment ends, clearly.
+    """
     while True:
         review = _draft(rng)
         if review.label == int(review.score() > 0) and abs(review.score()) > 2:

@@ -1,7 +1,8 @@
-"""The judge: could the grammar have written a text that begins like this? And what opinion does that opening express?
+"""The judge: could the grammar have written a text that begins like this? And what opinion does that opening
+express?
 
-It parses from the left, keeping every way in which the words so far can be read; a reading is the stack of what must
-still follow. The text may stop anywhere, even in the middle of its last word.
+It parses from the left, keeping every way in which the words so far can be read; a reading is the stack of
+what must still follow. The text may stop anywhere, even in the middle of its last word.
 """
 
 import re
@@ -80,7 +81,9 @@ def _steps(stack: Stack) -> tuple[Step, ...]:
     words = None if item == BODY else _word_list(item.name, held)
     if words is not None:
         return (Step(words, rest),)
-    return tuple(dict.fromkeys(step for found in _expansions(item, polarity) for step in _steps(found + rest)))
+    return tuple(
+        dict.fromkeys(step for found in _expansions(item, polarity) for step in _steps(found + rest))
+    )
 
 
 @cache
@@ -124,7 +127,9 @@ def _capitals() -> frozenset[str]:
 
 
 def readings(text: str) -> list[Reading]:
-    """Every way to read a text that starts where a review starts and may stop anywhere; none if there is none."""
+    """Every way to read a text that starts where a review starts and may stop anywhere; none if there is
+    none.
+    """
     sound, is_whole = _read(text)
     return sound if is_whole else []
 
@@ -148,14 +153,20 @@ def _read(text: str) -> tuple[list[Reading], bool]:
 
 def _advance(alive: list[Reading], word: str) -> list[Reading]:
     after = [
-        Reading(following.stack, reading.opinions + following.opinions) for reading in alive for following in _next(reading.stack, word)
+        Reading(following.stack, reading.opinions + following.opinions)
+        for reading in alive
+        for following in _next(reading.stack, word)
     ]
     return list(dict.fromkeys(after))
 
 
 def _unfinished(alive: list[Reading], word: str, spelled: str) -> list[Reading]:
-    """The readings in which the last word is the beginning of one ("an" may stand for "a", or become "angry")."""
-    return [reading for reading in alive if any(_begins(step, word, spelled) for step in _steps(reading.stack))]
+    """The readings in which the last word is the beginning of one ("an" may stand for "a", or become
+    "angry").
+    """
+    return [
+        reading for reading in alive if any(_begins(step, word, spelled) for step in _steps(reading.stack))
+    ]
 
 
 def _begins(step: Step, word: str, spelled: str) -> bool:

@@ -1,7 +1,9 @@
-"""Trains the classifier: a DistilBERT whose POSITIVE logit is the sentiment of a review, or of any opening of one.
+"""Trains the classifier: a DistilBERT whose POSITIVE logit is the sentiment of a review, or of any opening of
+one.
 
-The raw logits are regressed on (-s, +s), s in (-3, 3) being what the grammar knows of the text so far. So the score
-saturates, and unfinished opinions ("was not a") stay neutral: nothing is gained by saying a good thing thrice.
+The raw logits are regressed on (-s, +s), s in (-3, 3) being what the grammar knows of the text so far. So the
+score saturates, and unfinished opinions ("was not a") stay neutral: nothing is gained by saying a good thing
+thrice.
 """
 
 import random
@@ -62,7 +64,9 @@ def new_classifier(scale: ClassifierScale, bpe: Tokenizer) -> DistilBertForSeque
 def train_classifier(
     scale: ClassifierScale, bpe: Tokenizer, reviews: list[Review], drifted: list[tuple[str, float]], seed: int
 ) -> DistilBertForSequenceClassification:
-    """A classifier trained on the reviews, on their openings, and on drifted texts with the scores they deserve."""
+    """A classifier trained on the reviews, on their openings, and on drifted texts with the scores they
+    deserve.
+    """
     torch.manual_seed(seed)
     rng = random.Random(seed)
     model = new_classifier(scale, bpe)
@@ -83,7 +87,8 @@ class Batch(NamedTuple):
     ids: torch.Tensor  # (rows, time), padded on the right
     known: torch.Tensor  # (rows, time), True where there is a token
     scores: torch.Tensor  # (rows,), the sentiment of the whole
-    opinions: torch.Tensor  # (rows, time), the opinion that becomes clear at each token; NaN where that is unknown
+    # (rows, time), the opinion that becomes clear at each token; NaN where that is unknown
+    opinions: torch.Tensor
 
 
 def _loss(model: DistilBertForSequenceClassification, spotter: torch.nn.Module, batch: Batch) -> torch.Tensor:

@@ -1,4 +1,6 @@
-"""Trains the policy: a GPT-2 that has read nothing but reviews of the grammar, each from its start to its end."""
+"""Trains the policy: a GPT-2 that has read nothing but reviews of the grammar, each from its start to its
+end.
+"""
 
 import random
 from dataclasses import dataclass
@@ -79,4 +81,6 @@ def _loss(model: GPT2LMHeadModel, labels: torch.Tensor) -> torch.Tensor:
     """Mean cross-entropy per token, nats. Padding lies on the right, so causal attention never sees it."""
     with torch.autocast("cpu", torch.bfloat16, enabled=torch.cpu._is_amx_tile_supported()):
         logits = model(input_ids=labels.clamp(min=0)).logits[:, :-1]
-    return torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED)
+    return torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1).float(), labels[:, 1:].flatten(), ignore_index=IGNORED
+    )

@@ -1,4 +1,6 @@
-"""What training the policy and training the classifier have in common: the optimiser, its schedule, and progress."""
+"""What training the policy and training the classifier have in common: the optimiser, its schedule, and
+progress.
+"""
 
 import re
 import time
@@ -38,7 +40,9 @@ def fit(
     muon_rate: float = 15e-3,
     helpers: Sequence[torch.nn.Parameter] = (),
 ) -> None:
-    """Minimise `loss_at(step)`. The learning rates rise for a few steps and then fall to zero. Prints progress."""
+    """Minimise `loss_at(step)`. The learning rates rise for a few steps and then fall to zero. Prints
+    progress.
+    """
     chosen = optimizers(model, helpers, learning_rate, muon_rate)
     schedules = [torch.optim.lr_scheduler.LambdaLR(one, lambda step: rate_at(step, steps)) for one in chosen]
     started = time.monotonic()

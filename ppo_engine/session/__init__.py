@@ -1,6 +1,7 @@
 """A run's life: starting it, taking it up again, branching it, and the one run that this process may have on.
 
-After the start, everything asked of a run is a row in the store's command table, so it does not matter who asks.
+After the start, everything asked of a run is a row in the store's command table, so it does not matter who
+asks.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ class Session:
     def __init__(self, folder: Path, owner: RunOwner) -> None:
         self.folder = folder
         self.owner = owner
-        # A daemon: `shutdown` joins it, and a thread stuck in a download must not keep the process from ending.
+        # A daemon: `shutdown` joins it, and a thread stuck in a download must not keep the process from
+        # ending.
         self.thread = threading.Thread(target=self._run, name=f"ppo-live {folder.name}", daemon=True)
 
     @property
@@ -43,7 +45,8 @@ class Session:
         return self.thread.is_alive() and self.owner.state not in ENDED
 
     def _run(self) -> None:
-        # transformers puts another module in its own place when its import ends: a thread that imports from it meanwhile finds nothing.
+        # transformers puts another module in its own place when its import ends: a thread that imports from
+        # it meanwhile finds nothing.
         if _warming is not None:
             _warming.join()
         self.owner.run()
@@ -58,35 +61,50 @@ OnRecord = Callable[[StepRecord], None]
 
 
 def warm_up() -> None:
-    """Imports what a run needs in the background, so that the first start in this process need not wait seconds for it."""
+    """Imports what a run needs in the background, so that the first start in this process need not wait
+    seconds for it.
+    """
     global _warming
     with _lock:
         if _warming is None:
-            _warming = threading.Thread(target=import_module, args=("ppo_engine.journal",), name="ppo-live warm-up", daemon=True)
+            _warming = threading.Thread(
+                target=import_module, args=("ppo_engine.journal",), name="ppo-live warm-up", daemon=True
+            )
             _warming.start()
 
 
 def start(config: Config, preset: str, runs: Path) -> Session:
-    """Starts a run on a background thread. Raises `RunBusyError`, which names the run that is on, and `StoreError`."""
+    """Starts a run on a background thread. Raises `RunBusyError`, which names the run that is on, and
+    `StoreError`.
+    """
     return _begin(lambda: create(config, preset, runs))
 
 
 def resume(folder: Path, accept_changed: bool = False) -> Session:
-    """Takes up a run that stopped, failed or was interrupted, on a background thread. Raises `RunBusyError` and `StoreError`.
+    """Takes up a run that stopped, failed or was interrupted, on a background thread. Raises `RunBusyError`
+    and `StoreError`.
 
-    accept_changed: go on though models or data are not those that the run began with. Without it such a run fails, and
-    `RunReader.changed_sources` says what differs.
+    accept_changed: go on though models or data are not those that the run began with. Without it such a run
+    fails, and `RunReader.changed_sources` says what differs.
     """
 
-    # Under the lock that `_begin` holds, no session of this process is on: if one had this run, it has given it up.
+    # Under the lock that `_begin` holds, no session of this process is on: if one had this run, it has given
+    # it up.
     def make() -> tuple[Path, RunOwner]:
-        return reopen(folder, abandoned=_current is not None and _current.folder == folder, accept_changed=accept_changed)
+        return reopen(
+            folder,
+            abandoned=_current is not None and _current.folder == folder,
+            accept_changed=accept_changed,
+        )
 
     return _begin(make)
 
 
-def branch(parent: Path, step: int, changes: dict[str, Any], runs: Path, accept_changed: bool = False) -> Session:
-    """Starts a new run from a checkpoint of `parent` with changed settings. Raises as `start` does, and `ConfigError`.
+def branch(
+    parent: Path, step: int, changes: dict[str, Any], runs: Path, accept_changed: bool = False
+) -> Session:
+    """Starts a new run from a checkpoint of `parent` with changed settings. Raises as `start` does, and
+    `ConfigError`.
 
     accept_changed: as in `resume`; what `changes` changes on purpose is never a surprise.
     """
@@ -116,14 +134,18 @@ def running() -> Session | None:
 
 
 def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> int:
-    """Submits a command to a run's owner, and wakes it if it lives in this process. Returns the command's number.
+    """Submits a command to a run's owner, and wakes it if it lives in this process. Returns the command's
+    number.
 
-    Raises `StoreError` where it can never be obeyed or another process owns the run, `ConfigError` for an edit that cannot be.
+    Raises `StoreError` where it can never be obeyed or another process owns the run, `ConfigError` for an
+    edit that cannot be.
     """
     info = RunReader(folder).info()
     refuse_without_owner(info, kind)
     if not info.owner.is_this_process:
-        raise StoreError(f"{info.name} belongs to {info.owner.name}: it can be watched here, and is controlled there")
+        raise StoreError(
+            f"{info.name} belongs to {info.owner.name}: it can be watched here, and is controlled there"
+        )
     if kind == "edit":
         edited_config(info.config, payload["changes"], info.last_step)
     number = submit(folder, kind, issuer, **payload)
@@ -142,19 +164,25 @@ def ask(folder: Path, kind: str, payload: dict[str, Any]) -> int:
 
 
 def attend(folder: Path) -> None:
-    """Sees to it that somebody does the run's jobs: its owner, or for a run that has ended a worker process."""
+    """Sees to it that somebody does the run's jobs: its owner, or for a run that has ended
+    a worker process.
+    """
     if RunReader(folder).info().alive:
         return
     with _lock:
         worker = _workers.get(folder)
         if worker is None or worker.poll() is not None:
             _workers[folder] = subprocess.Popen(
-                [sys.executable, "-m", "ppo_engine", "work", str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                [sys.executable, "-m", "ppo_engine", "work", str(folder)],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
 
 
 def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
-    """Ends this process's run, cleanly if it can within the time, and its workers; for the end of the server."""
+    """Ends this process's run, cleanly if it can within the time, and its workers; for the end
+    of the server.
+    """
     with _lock:
         if _current is not None:
             _current.owner.quit()
@@ -184,7 +212,9 @@ def reopen(
     """
     info = RunReader(folder).info()
     if info.last_step >= info.config.steps:
-        raise ConfigError([f"steps = {info.config.steps}: {info.name} has taken them all; branch it with more of them"])
+        raise ConfigError(
+            [f"steps = {info.config.steps}: {info.name} has taken them all; branch it with more of them"]
+        )
     return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended, accept_changed)
 
 
@@ -197,7 +227,9 @@ def fork(
     attended: bool = True,
     accept_changed: bool = False,
 ) -> tuple[Path, RunOwner]:
-    """A new run that goes on from the checkpoint of `parent` at `step`, with changed settings, and its owner."""
+    """A new run that goes on from the checkpoint of `parent` at `step`, with changed settings,
+    and its owner.
+    """
     reader, config = RunReader(parent), branched_config(parent, step, changes)
     info = reader.info()
     found = next(one for one in checkpoints.list_checkpoints(parent) if one.step == step)
@@ -217,12 +249,19 @@ def fork(
 
 def _kept_fingerprints(recorded: dict[str, str], before: Config, after: Config) -> dict[str, str]:
     """Those of a parent that hold for its branch: all but of what the branch changes on purpose."""
-    new = [key for name, keys in CHANGED_BY.items() if getattr(before, name) != getattr(after, name) for key in keys]
+    new = [
+        key
+        for name, keys in CHANGED_BY.items()
+        if getattr(before, name) != getattr(after, name)
+        for key in keys
+    ]
     return {key: value for key, value in recorded.items() if key not in new}
 
 
 def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:
-    """The configuration of a branch: the parent's at that checkpoint, changed. Raises `ConfigError` where there can be no such branch."""
+    """The configuration of a branch: the parent's at that checkpoint, changed. Raises `ConfigError` where
+    there can be no such branch.
+    """
     there = {one.step: one for one in checkpoints.list_checkpoints(parent)}
     if step not in there:
         allowed = ", ".join(map(str, there)) or "none: the run has no checkpoint yet"
@@ -230,9 +269,16 @@ def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:
     config = there[step].config
     wanted = config.changed(**changes)
     if wanted.model_name != config.model_name:
-        raise ConfigError([f"model_name = {wanted.model_name}: a branch goes on with its parent's policy; start a new run with this one"])
+        raise ConfigError(
+            [
+                f"model_name = {wanted.model_name}: a branch goes on with its parent's policy; start a new "
+                "run with this one"
+            ]
+        )
     if wanted.steps <= step:
-        raise ConfigError([f"steps = {wanted.steps}: must be more than {step}, the step that the branch starts after"])
+        raise ConfigError(
+            [f"steps = {wanted.steps}: must be more than {step}, the step that the branch starts after"]
+        )
     return wanted
 
 

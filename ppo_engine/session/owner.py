@@ -1,9 +1,11 @@
-"""The owner of a run: trains it into its store, and obeys commands between steps. It works in whatever thread calls `run`.
+"""The owner of a run: trains it into its store, and obeys commands between steps. It works in whatever thread
+calls `run`.
 
     loading -> running <-> paused -> finished | stopped | failed
 
-The journal in the store says which edit came after which step; the owner follows it alike for an edit of this moment and for
-those of steps that it takes again. So a run that is taken up at a checkpoint repeats itself exactly.
+The journal in the store says which edit came after which step; the owner follows it alike for an edit of this
+moment and for those of steps that it takes again. So a run that is taken up at a checkpoint repeats itself
+exactly.
 """
 
 from __future__ import annotations
@@ -19,7 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from .. import checkpoints
 from ..config import Config
-from ..errors import ChangedSourcesError, ConfigError, NumericalError, PPOEngineError, StepAbandoned, StoreError, TrainingError
+from ..errors import (
+    ChangedSourcesError,
+    ConfigError,
+    NumericalError,
+    PPOEngineError,
+    StepAbandoned,
+    StoreError,
+    TrainingError,
+)
 from ..records import EVAL, StepRecord
 from ..sources import abandonable
 from ..store import RunStore, requeue_jobs
@@ -37,7 +47,8 @@ _QUICK_S = 1.0
 
 
 class RunOwner:
-    """Trains one run into its store. `nudge` wakes it when there is a new command; `quit` ends it within seconds.
+    """Trains one run into its store. `nudge` wakes it when there is a new command; `quit` ends it within
+    seconds.
 
     accept_changed: go on though models or data are not those recorded; that is journalled.
     """
@@ -76,13 +87,17 @@ class RunOwner:
         self._nudged.set()
 
     def quit(self, within_s: float = FINISH_STEP_WITHIN_S) -> None:
-        """End the run: the step under way may finish within that time, else it is abandoned unrecorded. Safe in a signal handler."""
+        """End the run: the step under way may finish within that time, else it is abandoned unrecorded. Safe
+        in a signal handler.
+        """
         # No lock is touched here, and the waits look at this ten times a second.
         if self._quit_by is None:
             self._quit_by = time.monotonic() + within_s
 
     def run(self) -> None:
-        """Trains until the run ends, in one way or another, and leaves the reason in the store. Raises nothing of the run's."""
+        """Trains until the run ends, in one way or another, and leaves the reason in the store. Raises
+        nothing of the run's.
+        """
         try:
             self._train()
         except StepAbandoned:
@@ -107,37 +122,52 @@ class RunOwner:
         self._change_state("stopped" if self._must_end else "finished", stage="")
 
     def _take_up(self, pause_because: str = "") -> None:
-        """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was recorded after it."""
+        """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was
+        recorded after it.
+        """
         self.course = None
         _collect()
         self.course = self._loaded(self._newest_checkpoint())
         self._journal_sources(self.course)
         different = self._take_again(self.course)
-        # Nobody could resume a run of the command line, and one that goes on with changed files has to come out otherwise.
+        # Nobody could resume a run of the command line, and one that goes on with changed files has to come
+        # out otherwise.
         because = pause_because or (different if self._attended and not self.course.changed else "")
         if not self._must_end:
             state = "paused" if self._pause_when_loaded or because else "running"
-            self._change_state(state, device=str(self.course.trainer.accelerator.device), stage="", error=because)
+            self._change_state(
+                state, device=str(self.course.trainer.accelerator.device), stage="", error=because
+            )
 
     def _newest_checkpoint(self) -> checkpoints.Checkpoint | None:
-        """The newest sound one of what is on record. Those of later steps, which the record has lost, are put aside."""
+        """The newest sound one of what is on record. Those of later steps, which the record has lost, are put
+        aside.
+        """
         info = self.reader.info()
         last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
         if lost := checkpoints.put_aside(self.store.folder, last):
             steps = ", ".join(map(str, lost))
             message = (
-                f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: newer steps were lost with a part "
-                f"of the run's files. Those checkpoints are kept as {checkpoints.LOST}step-…, and are not used."
+                f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: "
+                "newer steps were lost with a part of the run's files. Those checkpoints are kept as "
+                f"{checkpoints.LOST}step-…, and are not used."
             )
             self.store.event(last, "remark", {"message": message})
         return checkpoints.newest_sound(self.store.folder)
 
     def _loaded(self, checkpoint: checkpoints.Checkpoint | None) -> JournaledTrainer:
-        """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the run fails of it."""
+        """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the
+        run fails of it.
+        """
         journal = abandonable("importing", lambda: import_module("ppo_engine.journal"), self._wait)
         try:
             course: JournaledTrainer = journal.JournaledTrainer(
-                self.store.folder, checkpoint, self._on_stage, self._must_give_up, self._accept_changed, reader=self.reader
+                self.store.folder,
+                checkpoint,
+                self._on_stage,
+                self._must_give_up,
+                self._accept_changed,
+                reader=self.reader,
             )
         except ChangedSourcesError as error:
             self.store.update_run(changed=json.dumps(error.changed))
@@ -153,29 +183,42 @@ class RunOwner:
         """Records what the run is trained on, and journals what a person should know of it, once."""
         trainer = course.trainer
         if course.changed:
-            self.store.event(self._recorded, "accepted", {"changed": course.changed, "fingerprints": dict(trainer.fingerprints)})
+            self.store.event(
+                self._recorded,
+                "accepted",
+                {"changed": course.changed, "fingerprints": dict(trainer.fingerprints)},
+            )
         self._accept_changed = False  # what changes after this was not accepted
         self.store.keep_sources(trainer.fingerprints, trainer.machine)
-        known = {event["payload"].get("message") for event in self.reader.events() if event["kind"] == "remark"}
+        known = {
+            event["payload"].get("message") for event in self.reader.events() if event["kind"] == "remark"
+        }
         for remark in course.remarks:
             if remark not in known:
                 self.store.event(self._recorded, "remark", {"message": remark})
 
     def _take_again(self, course: JournaledTrainer) -> str:
-        """Takes the steps again that were recorded after the checkpoint. Those recorded stay; returns how the first differs that does."""
+        """Takes the steps again that were recorded after the checkpoint. Those recorded stay; returns how the
+        first differs that does.
+        """
         different = ""
         for record, difference in course.take_again():
             self._again = f"taking step {record.step + 1} again"
             if difference and not different:
                 self.store.event(record.step, "difference", {"message": difference})
-                different = f"Step {record.step}, taken again, came out otherwise than recorded: {difference}. What was recorded stays."
+                different = (
+                    f"Step {record.step}, taken again, came out otherwise than recorded: {difference}. What "
+                    "was recorded stays."
+                )
             if self._must_end:
                 break
         self._again = ""
         return different
 
     def _evaluate_last(self) -> None:
-        """The held-out score of the policy as somebody's Stop leaves it. A process that has to end takes no time for it."""
+        """The held-out score of the policy as somebody's Stop leaves it. A process that has to end takes no
+        time for it.
+        """
         if self.course is None or not self._stop or self._quit_by is not None or self._step < 1:
             return
         if self._step in self.reader.steps_with_samples(EVAL):
@@ -214,7 +257,9 @@ class RunOwner:
             self._keep_pace(started)
 
     def _attempt(self) -> StepRecord | None:
-        """The next record; None where its numbers were not finite: the run is then back where it was, and paused."""
+        """The next record; None where its numbers were not finite: the run is then back where it was, and
+        paused.
+        """
         assert self.course is not None
         try:
             return self.course.next()
@@ -223,7 +268,8 @@ class RunOwner:
                 raise
             self.store.event(self._step, "error", {"message": str(error)})
             message = f"Step {self._step + 1} failed: {error} The run is back at step {max(0, self._step)}."
-        # Some minibatches may have been applied before the bad one: only a checkpoint brings the weights back exactly.
+        # Some minibatches may have been applied before the bad one: only a checkpoint brings the weights back
+        # exactly.
         self._single_steps = 0
         self._change_state("loading", stage="going back", error=message)
         self._take_up(pause_because=message)
@@ -260,7 +306,9 @@ class RunOwner:
 
     @property
     def _step(self) -> int:
-        """The last step taken, -1 before the evaluation that is step 0; while the models load, the last recorded."""
+        """The last step taken, -1 before the evaluation that is step 0; while the models load, the last
+        recorded.
+        """
         return self._recorded if self.course is None else self.course.step
 
     @property
@@ -279,7 +327,9 @@ class RunOwner:
             self.store.update_run()
 
     def _obey(self) -> None:
-        """Applies or refuses what is queued. What needs the trainer waits until there is one that may be asked."""
+        """Applies or refuses what is queued. What needs the trainer waits until there is one that may be
+        asked.
+        """
         for number, kind, payload in self.store.queued():
             if self.state == "loading" and kind in ("edit", "checkpoint") and not self._stop:
                 continue
@@ -336,11 +386,15 @@ class RunOwner:
         assert self.course is not None
         self.course.trainer.check_fits(wanted)
         self._checkpoint()
-        differences = {name: (old, getattr(wanted, name)) for name, old in now if getattr(wanted, name) != old}
+        differences = {
+            name: (old, getattr(wanted, name)) for name, old in now if getattr(wanted, name) != old
+        }
         return [("edit", {"changes": differences})]
 
     def _checkpoint(self, must: bool = False) -> None:
-        """Keeps the trainer as it is after this step, and thins old checkpoints. Training goes on without, unless someone asked for it."""
+        """Keeps the trainer as it is after this step, and thins old checkpoints. Training goes on without,
+        unless someone asked for it.
+        """
         if self.course is None or self._step < 0:
             if must:
                 raise StoreError("there is nothing to keep before step 0")
@@ -350,7 +404,9 @@ class RunOwner:
         there, began = {one.step for one in checkpoints.list_checkpoints(self.store.folder)}, time.monotonic()
         try:
             made = checkpoints.save(self.course.trainer, self.store.folder)
-            checkpoints.thin(self.store.folder, self._pointed_at(), self.course.trainer.config.checkpoint_disk_mb * _MB)
+            checkpoints.thin(
+                self.store.folder, self._pointed_at(), self.course.trainer.config.checkpoint_disk_mb * _MB
+            )
         except StoreError as error:
             if must:
                 raise
@@ -381,7 +437,9 @@ class RunOwner:
             self.store.update_run(stage=shown)
 
     def _must_give_up(self) -> bool:
-        """Whether to abandon what is under way: loading at once when asked to stop, a step when its time is up."""
+        """Whether to abandon what is under way: loading at once when asked to stop, a step when its time is
+        up.
+        """
         self._beat()
         if self.state == "loading" and self._must_end:
             return True
@@ -394,7 +452,9 @@ class RunOwner:
         try:
             self.store.free_reserve()
             self.store.event(self._step, "error", {"message": message})
-            self._change_state("failed", stage="", error=message, traceback="".join(traceback.format_exception(error)))
+            self._change_state(
+                "failed", stage="", error=message, traceback="".join(traceback.format_exception(error))
+            )
         except StoreError:
             self.state, self.unheard = "failed", True  # the folder is gone, or full beyond the reserve
 
@@ -402,7 +462,8 @@ class RunOwner:
 def _collect() -> None:
     """Gives back the memory of models that nobody holds any more.
 
-    Half a million objects of the imported libraries live as long as the process: after the first time no collection looks at them again.
+    Half a million objects of the imported libraries live as long as the process: after the first time no
+    collection looks at them again.
     """
     gc.collect()
     if not gc.get_freeze_count():
@@ -410,15 +471,24 @@ def _collect() -> None:
 
 
 def edited_config(now: Config, changes: dict[str, Any], step: int = -1) -> Config:
-    """`now` with the changes of a live edit after `step`. Raises `ConfigError` for what may not change, or not to that value."""
+    """`now` with the changes of a live edit after `step`. Raises `ConfigError` for what may not change, or
+    not to that value.
+    """
     from ..config import KNOBS
 
     locked = [name for name in changes if name in KNOBS and not KNOBS[name].live]
     if locked:
-        raise ConfigError([f"{name} = {changes[name]}: cannot change during a run; branch a new run with it" for name in locked])
+        raise ConfigError(
+            [
+                f"{name} = {changes[name]}: cannot change during a run; branch a new run with it"
+                for name in locked
+            ]
+        )
     wanted = now.changed(**changes)
     if wanted.steps <= step:
-        raise ConfigError([f"steps = {wanted.steps}: must be more than {step}, the steps already taken; Stop ends the run"])
+        raise ConfigError(
+            [f"steps = {wanted.steps}: must be more than {step}, the steps already taken; Stop ends the run"]
+        )
     if wanted == now:
         raise ConfigError([f"{name} = {getattr(now, name)}: is so already" for name in changes])
     return wanted

@@ -1,7 +1,8 @@
 """The run store: one folder a run with one SQLite file in it, all that a trainer and its viewers share.
 
-The run's owner writes through `RunStore`; everyone else reads through `RunReader`, which holds no connection between calls, and
-asks for something by `submit`, a row in the command table that the owner applies or refuses at the next step boundary.
+The run's owner writes through `RunStore`; everyone else reads through `RunReader`, which holds no connection
+between calls, and asks for something by `submit`, a row in the command table that the owner applies or
+refuses at the next step boundary.
 """
 
 from .jobs import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job

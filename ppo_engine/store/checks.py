@@ -29,11 +29,15 @@ EVENT = "select id, time, step, kind, payload from events where id = ?"
 
 def digest(rows: Sequence[Sequence[Any]]) -> str:
     """Of rows as SQLite gives them."""
-    return hashlib.blake2b(repr([tuple(row) for row in rows]).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        repr([tuple(row) for row in rows]).encode("utf-8", "surrogatepass"), digest_size=16
+    ).hexdigest()
 
 
 def check(rows: Sequence[Sequence[Any]], recorded: str | None, what: str, sealed: bool = False) -> None:
-    """Raises `ValueError` where the rows are not those that were stored. sealed: in this store, all that is there has a digest."""
+    """Raises `ValueError` where the rows are not those that were stored. sealed: in this store, all that is
+    there has a digest.
+    """
     if (sealed and not recorded) or (recorded and digest(rows) != recorded):
         raise ValueError(f"{what} not as stored")
 
@@ -54,9 +58,13 @@ def metrics_row(connection: sqlite3.Connection, which: str, *values: Any) -> tup
     return _checked(connection, "metrics", rows[0][0], rows)[0] if rows else None
 
 
-def _checked(connection: sqlite3.Connection, part: str, step: int, rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+def _checked(
+    connection: sqlite3.Connection, part: str, step: int, rows: list[tuple[Any, ...]]
+) -> list[tuple[Any, ...]]:
     if rows:
-        recorded = connection.execute("select digest from digests where part = ? and step = ?", (part, step)).fetchone()
+        recorded = connection.execute(
+            "select digest from digests where part = ? and step = ?", (part, step)
+        ).fetchone()
         check(rows, recorded and recorded[0], f"the {part} of step {step} are", is_sealed(connection))
     return rows
 
@@ -80,7 +88,10 @@ def seal_run(connection: sqlite3.Connection) -> None:
 
 def seal_schema(connection: sqlite3.Connection) -> None:
     """Writes the digest of the tables' definitions."""
-    connection.execute("insert or replace into digests values ('schema', 0, ?)", (digest(connection.execute(SCHEMA).fetchall()),))
+    connection.execute(
+        "insert or replace into digests values ('schema', 0, ?)",
+        (digest(connection.execute(SCHEMA).fetchall()),),
+    )
 
 
 def check_schema(connection: sqlite3.Connection) -> None:
@@ -90,7 +101,9 @@ def check_schema(connection: sqlite3.Connection) -> None:
 
 
 def seal_event(connection: sqlite3.Connection, number: int) -> None:
-    """Writes the digest of an event that was just stored, and how many there are: a journal that lost some would tell another course."""
+    """Writes the digest of an event that was just stored, and how many there are: a journal that lost some
+    would tell another course.
+    """
     rows = connection.execute(EVENT, (number,)).fetchall()
     connection.execute("update events set digest = ? where id = ?", (digest(rows), number))
     connection.execute("insert or replace into digests select 'events', 0, count(*) from events")

@@ -1,4 +1,6 @@
-"""Jobs: what needs a run's models but changes nothing of the run. Anyone asks; the run's owner, or a worker, answers."""
+"""Jobs: what needs a run's models but changes nothing of the run. Anyone asks; the run's owner, or a worker,
+answers.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from .writer import now
 
 @dataclass(frozen=True)
 class Job:
-    """A question. state: queued, working, done or failed; result: the answer, {"error": message} where it failed, None before."""
+    """A question. state: queued, working, done or failed; result: the answer, {"error": message} where it
+    failed, None before.
+    """
 
     number: int
     kind: str
@@ -27,7 +31,9 @@ class Job:
 def ask_job(folder: Path, kind: str, payload: dict[str, Any]) -> int:
     """Puts a question; returns the job's number."""
     with writing(folder) as connection:
-        cursor = connection.execute("insert into jobs (time, kind, payload) values (?, ?, ?)", (now(), kind, json.dumps(payload)))
+        cursor = connection.execute(
+            "insert into jobs (time, kind, payload) values (?, ?, ?)", (now(), kind, json.dumps(payload))
+        )
         return int(cursor.lastrowid or 0)
 
 
@@ -46,7 +52,9 @@ def finish_job(folder: Path, number: int, result: dict[str, Any]) -> None:
     """Stores the answer; one with an `error` counts as failed."""
     with writing(folder) as connection:
         state = "failed" if "error" in result else "done"
-        connection.execute("update jobs set state = ?, result = ? where id = ?", (state, json.dumps(result).encode(), number))
+        connection.execute(
+            "update jobs set state = ?, result = ? where id = ?", (state, json.dumps(result).encode(), number)
+        )
 
 
 def requeue_jobs(folder: Path) -> None:
@@ -58,7 +66,9 @@ def requeue_jobs(folder: Path) -> None:
 def read_job(folder: Path, number: int) -> Job:
     """A job and its answer."""
     with reading(folder) as connection:
-        row = connection.execute("select id, kind, payload, state, result from jobs where id = ?", (number,)).fetchone()
+        row = connection.execute(
+            "select id, kind, payload, state, result from jobs where id = ?", (number,)
+        ).fetchone()
         if row is None:
             raise StoreError(f"{folder.name}: there is no job {number}")
         return _job(row)
@@ -67,7 +77,9 @@ def read_job(folder: Path, number: int) -> Job:
 def newest_job(folder: Path, kind: str) -> int | None:
     """The number of the last job of that kind that was answered; None where there is none."""
     with reading(folder) as connection:
-        row = connection.execute("select max(id) from jobs where kind = ? and state = 'done'", (kind,)).fetchone()
+        row = connection.execute(
+            "select max(id) from jobs where kind = ? and state = 'done'", (kind,)
+        ).fetchone()
     return None if row[0] is None else int(row[0])
 
 

@@ -1,4 +1,6 @@
-"""Who owns a run: the process that trains it. A run has one owner, and a new one only when the old one is dead."""
+"""Who owns a run: the process that trains it. A run has one owner, and a new one only when the old one is
+dead.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ HEARTBEAT_S = 5.0
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told from others that get the same number later by its start time, and from other machines' by their name."""
+    """A process, told from others that get the same number later by its start time, and from other machines'
+    by their name.
+    """
 
     pid: int
     started: float
@@ -51,13 +55,17 @@ class Owner:
 
 
 def _started(pid: int) -> float | None:
-    """When a living process began; None where there is none. Never moved by a clock that is set while it runs.
+    """When a living process began; None where there is none. Never moved by a clock that is set while it
+    runs.
 
-    On Linux in seconds since the machine started: psutil adds that to a time of day which moves with the clock.
+    On Linux in seconds since the machine started: psutil adds that to a time of day which moves with the
+    clock.
     """
     if sys.platform == "linux":
         try:
-            state, *fields = Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+            state, *fields = (
+                Path(f"/proc/{pid}/stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+            )
         except OSError:
             return None
         return None if state in "ZX" else int(fields[18]) / os.sysconf("SC_CLK_TCK")
@@ -68,20 +76,26 @@ def _started(pid: int) -> float | None:
 
 
 def file_identity(path: Path) -> str:
-    """Tells a file from any copy of it, wherever either is moved to on its disk; "" where the file system has no such thing."""
+    """Tells a file from any copy of it, wherever either is moved to on its disk; "" where the file system has
+    no such thing.
+    """
     found = path.stat()
     return f"{found.st_dev}:{found.st_ino}" if found.st_ino else ""
 
 
 def owns(owner: Owner, owner_file: str, database: Path) -> bool:
-    """Whether that owner works on this very file, and not on one that it was copied from while the run was on."""
+    """Whether that owner works on this very file, and not on one that it was copied from while the run was
+    on.
+    """
     if not owner_file or not owner.is_here:
         return True
     return file_identity(database) in ("", owner_file)
 
 
 def myself(database: Path) -> dict[str, Any]:
-    """The columns of the run's row that make this process its owner; `database`: the run's file, or what will be renamed to it."""
+    """The columns of the run's row that make this process its owner; `database`: the run's file, or what will
+    be renamed to it.
+    """
     return {
         "owner_file": file_identity(database),
         "owner_pid": os.getpid(),

@@ -1,4 +1,6 @@
-"""The viewers' side of the store. Every call opens, reads and closes; nothing here can hold the trainer up."""
+"""The viewers' side of the store. Every call opens, reads and closes; nothing here can hold
+the trainer up.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,15 @@ from .schema import DATABASE, ENDED, EVENTS, STATES, or_damaged, reading
 
 @dataclass(frozen=True)
 class RunInfo:
-    """The run's own row. `state` is one of STATES, or `interrupted` where the owner died without ending the run.
+    """The run's own row. `state` is one of STATES, or `interrupted` where the owner died without ending the
+    run.
 
-    config: what is in force now; start_config: what the run began with; config_version: edits between the two.
-    copy_of: the run's own identity where its folder has another name, as a copy has: id is then the folder's, and the name says so.
-    fingerprints, machine: of the models and data that the run began with, and of what else decides its last digits; empty in old runs.
+    config: what is in force now; start_config: what the run began with; config_version: edits between the
+    two.
+    copy_of: the run's own identity where its folder has another name, as a copy has: id is then the folder's,
+    and the name says so.
+    fingerprints, machine: of the models and data that the run began with, and of what else decides its last
+    digits; empty in old runs.
     """
 
     id: str
@@ -90,7 +96,9 @@ class RunReader:
 
     @contextmanager
     def snapshot(self) -> Iterator[RunReader]:
-        """A reader whose calls all see the run as it was at one moment, for an export; to be held for seconds, not longer."""
+        """A reader whose calls all see the run as it was at one moment, for an export; to be held for
+        seconds, not longer.
+        """
         with reading(self.folder) as connection:
             connection.execute("begin")
             frozen = RunReader(self.folder)
@@ -121,10 +129,15 @@ class RunReader:
             return self._info(columns, edits)
 
     def _info(self, row: dict[str, Any], edits: list[dict[str, Any]]) -> RunInfo:
-        state, owner = row["state"], Owner(row["owner_pid"], row["owner_started"], row["owner_host"], row["heartbeat"])
+        state, owner = (
+            row["state"],
+            Owner(row["owner_pid"], row["owner_started"], row["owner_host"], row["heartbeat"]),
+        )
         if state not in STATES:
             raise ValueError(f"state {state!r}")
-        if state not in ENDED and not (owner.lives and owns(owner, row["owner_file"], self.folder / DATABASE)):
+        if state not in ENDED and not (
+            owner.lives and owns(owner, row["owner_file"], self.folder / DATABASE)
+        ):
             state = "interrupted"
         here = self.folder.resolve().name
         copied = row["id"] != here
@@ -149,12 +162,16 @@ class RunReader:
         )
 
     def changed_sources(self) -> dict[str, str]:
-        """Which of the models and data were found other than the run began with, and how; empty when nothing awaits a decision."""
+        """Which of the models and data were found other than the run began with, and how; empty when nothing
+        awaits a decision.
+        """
         with self.connection() as connection:
             return _words(connection.execute("select changed from run").fetchone()[0])
 
     def fingerprints(self, after: int | None = None) -> dict[str, str]:
-        """Of the models and data in force after that step (None: the last): the run's first ones, or others accepted since."""
+        """Of the models and data in force after that step (None: the last): the run's first ones, or others
+        accepted since.
+        """
         found = dict(self.info().fingerprints)
         for event in self.events():
             if event["kind"] == "accepted" and (after is None or event["step"] <= after):
@@ -165,7 +182,11 @@ class RunReader:
         """Every change of the configuration, in order; the first makes version 1."""
         with self.connection() as connection:
             return [
-                Edit(number, event["step"], {name: (old, new) for name, (old, new) in event["payload"]["changes"].items()})
+                Edit(
+                    number,
+                    event["step"],
+                    {name: (old, new) for name, (old, new) in event["payload"]["changes"].items()},
+                )
                 for number, event in enumerate(self._edits(connection), 1)
             ]
 
@@ -175,15 +196,21 @@ class RunReader:
         return Config(**edited(start, [{"changes": edit.changes} for edit in self.edits()[:edits]]))
 
     def steps(self, after: int = -1, late_evaluations: bool = True) -> list[StepRow]:
-        """The steps after that number, in order, each with its evaluation even where that came after the step was recorded."""
+        """The steps after that number, in order, each with its evaluation even where that came after the step
+        was recorded.
+        """
         with self.connection() as connection:
             rows = connection.execute(
-                "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and digests.step = steps.step "
-                "where steps.step > ? order by steps.step",
+                "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and "
+                "digests.step = steps.step where steps.step > ? order by steps.step",
                 (after,),
             ).fetchall()
             found, sealed = [], is_sealed(connection)
-            late = self._events(connection, "kind = 'evaluation' and step > ?", after) if late_evaluations else []
+            late = (
+                self._events(connection, "kind = 'evaluation' and step > ?", after)
+                if late_evaluations
+                else []
+            )
             evaluations = {event["step"]: event["payload"]["metrics"] for event in late}
             for *row, recorded in rows:
                 check([row], recorded, f"the metrics of step {row[0]} are", sealed)
@@ -200,7 +227,9 @@ class RunReader:
     def steps_with_samples(self, split: str) -> list[int]:
         """The steps that hold samples of that split, in order."""
         with self.connection() as connection:
-            rows = connection.execute("select distinct step from samples where split = ? order by step", (split,)).fetchall()
+            rows = connection.execute(
+                "select distinct step from samples where split = ? order by step", (split,)
+            ).fetchall()
             return [int(row[0]) for row in rows]
 
     def tokens(self, step: int) -> TokenTable | None:
@@ -210,7 +239,10 @@ class RunReader:
                 rows = step_rows(connection, "tokens", step)
                 return unpack(rows[0][1]) if rows else None
             except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-                raise StoreError(f"step {step} of {self.folder.name}: its tokens are damaged ({error}); look at another step") from error
+                raise StoreError(
+                    f"step {step} of {self.folder.name}: its tokens are damaged ({error}); look at another "
+                    "step"
+                ) from error
 
     def steps_with_tokens(self) -> list[int]:
         """The steps whose tokens are kept, in order."""
@@ -223,19 +255,33 @@ class RunReader:
             return self._events(connection, "id > ?", after)
 
     def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[dict[str, Any]]:
-        rows = connection.execute(f"select id, time, step, kind, payload, digest from events where {where} order by id", values)
+        rows = connection.execute(
+            f"select id, time, step, kind, payload, digest from events where {where} order by id", values
+        )
         found, sealed = [], is_sealed(connection)
         check_journal(connection)
         for *row, recorded in rows.fetchall():
             check([row], recorded, f"event {row[0]} is", sealed)
             number, when, step, kind, payload = row
-            found.append({"id": number, "time": str(when), "step": int(step), "kind": str(kind), "payload": _mapping(payload)})
+            found.append(
+                {
+                    "id": number,
+                    "time": str(when),
+                    "step": int(step),
+                    "kind": str(kind),
+                    "payload": _mapping(payload),
+                }
+            )
         return found
 
     def _edits(self, connection: sqlite3.Connection) -> list[dict[str, Any]]:
-        """The journal's edits. Events of no known kind are looked at too: a damaged one may have been an edit."""
+        """The journal's edits. Events of no known kind are looked at too: a damaged one may have been an
+        edit.
+        """
         known = ", ".join(f"'{kind}'" for kind in EVENTS if kind != "edit")
-        return [event for event in self._events(connection, f"kind not in ({known})") if event["kind"] == "edit"]
+        return [
+            event for event in self._events(connection, f"kind not in ({known})") if event["kind"] == "edit"
+        ]
 
     def command(self, number: int) -> tuple[str, str]:
         """A command's state (queued, applied, refused) and the reason it was refused."""
@@ -287,16 +333,29 @@ def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def list_runs(runs: Path) -> list[Path]:
-    """The folders of the runs in that folder, damaged ones too, newest first; a run's id begins with the time of its start."""
+    """The folders of the runs in that folder, damaged ones too, newest first; a run's id begins with the time
+    of its start.
+    """
     try:
-        return sorted((path.parent for path in runs.glob(f"*/{DATABASE}")), key=lambda folder: folder.name, reverse=True)
+        return sorted(
+            (path.parent for path in runs.glob(f"*/{DATABASE}")), key=lambda folder: folder.name, reverse=True
+        )
     except OSError as error:
-        raise StoreError(f"{runs}: the runs folder cannot be read ({error.strerror}); look at its permissions") from error
+        raise StoreError(
+            f"{runs}: the runs folder cannot be read ({error.strerror}); look at its permissions"
+        ) from error
 
 
 def _sample(row: Any) -> Sample:
     _, _, index, query, response, score, parts, length, ended, kl_sum = row
     nan = float("nan")
     return Sample(
-        index, query, response, nan if score is None else score, json.loads(parts), length, bool(ended), nan if kl_sum is None else kl_sum
+        index,
+        query,
+        response,
+        nan if score is None else score,
+        json.loads(parts),
+        length,
+        bool(ended),
+        nan if kl_sum is None else kl_sum,
     )

@@ -1,4 +1,6 @@
-"""What anyone may write into a run's store beside its owner: commands to the owner, and what people say about the run."""
+"""What anyone may write into a run's store beside its owner: commands to the owner, and what people say about
+the run.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +22,29 @@ LONGEST_REMARK = 2000
 
 
 def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
-    """Asks the run's owner for something; returns the command's number. Refused here if it can never be obeyed."""
+    """Asks the run's owner for something; returns the command's number. Refused here if it can never be
+    obeyed.
+    """
     if kind not in COMMANDS:
         raise ConfigError([f"command = {kind}: must be one of {', '.join(COMMANDS)}"])
     with writing(folder) as connection:
         refuse_without_owner(RunReader(folder).info(), kind)
         cursor = connection.execute(
-            "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)", (now(), issuer, kind, json.dumps(payload))
+            "insert into commands (time, issuer, kind, payload) values (?, ?, ?, ?)",
+            (now(), issuer, kind, json.dumps(payload)),
         )
         return int(cursor.lastrowid or 0)
 
 
 def refuse_without_owner(info: RunInfo, kind: str) -> None:
-    """Raises `StoreError` where nobody would ever obey a command: the run has ended, its owner is dead, or this is a copy."""
+    """Raises `StoreError` where nobody would ever obey a command: the run has ended, its owner is dead, or
+    this is a copy.
+    """
     if info.copy_of and not info.alive:
-        raise StoreError(f"{kind}: this folder is a copy of {info.copy_of}, and nobody trains the copy; resume it here, or branch it")
+        raise StoreError(
+            f"{kind}: this folder is a copy of {info.copy_of}, and nobody trains the copy; resume it here, or"
+            " branch it"
+        )
     if not info.alive:
         words = "was interrupted" if info.state == "interrupted" else f"has {info.state}"
         raise StoreError(f"{kind}: the run {words}; resume it, branch it, or start a new one")
@@ -45,7 +55,9 @@ def add_note(folder: Path, step: int, text: str) -> None:
     with writing(folder) as connection:
         last = connection.execute("select coalesce(max(step), 0) from steps").fetchone()[0]
         if not 0 <= step <= last:
-            raise ConfigError([f"step = {step}: must be a whole number from 0 to {last}, the run's last step"])
+            raise ConfigError(
+                [f"step = {step}: must be a whole number from 0 to {last}, the run's last step"]
+            )
         insert_event(connection, step, "note", {"text": _checked("note", text, LONGEST_REMARK)})
 
 
@@ -55,8 +67,12 @@ def mark_branch(parent: Path, step: int, child: str, name: str) -> None:
         insert_event(connection, step, "branch", {"run": child, "name": name})
 
 
-def describe(folder: Path, name: str | None = None, tags: Sequence[str] | None = None, remark: str | None = None) -> None:
-    """Renames a run, sets its tags or its remark; what is None stays. Any text is taken, and none of it is ever a path or markup."""
+def describe(
+    folder: Path, name: str | None = None, tags: Sequence[str] | None = None, remark: str | None = None
+) -> None:
+    """Renames a run, sets its tags or its remark; what is None stays. Any text is taken, and none of it is
+    ever a path or markup.
+    """
     columns: dict[str, str] = {}
     if name is not None:
         columns["name"] = _checked("name", name, LONGEST_NAME)
@@ -74,7 +90,10 @@ def _checked(field: str, text: str, longest: int, may_be_empty: bool = False) ->
     if len(plain) > longest or not (plain or may_be_empty):
         shown = plain if len(plain) <= 30 else plain[:30] + "…"
         raise ConfigError(
-            [f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters; this has {len(plain)}"]
+            [
+                f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters; "
+                f"this has {len(plain)}"
+            ]
         )
     return plain
 

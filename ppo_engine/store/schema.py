@@ -15,7 +15,18 @@ SCHEMA_VERSION = 3
 
 STATES = ("loading", "running", "paused", "finished", "stopped", "failed")
 ENDED = ("finished", "stopped", "failed")
-EVENTS = ("state", "error", "edit", "checkpoint", "note", "branch", "difference", "remark", "accepted", "evaluation")
+EVENTS = (
+    "state",
+    "error",
+    "edit",
+    "checkpoint",
+    "note",
+    "branch",
+    "difference",
+    "remark",
+    "accepted",
+    "evaluation",
+)
 COMMANDS = ("pause", "resume", "step", "stop", "speed", "edit", "checkpoint")
 
 TABLES = """
@@ -33,12 +44,12 @@ create table run (
     owner_pid integer not null, owner_started real not null,  -- see ownership.py
     heartbeat real not null,       -- seconds since 1970
     owner_host text not null default '',
-    parent text not null default '', parent_step integer,  -- of a branch: the run it left, and after which step
-    tags text not null default '[]', remark text not null default '', -- what people wrote; tags are a JSON list
-    owner_file text not null default '',          -- which file the owner opened, so that a copy of it is told from it
+    parent text not null default '', parent_step integer,  -- of a branch: the run it left, after which step
+    tags text not null default '[]', remark text not null default '', -- what people wrote; tags: a JSON list
+    owner_file text not null default '',          -- which file the owner opened, which a copy is not
     fingerprints text not null default '{}',      -- JSON: of the models and data that the run began with
-    machine text not null default '{}',           -- JSON: what beside them decides the last digits, at the beginning
-    changed text not null default '{}',           -- JSON: which of them were found changed, until someone accepts it
+    machine text not null default '{}',           -- JSON: what else decides the last digits, at first
+    changed text not null default '{}',           -- JSON: which were found changed, until accepted
     digest text not null default ''               -- of what never changes in this row; see checks.py
 );
 create table steps (
@@ -47,7 +58,8 @@ create table steps (
 );
 create table samples (
     step integer not null, split text not null,  -- train or eval
-    sample integer not null, query text not null, response text not null, score real, score_parts text not null,
+    sample integer not null, query text not null, response text not null, score real,
+    score_parts text not null,
     response_length integer not null, ended_by_eos integer not null, kl_sum real,
     primary key (step, split, sample)
 ) without rowid;
@@ -75,22 +87,28 @@ create table digests (
 """
 
 MIGRATIONS = {
-    1: """
+    1: (
+        """
 alter table run add column owner_host text not null default '';
 alter table run add column parent text not null default '';
 alter table run add column parent_step integer;
 alter table run add column tags text not null default '[]';
 alter table run add column remark text not null default '';
-""",
-    2: """
+"""
+    ),
+    2: (
+        """
 alter table run add column owner_file text not null default '';
 alter table run add column fingerprints text not null default '{}';
 alter table run add column machine text not null default '{}';
 alter table run add column changed text not null default '{}';
 alter table run add column digest text not null default '';
 alter table events add column digest text not null default '';
-create table digests (part text not null, step integer not null, digest text not null, primary key (part, step)) without rowid;
-""",
+create table digests (
+    part text not null, step integer not null, digest text not null, primary key (part, step)
+) without rowid;
+"""
+    ),
 }
 """What brings a store of that version to the next."""
 
@@ -99,7 +117,9 @@ PATIENCE_S = 10.0
 
 
 def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode. Raises `StoreError` where there is no store, or one of a newer version; an older one is migrated."""
+    """A connection in autocommit mode. Raises `StoreError` where there is no store, or one of a newer
+    version; an older one is migrated.
+    """
     path = folder / DATABASE
     if not path.is_file():
         raise StoreError(f"{folder}: there is no run here (no {DATABASE}); give a run's folder")
@@ -109,7 +129,8 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
         if not 1 <= version <= SCHEMA_VERSION:
             raise StoreError(_foreign(path, version))
         if version < SCHEMA_VERSION:
-            connection.execute("select id, owner_pid, heartbeat from run")  # another program's database is left as it is
+            # another program's database is left as it is
+            connection.execute("select id, owner_pid, heartbeat from run")
             return _migrated(connection, path, read_only)
     except BaseException:
         connection.close()
@@ -120,16 +141,23 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
 def _foreign(path: Path, version: int) -> str:
     if version < 1:
         return f"{path}: not a run's store, or damaged; move its folder elsewhere"
-    return f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): update ppo-live"
+    return (
+        f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): "
+        "update ppo-live"
+    )
 
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
     address = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
-    return sqlite3.connect(address, uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False)
+    return sqlite3.connect(
+        address, uri=True, timeout=PATIENCE_S, isolation_level=None, check_same_thread=False
+    )
 
 
 def _migrated(old: sqlite3.Connection, path: Path, read_only: bool) -> sqlite3.Connection:
-    """A connection to the store at this version: migrated in its file, or where that cannot be written, in a copy in memory."""
+    """A connection to the store at this version: migrated in its file, or where that cannot be written, in a
+    copy in memory.
+    """
     try:
         with closing(_open(path, read_only=False)) as connection:
             _migrate(connection)
@@ -162,7 +190,9 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection for one call, so that no reader ever holds a transaction open. Raises `StoreError` alone."""
+    """A read-only connection for one call, so that no reader ever holds a transaction open. Raises
+    `StoreError` alone.
+    """
     with or_damaged(folder), closing(connect(folder, read_only=True)) as connection:
         check_schema(connection)
         yield connection
@@ -177,9 +207,13 @@ def or_damaged(folder: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{folder / DATABASE}: cannot be read ({error}); the file is damaged, or may not be read") from error
+        raise StoreError(
+            f"{folder / DATABASE}: cannot be read ({error}); the file is damaged, or may not be read"
+        ) from error
     except _NO_SENSE as error:
-        raise StoreError(f"{folder}: written by another version of ppo-live, or damaged ({error or type(error).__name__})") from error
+        raise StoreError(
+            f"{folder}: written by another version of ppo-live, or damaged ({error or type(error).__name__})"
+        ) from error
 
 
 _NO_SENSE = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)

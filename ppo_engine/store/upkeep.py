@@ -1,4 +1,6 @@
-"""The files of a run that is on: SQLite keeps what was committed last in `run.sqlite-wal` until it is moved into `run.sqlite`."""
+"""The files of a run that is on: SQLite keeps what was committed last in `run.sqlite-wal` until it is moved
+into `run.sqlite`.
+"""
 
 from __future__ import annotations
 
@@ -24,13 +26,15 @@ To copy a run that is on, stop or pause it first, or use `python -m ppo_engine e
 A copy of a run that is on can be read; it is shown as interrupted.
 """
 LOG_REMOVED = (
-    "run.sqlite-wal was removed or replaced while the run was on. It belongs to run.sqlite. No step was lost; what was asked of the run "
-    "at that moment may have been."
+    "run.sqlite-wal was removed or replaced while the run was on. It belongs to run.sqlite. No step was lost;"
+    " what was asked of the run at that moment may have been."
 )
 
 
 class OpenFiles:
-    """Which files a connection works on, so that one that was taken away under it is noticed before the next commit."""
+    """Which files a connection works on, so that one that was taken away under it is noticed before the next
+    commit.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.database = folder / DATABASE
@@ -39,9 +43,14 @@ class OpenFiles:
         self._log_id = ""
 
     def log_is_gone(self) -> bool:
-        """Whether the write-ahead log is not the one in use any more. Raises `StoreError` where the run's file itself is not."""
+        """Whether the write-ahead log is not the one in use any more. Raises `StoreError` where the run's
+        file itself is not.
+        """
         if _identity(self.database) != self._database_id:
-            raise StoreError(f"{self.database}: was removed or replaced while the run was on; what was recorded since is lost")
+            raise StoreError(
+                f"{self.database}: was removed or replaced while the run was on; what was recorded since is "
+                "lost"
+            )
         if not self._log_id:
             self._log_id = _identity(self.log)
         return bool(self._log_id) and _identity(self.log) != self._log_id
@@ -55,7 +64,8 @@ def _identity(path: Path) -> str:
 
 
 def write_anew(connection: sqlite3.Connection, folder: Path) -> None:
-    """Writes all that the connection sees into a new file in the place of the old one, and closes the connection.
+    """Writes all that the connection sees into a new file in the place of the old one, and closes the
+    connection.
 
     What another may have written meanwhile into a new log over the old file fits neither, and is dropped.
     """

@@ -43,12 +43,15 @@ class RunStore:
         try:
             self._open()
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{folder}: the run cannot be written ({error}); look whether the folder is writable") from error
+            raise StoreError(
+                f"{folder}: the run cannot be written ({error}); look whether the folder is writable"
+            ) from error
 
     def _open(self) -> None:
         self._connection = connect(self.folder, read_only=False)
         self._connection.execute("pragma journal_mode = wal")
-        # In WAL mode this survives the death of the process, at any moment; only a power cut can take the last commits back.
+        # In WAL mode this survives the death of the process, at any moment; only a power cut can take the
+        # last commits back.
         self._connection.execute("pragma synchronous = normal")
         self._files = upkeep.OpenFiles(self.folder)
 
@@ -77,28 +80,43 @@ class RunStore:
             return cls(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some space"
+                f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some"
+                " space"
             ) from error
 
     @classmethod
     def reopen(cls, folder: Path, abandoned: bool = False) -> RunStore:
-        """Makes this process the owner of a run that has ended or whose owner is dead. Raises `StoreError` while another lives.
+        """Makes this process the owner of a run that has ended or whose owner is dead. Raises `StoreError`
+        while another lives.
 
-        abandoned: this very process owned the run, and has given it up without being able to say so: its disk was full.
+        abandoned: this very process owned the run, and has given it up without being able to say so: its disk
+        was full.
         """
         store = cls(folder)
         try:
             with store._transaction() as connection:
-                state, file, *owner = connection.execute(f"select state, owner_file, {', '.join(_OWNER)} from run").fetchone()
+                state, file, *owner = connection.execute(
+                    f"select state, owner_file, {', '.join(_OWNER)} from run"
+                ).fetchone()
                 before = Owner(*owner)
                 lives = before.lives and owns(before, file, folder / DATABASE)
                 if state not in ENDED and lives and not (abandoned and before.is_this_process):
                     raise StoreError(
-                        f"{folder}: the run belongs to {before.name}, which is alive; only when it has ended can another take over"
+                        f"{folder}: the run belongs to {before.name}, which is alive; only when it has ended "
+                        "can another take over"
                     )
-                new = {"state": "loading", "stage": "starting", "error": "", "traceback": "", "seconds_per_step": 0.0, "changed": "{}"}
+                new = {
+                    "state": "loading",
+                    "stage": "starting",
+                    "error": "",
+                    "traceback": "",
+                    "seconds_per_step": 0.0,
+                    "changed": "{}",
+                }
                 mine = {**myself(folder / DATABASE), **new}
-                connection.execute(f"update run set {', '.join(f'{name} = ?' for name in mine)}", tuple(mine.values()))
+                connection.execute(
+                    f"update run set {', '.join(f'{name} = ?' for name in mine)}", tuple(mine.values())
+                )
                 last = connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
                 insert_event(connection, last, "state", {"state": "loading"})
                 _refuse_queued(connection, last, "the run ended before it could be obeyed")
@@ -111,7 +129,9 @@ class RunStore:
         return store
 
     def record(self, record: StepRecord) -> None:
-        """Commits a step whole: metrics, samples and tokens. After this returns, a killed process does not lose it."""
+        """Commits a step whole: metrics, samples and tokens. After this returns, a killed process does not
+        lose it.
+        """
         with self._transaction() as connection:
             connection.execute(
                 "insert into steps values (?, ?, ?, ?)",
@@ -120,22 +140,29 @@ class RunStore:
             for split, samples in ((TRAIN, record.samples), (EVAL, record.eval_samples)):
                 _insert_samples(connection, record.step, split, samples)
             if record.tokens is not None:
-                connection.execute("insert into token_blocks values (?, ?)", (record.step, pack(record.tokens)))
+                connection.execute(
+                    "insert into token_blocks values (?, ?)", (record.step, pack(record.tokens))
+                )
             seal_step(connection, record.step)
             connection.execute("update run set heartbeat = ?", (time.time(),))
         self._move_log()
 
     def add_evaluation(self, step: int, metrics: Mapping[str, float], samples: Sequence[Sample]) -> None:
-        """Commits the evaluation of a step that was recorded without one: in the journal, since a recorded step never changes."""
+        """Commits the evaluation of a step that was recorded without one: in the journal, since a recorded
+        step never changes.
+        """
         with self._transaction() as connection:
             _insert_samples(connection, step, EVAL, samples)
             seal_part(connection, EVAL, step)
             insert_event(connection, step, "evaluation", {"metrics": dict(metrics)})
 
     def _move_log(self) -> None:
-        """Now and then moves what was committed into the run's file, so that the file alone is never far behind."""
+        """Now and then moves what was committed into the run's file, so that the file alone is never far
+        behind.
+        """
         if time.monotonic() - self._log_moved > _LOG_MOVED_EVERY_S:
-            with suppress(sqlite3.Error):  # a full disk, or a reader in the middle of a call: the log keeps it until the next time
+            # a full disk, or a reader in the middle of a call: the log keeps it until the next time
+            with suppress(sqlite3.Error):
                 self._connection.execute("pragma wal_checkpoint(passive)")
             self._log_moved = time.monotonic()
 
@@ -148,17 +175,27 @@ class RunStore:
 
     def keep_sources(self, fingerprints: Mapping[str, str], machine: Mapping[str, str]) -> None:
         """Records what the run is trained on, where that is not yet recorded, and with how many threads."""
-        first, begun_on = (json.loads(text) for text in self._connection.execute("select fingerprints, machine from run").fetchone())
+        first, begun_on = (
+            json.loads(text)
+            for text in self._connection.execute("select fingerprints, machine from run").fetchone()
+        )
         whole = {**fingerprints, **first}, begun_on or dict(machine)
-        self.update_run(fingerprints=json.dumps(whole[0]), machine=json.dumps(whole[1]), threads=int(machine["threads"]))
+        self.update_run(
+            fingerprints=json.dumps(whole[0]), machine=json.dumps(whole[1]), threads=int(machine["threads"])
+        )
 
     def enter_state(self, state: str, step: int, **fields: Any) -> None:
-        """Changes the run's state and journals the change. At the end of a run, what is still asked of it is refused in the same breath."""
+        """Changes the run's state and journals the change. At the end of a run, what is still asked of it is
+        refused in the same breath.
+        """
         with self._transaction() as connection:
             if state in ENDED:
                 _refuse_queued(connection, step, f"the run has {state}")
             assignments = "".join(f", {name} = ?" for name in fields)
-            connection.execute(f"update run set state = ?, heartbeat = ?{assignments}", (state, time.time(), *fields.values()))
+            connection.execute(
+                f"update run set state = ?, heartbeat = ?{assignments}",
+                (state, time.time(), *fields.values()),
+            )
             insert_event(connection, step, "state", {"state": state, **fields})
 
     def event(self, step: int, kind: str, payload: Mapping[str, Any]) -> None:
@@ -167,26 +204,38 @@ class RunStore:
             insert_event(connection, step, kind, payload)
 
     def reader(self) -> RunReader:
-        """A reader for the owner's own thread: by this connection, which sees all that was committed even if the log is taken away."""
+        """A reader for the owner's own thread: by this connection, which sees all that was committed even if
+        the log is taken away.
+        """
         return _OwnReader(self)
 
     def keep_whole(self) -> sqlite3.Connection:
-        """The connection, after a look at whether the files under it are still its own. Raises `StoreError`."""
+        """The connection, after a look at whether the files under it are still its
+        own. Raises `StoreError`.
+        """
         try:
             if self._files.log_is_gone():
                 self._rescue()
         except (sqlite3.Error, OSError) as error:
-            raise StoreError(f"{self.folder}: {upkeep.LOG_REMOVED} It could not be written anew ({error})") from error
+            raise StoreError(
+                f"{self.folder}: {upkeep.LOG_REMOVED} It could not be written anew ({error})"
+            ) from error
         return self._connection
 
     def queued(self) -> Sequence[tuple[int, str, dict[str, Any]]]:
         """The commands that wait, oldest first: id, kind, payload."""
         with self.reader().connection() as connection:
-            rows = connection.execute("select id, kind, payload from commands where state = 'queued' order by id").fetchall()
+            rows = connection.execute(
+                "select id, kind, payload from commands where state = 'queued' order by id"
+            ).fetchall()
             return [(number, kind, json.loads(payload)) for number, kind, payload in rows]
 
-    def settle(self, command: int, refusal: str, step: int, events: Sequence[tuple[str, Mapping[str, Any]]] = ()) -> None:
-        """Marks a command applied, or refused where `refusal` gives a reason; journals what it brought about with it."""
+    def settle(
+        self, command: int, refusal: str, step: int, events: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    ) -> None:
+        """Marks a command applied, or refused where `refusal` gives a reason; journals what it brought about
+        with it.
+        """
         with self._transaction() as connection:
             for kind, payload in events:
                 insert_event(connection, step, kind, payload)
@@ -198,7 +247,9 @@ class RunStore:
     def has_jobs(self) -> bool:
         """Whether a job waits to be done."""
         with self.reader().connection() as connection:
-            return connection.execute("select 1 from jobs where state = 'queued' limit 1").fetchone() is not None
+            return (
+                connection.execute("select 1 from jobs where state = 'queued' limit 1").fetchone() is not None
+            )
 
     def free_reserve(self) -> None:
         """Gives back the space kept for the last words of a run whose disk is full."""
@@ -206,7 +257,9 @@ class RunStore:
             (self.folder / _RESERVE).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Ends writing. The journal goes back into the file, so that the run opens from a read-only folder too."""
+        """Ends writing. The journal goes back into the file, so that the run opens from a read-only folder
+        too.
+        """
         self.free_reserve()
         self._connection.execute("pragma busy_timeout = 20")
         give_up = time.monotonic() + _PATIENCE_TO_CLOSE_S
@@ -215,11 +268,14 @@ class RunStore:
                 self._connection.execute("pragma journal_mode = delete")
                 break
             except sqlite3.OperationalError:
-                time.sleep(0.02)  # a reader is in the middle of a call; one that stays leaves the run readable as it is
+                # a reader is in the middle of a call; one that stays leaves the run readable as it is
+                time.sleep(0.02)
         self._connection.close()
 
     def _rescue(self) -> None:
-        """The log was taken away: its content is still open here, and goes into a new file before anything else is written."""
+        """The log was taken away: its content is still open here, and goes into a new file before anything
+        else is written.
+        """
         last = self._connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
         upkeep.write_anew(self._connection, self.folder)
         self._open()
@@ -239,8 +295,14 @@ class RunStore:
                     self._connection.execute("rollback")
                 raise
         except (sqlite3.Error, OSError) as error:
-            hint = "free some space on that disk" if "full" in str(error) else "look whether the folder is still there and writable"
-            raise StoreError(f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept") from error
+            hint = (
+                "free some space on that disk"
+                if "full" in str(error)
+                else "look whether the folder is still there and writable"
+            )
+            raise StoreError(
+                f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept"
+            ) from error
 
 
 class _OwnReader(RunReader):
@@ -275,7 +337,9 @@ def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> 
             "stage": "starting",
             **myself(aside),
         }
-        connection.execute(f"insert into run ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values()))
+        connection.execute(
+            f"insert into run ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values())
+        )
         seal_run(connection)
         seal_schema(connection)
     aside.rename(folder / DATABASE)
@@ -284,16 +348,26 @@ def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> 
 def insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
     """Adds a line to the journal."""
     row = now(), step, kind, json.dumps(payload)
-    seal_event(connection, connection.execute("insert into events (time, step, kind, payload) values (?, ?, ?, ?)", row).lastrowid or 0)
+    seal_event(
+        connection,
+        connection.execute(
+            "insert into events (time, step, kind, payload) values (?, ?, ?, ?)", row
+        ).lastrowid
+        or 0,
+    )
 
 
 def _refuse_queued(connection: sqlite3.Connection, step: int, reason: str) -> None:
-    connection.execute("update commands set state = 'refused', reason = ?, step = ? where state = 'queued'", (reason, step))
+    connection.execute(
+        "update commands set state = 'refused', reason = ?, step = ? where state = 'queued'", (reason, step)
+    )
 
 
 def _as_json(metrics: Mapping[str, float]) -> str:
     """JSON has no NaN, and SQLite refuses to look into a text that has one."""
-    return json.dumps({name: value if math.isfinite(value) else str(value) for name, value in metrics.items()})
+    return json.dumps(
+        {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
+    )
 
 
 def _insert_samples(connection: sqlite3.Connection, step: int, split: str, samples: Sequence[Sample]) -> None:

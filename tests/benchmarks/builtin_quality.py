@@ -38,7 +38,9 @@ class Outcome:
     @property
     def holds(self) -> bool:
         """Whether the run meets every demand."""
-        quick = self.reached_step is not None and self.reached_step <= 40 and (self.reached_seconds or 0) <= 60
+        quick = (
+            self.reached_step is not None and self.reached_step <= 40 and (self.reached_seconds or 0) <= 60
+        )
         sound = float(self.quality["grammatical"]) >= 0.85 and float(self.quality["distinct"]) >= 0.8
         return quick and sound and float(self.quality["top_trigram_share"]) <= 0.25 and self.gentle
 
@@ -118,7 +120,9 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.builtin_quality", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="run seeds 0, 1, ... of this many")
-    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="change the preset's settings")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="change the preset's settings"
+    )
     options = parser.parse_args()
     changes = dict(one.split("=", 1) for one in options.set)
     print(table_row(list(HEADINGS)))

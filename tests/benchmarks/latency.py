@@ -1,9 +1,11 @@
-"""How long a step takes from its record to the screen, in a real Chromium with a real server training beside it.
+"""How long a step takes from its record to the screen, in a real Chromium with a real server training beside
+it.
 
     python -m tests.benchmarks.latency [--steps 40] [--viewers 1]
 
-For every step: the time at which the top line first shows it, by the browser's clock, minus the step's own wall time. The whole
-path is in it: the commit, the page's refresh interval, the payload, and the drawing. Prints one line of JSON, in seconds.
+For every step: the time at which the top line first shows it, by the browser's clock, minus the step's own
+wall time. The whole path is in it: the commit, the page's refresh interval, the payload, and the drawing.
+Prints one line of JSON, in seconds.
 """
 
 from __future__ import annotations
@@ -24,10 +26,13 @@ from tests.browser.conftest import FLAGS, Server, chromium
 WATCH = """() => {
     window.shown = {};
     const look = () => {
-        const step = (document.querySelector('.ppo-board .top')?.textContent.match(/step (\\d+) of/) ?? [])[1];
+        const top = document.querySelector('.ppo-board .top')?.textContent;
+        const step = (top?.match(/step (\\d+) of/) ?? [])[1];
         if (step !== undefined && !(step in window.shown)) window.shown[step] = Date.now() / 1000;
     };
-    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true });
+    new MutationObserver(look).observe(document.body, {
+        subtree: true, childList: true, characterData: true
+    });
 }"""
 
 
@@ -48,7 +53,9 @@ def main() -> None:
         pages[0].locator(".ppo-board .state", has_text="finished").wait_for(timeout=600_000)
         recorded = {row.step: row for row in RunReader(list_runs(server.runs)[0]).steps() if row.step > 0}
         shown = {int(step): when for step, when in pages[0].evaluate("window.shown").items()}
-        delays = sorted(shown[step] - row.wall_time.timestamp() for step, row in recorded.items() if step in shown)
+        delays = sorted(
+            shown[step] - row.wall_time.timestamp() for step, row in recorded.items() if step in shown
+        )
         print(
             json.dumps(
                 {
@@ -58,7 +65,9 @@ def main() -> None:
                     "delay_p50_s": round(statistics.median(delays), 3),
                     "delay_p95_s": round(delays[int(0.95 * (len(delays) - 1))], 3),
                     "delay_max_s": round(delays[-1], 3),
-                    "step_p50_s": round(statistics.median(row.metrics["time/step"] for row in recorded.values()), 3),
+                    "step_p50_s": round(
+                        statistics.median(row.metrics["time/step"] for row in recorded.values()), 3
+                    ),
                 }
             )
         )

@@ -1,9 +1,10 @@
-"""How quickly the Tokens page answers: a step of 256 samples by 16 tokens by 4 epochs opened, and a token of it chosen.
+"""How quickly the Tokens page answers: a step of 256 samples by 16 tokens by 4 epochs opened, and a token of
+it chosen.
 
     python -m tests.benchmarks.microscope
 
-From the key or the click, on an idle page in a real Chromium: to the last point of the batch drawn, each step opened for the first
-time; to the token's story drawn. Goals: 500 ms and 300 ms.
+From the key or the click, on an idle page in a real Chromium: to the last point of the batch drawn, each step
+opened for the first time; to the token's story drawn. Goals: 500 ms and 300 ms.
 """
 
 from __future__ import annotations
@@ -35,11 +36,15 @@ _TIMED = """([change, wanted]) => new Promise(done => requestIdleCallback(() => 
 
 
 def measure(page: Page, steps: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of opening each earlier step for the first time, and of choosing each token of the last."""
+    """Milliseconds of opening each earlier step for the first time, and of choosing each token
+    of the last.
+    """
     page.locator(".ppo-board .microscope .token").first.wait_for()
     page.wait_for_timeout(3000)
     opened = [page.evaluate(_TIMED, [{"key": "["}, {"step": step}]) for step in range(steps - 1, 0, -1)]
-    chosen = [page.evaluate(_TIMED, [{"token": token}, {"token": token}]) for token in [*range(1, 16), *range(15)]]
+    chosen = [
+        page.evaluate(_TIMED, [{"token": token}, {"token": token}]) for token in [*range(1, 16), *range(15)]
+    ]
     return opened, chosen
 
 
@@ -51,13 +56,18 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home, sync_playwright() as play:
         run = record(Path(home) / "runs", options.steps)
         server = Server(Path(home) / "runs")
-        page = play.chromium.launch(executable_path=chromium(), args=FLAGS).new_page(viewport={"width": 1440, "height": 1000})
+        page = play.chromium.launch(executable_path=chromium(), args=FLAGS).new_page(
+            viewport={"width": 1440, "height": 1000}
+        )
         page.goto(f"{server.url}/tokens?run={run.name}")
         opened, chosen = measure(page, options.steps)
         server.stop()
     for name, goal, times in (("a step opened", 500, opened), ("a token chosen", 300, chosen)):
         p95 = sorted(times)[int(0.95 * (len(times) - 1))]
-        print(f"{name}: {len(times)} times, median {statistics.median(times):.0f} ms, p95 {p95:.0f}, most {max(times):.0f} (goal {goal})")
+        print(
+            f"{name}: {len(times)} times, median {statistics.median(times):.0f} ms, p95 {p95:.0f}, most "
+            f"{max(times):.0f} (goal {goal})"
+        )
     return 0
 
 

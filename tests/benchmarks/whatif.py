@@ -2,9 +2,10 @@
 
     python -m tests.benchmarks.whatif [--moves 30]
 
-Makes a run of 256 samples x 16 tokens x 4 epochs, opens the What-if page on it, and moves lambda: once with nothing else going on and once
-with a second run training in the server. Each time is from the slider's input event to the frame after the charts were redrawn with that
-move's figures; charts out of sight are drawn when they come into sight. Prints a line of JSON for each, in milliseconds.
+Makes a run of 256 samples x 16 tokens x 4 epochs, opens the What-if page on it, and moves lambda: once with
+nothing else going on and once with a second run training in the server. Each time is from the slider's input
+event to the frame after the charts were redrawn with that move's figures; charts out of sight are drawn when
+they come into sight. Prints a line of JSON for each, in milliseconds.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from tests.browser.board import press, wait_for_state, wait_for_step
 from tests.browser.conftest import FLAGS, Server, chromium
 
 MOVE = """(value) => new Promise((done) => {
-    const page = document.querySelector('.ppo-board .whatif[data-told]'), slider = page.querySelector('[data-knob=lam] input[type=range]');
+    const page = document.querySelector('.ppo-board .whatif[data-told]');
+    const slider = page.querySelector('[data-knob=lam] input[type=range]');
     const figure = page.querySelector('[data-figure="Advantages, standard deviation"] .now');
     const before = figure.textContent, told = page.dataset.told, began = performance.now();
     new MutationObserver((_, watching) => {
         if (page.dataset.told === told || figure.textContent === before) return;
         watching.disconnect();
         requestAnimationFrame(() => done(performance.now() - began));
-    }).observe(page, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-told"] });
+    }).observe(page, { subtree: true, childList: true, characterData: true,
+        attributes: true, attributeFilter: ["data-told"] });
     slider.value = value;
     slider.dispatchEvent(new Event("input", { bubbles: true }));
 })"""
@@ -72,7 +75,12 @@ def main() -> None:
                 place.locator(".main-svg").first.wait_for()
                 page.evaluate(MOVE, 0.5)  # the first move finds nothing in memory yet
                 shape = {"tokens": len(tokens), "epochs": tokens.ratio.shape[1]}
-                print(json.dumps({"beside": beside, "in_sight": sight, **shape, **measure(page, options.moves)}), flush=True)
+                print(
+                    json.dumps(
+                        {"beside": beside, "in_sight": sight, **shape, **measure(page, options.moves)}
+                    ),
+                    flush=True,
+                )
         browser.close()
 
 

@@ -48,7 +48,8 @@ def wait_for_step(page: Page, at_least: int) -> int:
     """Waits for a step of a run of one's own: the example's do not count."""
     page.wait_for_function(
         """wanted => {
-            const top = document.querySelector('.ppo-board:not(.example) .top:not([hidden])')?.textContent ?? "";
+            const board = document.querySelector('.ppo-board:not(.example) .top:not([hidden])');
+            const top = board?.textContent ?? "";
             return Number(top.match(/step (\\d+) of/)?.[1] ?? -1) >= wanted;
         }""",
         arg=at_least,
@@ -65,7 +66,9 @@ def points(page: Page, chart: str) -> int:
     page.locator(f"[data-chart={chart}] .js-plotly-plot").wait_for(state="attached")
     return int(
         page.evaluate(
-            "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace => trace.x.length))", chart
+            "key => Math.max(...document.querySelector(`[data-chart=${key}] .js-plotly-plot`).data.map(trace "
+            "=> trace.x.length))",
+            chart,
         )
     )
 

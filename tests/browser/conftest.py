@@ -16,7 +16,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs, submit
@@ -194,7 +202,9 @@ def open_page(tabs: BrowserContext, server: Server) -> Iterator[Callable[..., Pa
 
 @pytest.fixture(scope="module")
 def kept_page(tabs: BrowserContext, shared_server: Server) -> Iterator[Page]:
-    """One page for a file of tests, on which a run that does not end by itself was started. They leave it as they would find it."""
+    """One page for a file of tests, on which a run that does not end by itself was started. They leave it as
+    they would find it.
+    """
     opened = Tabs(tabs, shared_server)
     page = opened.open(f"?{LONG}")
     press(page, "Start")

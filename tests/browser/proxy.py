@@ -1,4 +1,6 @@
-"""A proxy as people put before a server: the pages lie below a path of its own, which the server behind never sees."""
+"""A proxy as people put before a server: the pages lie below a path of its own, which the server behind never
+sees.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,9 @@ from contextlib import suppress
 
 
 class Proxy:
-    """Passes what is below `/path/` on to a port of this machine, without that path, and says for which host it was."""
+    """Passes what is below `/path/` on to a port of this machine, without that path, and says for which host
+    it was.
+    """
 
     def __init__(self, behind: int, path: str) -> None:
         self._behind = behind
@@ -24,10 +28,14 @@ class Proxy:
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
-                threading.Thread(target=self._pass_on, args=(self._listening.accept()[0],), daemon=True).start()
+                threading.Thread(
+                    target=self._pass_on, args=(self._listening.accept()[0],), daemon=True
+                ).start()
 
     def _pass_on(self, browser: socket.socket) -> None:
-        """One request a connection, so that no second one goes by unread; a WebSocket's frames follow its request."""
+        """One request a connection, so that no second one goes by unread; a WebSocket's frames follow its
+        request.
+        """
         with suppress(OSError), browser, socket.create_connection(("127.0.0.1", self._behind)) as server:
             head = b""
             while b"\r\n\r\n" not in head:

@@ -1,4 +1,6 @@
-"""A presenter's first minute: open, Start, watch the reviews turn positive, pause, step, resume, stop, refresh."""
+"""A presenter's first minute: open, Start, watch the reviews turn positive, pause, step, resume, stop,
+refresh.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,18 @@ from playwright.sync_api import Page, expect
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs
-from tests.browser.board import PLOT, SMALL, button, points, press, score, state, step, wait_for_state, wait_for_step
+from tests.browser.board import (
+    PLOT,
+    SMALL,
+    button,
+    points,
+    press,
+    score,
+    state,
+    step,
+    wait_for_state,
+    wait_for_step,
+)
 from tests.browser.conftest import Server
 
 CHARTS = ("score", "kl", "clips", "losses", "entropy", "explained", "values", "move", "times")
@@ -24,7 +37,8 @@ def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> Non
     first_score, first_text = score(page), page.locator(".ppo-board .samples").last.inner_text()
     assert len(first_text) > 500
 
-    page.locator(".ppo-board .pair .when", has_text="now").first.wait_for()  # the first evaluation after training began
+    # the first evaluation after training began
+    page.locator(".ppo-board .pair .when", has_text="now").first.wait_for()
     wait_for_step(page, 8)
     assert score(page) > first_score + 0.3
     assert page.locator(".ppo-board .samples").last.inner_text() != first_text
@@ -43,7 +57,10 @@ def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> Non
 
     press(page, "Stop")
     wait_for_state(page, "stopped")
-    name, last = page.locator(".ppo-board .name").inner_text(), RunReader(list_runs(server.runs)[0]).info().last_step
+    name, last = (
+        page.locator(".ppo-board .name").inner_text(),
+        RunReader(list_runs(server.runs)[0]).info().last_step,
+    )
     wait_for_step(page, last)
     page.reload()
     wait_for_state(page, "stopped")
@@ -64,7 +81,9 @@ def test_a_second_tab_shows_the_same_and_a_closed_one_stops_nothing(open_page: C
     wait_for_state(second, "paused")
 
 
-def test_a_second_start_offers_to_replace_the_run_which_then_is_a_grey_ghost(open_page: Callable[..., Page], server: Server) -> None:
+def test_a_second_start_offers_to_replace_the_run_which_then_is_a_grey_ghost(
+    open_page: Callable[..., Page], server: Server
+) -> None:
     page = open_page(f"?{SMALL}")
     press(page, "Start")
     wait_for_state(page, "running")
@@ -73,7 +92,9 @@ def test_a_second_start_offers_to_replace_the_run_which_then_is_a_grey_ghost(ope
     press(page, "Start")
     expect(page.get_by_text(f"The run {name} is on")).to_be_visible()
     press(page, "Stop it and start")
-    page.wait_for_function("name => document.querySelector('.ppo-board .name').textContent !== name", arg=name)
+    page.wait_for_function(
+        "name => document.querySelector('.ppo-board .name').textContent !== name", arg=name
+    )
     wait_for_state(page, "running")
     newest, older = list_runs(server.runs)[:2]
     assert RunReader(older).info().state == "stopped" and RunReader(newest).info().name != name

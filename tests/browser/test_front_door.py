@@ -45,7 +45,9 @@ def test_the_board_is_drawn_below_a_base_path(tabs: BrowserContext, based: Serve
     opened.close()
 
 
-def test_the_board_is_drawn_behind_a_proxy_with_a_path_of_its_own(tabs: BrowserContext, tmp_path: Path) -> None:
+def test_the_board_is_drawn_behind_a_proxy_with_a_path_of_its_own(
+    tabs: BrowserContext, tmp_path: Path
+) -> None:
     server = Server(tmp_path / "runs")
     proxy = Proxy(server.port, "lab/ppo")
     try:
@@ -72,7 +74,9 @@ def test_the_board_is_drawn_behind_a_proxy_with_a_path_of_its_own(tabs: BrowserC
         ("http://[", False),
     ],
 )
-def test_a_socket_is_for_the_servers_own_pages(origin: str | None, accepted: bool, shared_server: Server) -> None:
+def test_a_socket_is_for_the_servers_own_pages(
+    origin: str | None, accepted: bool, shared_server: Server
+) -> None:
     address = f"ws://127.0.0.1:{shared_server.port}/_stcore/stream"
     headers = {} if origin is None else {"Origin": origin.format(port=shared_server.port)}
     try:
@@ -83,10 +87,16 @@ def test_a_socket_is_for_the_servers_own_pages(origin: str | None, accepted: boo
     assert answer == (101 if accepted else 403)
 
 
-@pytest.mark.parametrize(("method", "refused"), [("GET", False), ("PUT", True), ("POST", True), ("DELETE", True)])
-def test_what_changes_something_is_for_the_servers_own_pages(method: str, refused: bool, shared_server: Server) -> None:
+@pytest.mark.parametrize(
+    ("method", "refused"), [("GET", False), ("PUT", True), ("POST", True), ("DELETE", True)]
+)
+def test_what_changes_something_is_for_the_servers_own_pages(
+    method: str, refused: bool, shared_server: Server
+) -> None:
     request = urllib.request.Request(
-        f"{shared_server.url}/_stcore/upload_file/a/b", method=method, headers={"Origin": "http://127.0.0.1:9"}
+        f"{shared_server.url}/_stcore/upload_file/a/b",
+        method=method,
+        headers={"Origin": "http://127.0.0.1:9"},
     )
     try:
         answer = urllib.request.urlopen(request, timeout=30).read()
@@ -117,9 +127,13 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_another_servers_page_can_neither_speak_nor_frame(tabs: BrowserContext, shared_server: Server, tmp_path: Path) -> None:
+def test_another_servers_page_can_neither_speak_nor_frame(
+    tabs: BrowserContext, shared_server: Server, tmp_path: Path
+) -> None:
     (tmp_path / "index.html").write_text(f"<title>other</title><iframe src='{shared_server.url}/'></iframe>")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path))) as other:
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(tmp_path))
+    ) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         page = tabs.new_page()
         page.goto(f"http://127.0.0.1:{other.server_port}/")

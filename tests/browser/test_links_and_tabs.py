@@ -15,7 +15,9 @@ from tests.browser.board import PLOT, SMALL, press, state, wait_for_state, wait_
 from tests.browser.conftest import Server
 
 
-def test_a_hidden_tab_is_silent_and_a_shown_one_catches_up(open_page: Callable[..., Page], server: Server) -> None:
+def test_a_hidden_tab_is_silent_and_a_shown_one_catches_up(
+    open_page: Callable[..., Page], server: Server
+) -> None:
     page = open_page(f"?{SMALL}")
     frames: list[int] = []
     page.on("websocket", lambda socket: watch(socket, frames))
@@ -57,7 +59,9 @@ def settle(page: Page, frames: list[int]) -> None:
             return
 
 
-def test_settings_come_from_the_link_and_go_back_into_it(open_page: Callable[..., Page], server: Server) -> None:
+def test_settings_come_from_the_link_and_go_back_into_it(
+    open_page: Callable[..., Page], server: Server
+) -> None:
     page = open_page("?seed=7&learning_rate=0.002&batch_size=24&mini_batch_size=12&steps=30")
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("7")
     press(page, "Start")
@@ -65,12 +69,26 @@ def test_settings_come_from_the_link_and_go_back_into_it(open_page: Callable[...
     config = RunReader(list_runs(server.runs)[0]).info().config
     assert (config.seed, config.learning_rate, config.batch_size, config.steps) == (7, 0.002, 24, 30)
     query = parse_qs(urlparse(page.url).query)
-    assert (query["preset"], query["seed"], query["learning_rate"], query["steps"]) == (["tiny-reviews"], ["7"], ["0.002"], ["30"])
+    assert (query["preset"], query["seed"], query["learning_rate"], query["steps"]) == (
+        ["tiny-reviews"],
+        ["7"],
+        ["0.002"],
+        ["30"],
+    )
 
 
 def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callable[..., Page]) -> None:
     page = open_page(
-        "?" + urlencode({"preset": "nope", "lam": "nan", "batch_size": "-3", "seed": "5", "wat": "<img src=x onerror=alert(1)>"})
+        "?"
+        + urlencode(
+            {
+                "preset": "nope",
+                "lam": "nan",
+                "batch_size": "-3",
+                "seed": "5",
+                "wat": "<img src=x onerror=alert(1)>",
+            }
+        )
     )
     warning = page.get_by_test_id("stAlert").first
     for words in (
@@ -84,7 +102,12 @@ def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callab
 
 
 def test_a_link_cannot_bring_in_markup(open_page: Callable[..., Page]) -> None:
-    page = open_page("?" + urlencode({"x\n\n![](http://127.0.0.1:9/x.png)": "1", "lam": "7\n\n# Big\n\n[press](http://127.0.0.1:9)"}))
+    page = open_page(
+        "?"
+        + urlencode(
+            {"x\n\n![](http://127.0.0.1:9/x.png)": "1", "lam": "7\n\n# Big\n\n[press](http://127.0.0.1:9)"}
+        )
+    )
     warning = page.get_by_test_id("stAlert").first
     expect(warning).to_contain_text("lam = 7")
     assert warning.locator("img, a, h1").count() == 0
@@ -97,7 +120,9 @@ def test_valid_settings_survive_a_bad_one_beside_them(open_page: Callable[..., P
     expect(warning).not_to_contain_text("output_min_length")
 
 
-def test_contradicting_settings_are_refused_with_the_reason(open_page: Callable[..., Page], server: Server) -> None:
+def test_contradicting_settings_are_refused_with_the_reason(
+    open_page: Callable[..., Page], server: Server
+) -> None:
     runs_before = list_runs(server.runs)
     page = open_page("?batch_size=24&mini_batch_size=12")
     page.get_by_text("Sampling", exact=True).click()
@@ -163,7 +188,9 @@ HOSTILE = [
 
 
 def test_model_text_is_inert(open_page: Callable[..., Page], tmp_path: Path) -> None:
-    """A vocabulary of markup, from the review through the query and the response to every place that shows them."""
+    """A vocabulary of markup, from the review through the query and the response to every place that shows
+    them.
+    """
     from tests.engine.checkpoints import write_hostile_world
 
     write_hostile_world(tmp_path / "hostile", HOSTILE)
@@ -181,4 +208,9 @@ def test_model_text_is_inert(open_page: Callable[..., Page], tmp_path: Path) -> 
     for text in HOSTILE:
         assert text in shown, text
     assert page.evaluate("window.pwned") is None
-    assert page.locator(".ppo-board img, .ppo-board script, .ppo-board a, .ppo-board strong, .ppo-board code").count() == 0
+    assert (
+        page.locator(
+            ".ppo-board img, .ppo-board script, .ppo-board a, .ppo-board strong, .ppo-board code"
+        ).count()
+        == 0
+    )

@@ -1,4 +1,6 @@
-"""The live board stays put while it lives: zoom, legend, scroll, choice. All on one page, whose run goes on from test to test."""
+"""The live board stays put while it lives: zoom, legend, scroll, choice. All on one page, whose run goes on
+from test to test.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,15 @@ def test_zoom_legend_and_dom_are_kept_while_data_come_in(running: Page) -> None:
     running.wait_for_function(f"{PLOT}._fullData.some(trace => trace.visible === 'legendonly')")
     hidden = running.evaluate(f"{PLOT}._fullData.filter(t => t.visible === 'legendonly').map(t => t.name)")
 
-    wait_for_step(running, max(16, step(running) + 4))  # past the eleventh step the axis itself grows with every step
+    # past the eleventh step the axis itself grows with every step
+    wait_for_step(running, max(16, step(running) + 4))
     assert running.evaluate(f"{PLOT}.marked"), "the plot was not mounted anew"
     assert running.evaluate(f"{PLOT}._fullLayout.xaxis.range") == pytest.approx(zoomed)
     assert running.evaluate(kl) == pytest.approx(zoomed)
-    assert running.evaluate(f"{PLOT}._fullData.filter(t => t.visible === 'legendonly').map(t => t.name)") == hidden
+    assert (
+        running.evaluate(f"{PLOT}._fullData.filter(t => t.visible === 'legendonly').map(t => t.name)")
+        == hidden
+    )
 
 
 def test_nothing_jumps_or_greys_out_while_data_come_in(running: Page) -> None:
@@ -44,7 +50,8 @@ def test_nothing_jumps_or_greys_out_while_data_come_in(running: Page) -> None:
         window.seen = { heights: new Set(), opacities: new Set() };
         const look = () => {
             const board = document.querySelector('.ppo-board');
-            window.seen.heights.add(Math.round(document.querySelector('.ppo-board .charts').getBoundingClientRect().top));
+            const charts = document.querySelector('.ppo-board .charts');
+            window.seen.heights.add(Math.round(charts.getBoundingClientRect().top));
             window.seen.opacities.add(getComputedStyle(board.closest('[data-testid="stElementContainer"]')).opacity);
             requestAnimationFrame(look);
         };
@@ -67,7 +74,16 @@ def test_the_four_token_views_show_numbers_and_clips(paused: Page) -> None:
         assert len(seen[view]) >= 4
         paused.locator(".ppo-board .strip .token").first.hover()
         tip = paused.locator(".ppo-board .tip")
-        for word in ("log-probability", "reward", "KL penalty", "advantage", "ratio", "policy clip binds in", "value", "return"):
+        for word in (
+            "log-probability",
+            "reward",
+            "KL penalty",
+            "advantage",
+            "ratio",
+            "policy clip binds in",
+            "value",
+            "return",
+        ):
             expect(tip).to_contain_text(word)
     assert len({tuple(numbers) for numbers in seen.values()}) == 4
     canvas = paused.locator(".ppo-board .heat canvas")
@@ -86,12 +102,20 @@ def test_what_the_strip_shows_is_what_the_record_says(paused: Page, shared_serve
     assert tokens is not None
     mine = tokens.sample == index
     shown = paused.locator(".ppo-board .strip .token b").all_inner_texts()
-    assert [text.strip() for text in shown] == [text.strip() for text, there in zip(tokens.text, mine, strict=True) if there]
-    numbers = [float(text.replace("−", "-")) for text in paused.locator(".ppo-board .strip .token small").all_inner_texts()]
-    assert numbers == pytest.approx(tokens.column("reward")[mine].tolist(), rel=6e-3, abs=1e-9)  # three digits are shown
+    assert [text.strip() for text in shown] == [
+        text.strip() for text, there in zip(tokens.text, mine, strict=True) if there
+    ]
+    numbers = [
+        float(text.replace("−", "-"))
+        for text in paused.locator(".ppo-board .strip .token small").all_inner_texts()
+    ]
+    # three digits are shown
+    assert numbers == pytest.approx(tokens.column("reward")[mine].tolist(), rel=6e-3, abs=1e-9)
 
 
-def test_a_chosen_sample_stays_while_the_run_goes_on_and_has_a_link(running: Page, tabs: BrowserContext) -> None:
+def test_a_chosen_sample_stays_while_the_run_goes_on_and_has_a_link(
+    running: Page, tabs: BrowserContext
+) -> None:
     row = running.locator(".ppo-board .sample[data-sample='5']")
     row.click()
     running.wait_for_url("**sample=5**")
@@ -104,7 +128,10 @@ def test_a_chosen_sample_stays_while_the_run_goes_on_and_has_a_link(running: Pag
     expect(again.locator(".ppo-board h2", has_text="Sample 5 of step")).to_have_text(pinned)
     again.close()
     press(running, "Follow the newest step")
-    running.wait_for_function("text => ![...document.querySelectorAll('.ppo-board h2')].some(h => h.textContent === text)", arg=pinned)
+    running.wait_for_function(
+        "text => ![...document.querySelectorAll('.ppo-board h2')].some(h => h.textContent === text)",
+        arg=pinned,
+    )
     assert "sample=" not in running.url
 
 
@@ -116,7 +143,11 @@ def test_the_speed_can_be_changed_while_it_runs(running: Page, shared_server: Se
         assert time.monotonic() < give_up
         time.sleep(0.05)
     running.reload()
-    chosen = running.get_by_role("radio", name="5 s/step").or_(running.get_by_role("button", name="5 s/step")).first
+    chosen = (
+        running.get_by_role("radio", name="5 s/step")
+        .or_(running.get_by_role("button", name="5 s/step"))
+        .first
+    )
     expect(chosen).to_have_attribute("aria-checked", "true")
     running.get_by_text("full", exact=True).click()
     wait_for_step(running, step(running) + 2)
@@ -126,7 +157,9 @@ def test_samples_can_be_searched_and_sorted(paused: Page) -> None:
     paused.get_by_label("Sort the continuations").select_option("lowest score")
     scores = [
         float(text.replace("−", "-"))
-        for text in paused.locator(".ppo-board .samples:last-child .sample .number:nth-child(2)").all_inner_texts()
+        for text in paused.locator(
+            ".ppo-board .samples:last-child .sample .number:nth-child(2)"
+        ).all_inner_texts()
     ]
     assert scores == sorted(scores) and len(scores) == 24
     paused.get_by_label("Search the continuations").fill("zzzz")

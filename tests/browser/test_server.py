@@ -28,9 +28,12 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize(
-    ("how", "settings"), [(signal.SIGINT, SMALL), (signal.SIGTERM, "steps=5&batch_size=512&mini_batch_size=1&ppo_epochs=50")]
+    ("how", "settings"),
+    [(signal.SIGINT, SMALL), (signal.SIGTERM, "steps=5&batch_size=512&mini_batch_size=1&ppo_epochs=50")],
 )
-def test_ctrl_c_ends_server_and_run_within_5_s(tabs: BrowserContext, server: Server, how: signal.Signals, settings: str) -> None:
+def test_ctrl_c_ends_server_and_run_within_5_s(
+    tabs: BrowserContext, server: Server, how: signal.Signals, settings: str
+) -> None:
     """With steps that finish, and with one that would take minutes and is abandoned."""
     page = tabs.new_page()
     page.goto(f"{server.url}/?{settings}")
@@ -48,7 +51,17 @@ def test_ctrl_c_ends_server_and_run_within_5_s(tabs: BrowserContext, server: Ser
 
 def test_a_port_in_use_says_so(shared_server: Server) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(shared_server.port), "--server.headless", "true"],
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "app.py",
+            "--server.port",
+            str(shared_server.port),
+            "--server.headless",
+            "true",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -57,7 +70,9 @@ def test_a_port_in_use_says_so(shared_server: Server) -> None:
     assert done.returncode != 0 and f"Port {shared_server.port} is" in done.stdout + done.stderr
 
 
-def test_a_runs_folder_that_cannot_be_written_is_said_on_the_page(tabs: BrowserContext, tmp_path: Path) -> None:
+def test_a_runs_folder_that_cannot_be_written_is_said_on_the_page(
+    tabs: BrowserContext, tmp_path: Path
+) -> None:
     (tmp_path / "runs").write_text("a file where the folder should be")
     server = Server(tmp_path / "runs")
     try:
@@ -71,7 +86,9 @@ def test_a_runs_folder_that_cannot_be_written_is_said_on_the_page(tabs: BrowserC
         server.stop()
 
 
-def test_a_fresh_server_shows_an_example_as_one_and_asks_nobody_outside(open_page: Callable[..., Page], server: Server) -> None:
+def test_a_fresh_server_shows_an_example_as_one_and_asks_nobody_outside(
+    open_page: Callable[..., Page], server: Server
+) -> None:
     page = open_page()
     assert state(page) == "example"
     expect(page.locator(".ppo-board .notice")).to_contain_text("Press Start")
@@ -83,4 +100,6 @@ def test_a_fresh_server_shows_an_example_as_one_and_asks_nobody_outside(open_pag
     page.on("request", lambda request: asked.append(request.url))
     page.reload()
     page.locator(".ppo-board .top .name").wait_for()
-    assert asked and all(url.startswith((server.url, server.url.replace("http", "ws"), "data:", "blob:")) for url in asked), asked
+    assert asked and all(
+        url.startswith((server.url, server.url.replace("http", "ws"), "data:", "blob:")) for url in asked
+    ), asked

@@ -1,4 +1,6 @@
-"""Nothing jumps, closes, greys out or loses its place: when runs begin, end and fail, when the sidebar goes, and under a finger."""
+"""Nothing jumps, closes, greys out or loses its place: when runs begin, end and fail, when the sidebar goes,
+and under a finger.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,13 @@ WATCH = """() => {
     window.seen = { tops: new Set(), opacities: new Set(), open: new Set() };
     const look = () => {
         const sidebar = document.querySelector('[data-testid="stSidebar"]');
-        const places = [".st-key-press-Start", ".st-key-speed", ".st-key-preset", "details"].map(name => sidebar.querySelector(name));
+        const places = [".st-key-press-Start", ".st-key-speed", ".st-key-preset", "details"]
+            .map(name => sidebar.querySelector(name));
         window.seen.tops.add(places.map(node => Math.round(node.getBoundingClientRect().top)).join());
-        window.seen.open.add([...sidebar.querySelectorAll("details")].map(group => Number(group.open)).join(""));
-        const faded = [...document.querySelectorAll('[data-testid="stElementContainer"], [data-testid="stExpander"] summary')];
+        const groups = [...sidebar.querySelectorAll("details")];
+        window.seen.open.add(groups.map(group => Number(group.open)).join(""));
+        const kinds = '[data-testid="stElementContainer"], [data-testid="stExpander"] summary';
+        const faded = [...document.querySelectorAll(kinds)];
         for (const node of faded) window.seen.opacities.add(getComputedStyle(node).opacity);
         requestAnimationFrame(look);
     };
@@ -31,7 +36,9 @@ SLOW = """() => {
     const listen = WebSocket.prototype.addEventListener;
     let before = Promise.resolve();
     WebSocket.prototype.addEventListener = function (kind, heard, ...more) {
-        const late = (event) => { before = before.then(() => new Promise((done) => setTimeout(done, 50))).then(() => heard(event)); };
+        const late = (event) => { 
+            before = before.then(() => new Promise((done) => setTimeout(done, 50))).then(() => heard(event));
+        };
         return listen.call(this, kind, kind === "message" ? late : heard, ...more);
     };
 }"""
@@ -41,7 +48,9 @@ def test_the_sidebar_stays_put_while_a_run_begins_and_ends(open_page: Callable[.
     page = open_page(f"?{LONG}")
     page.get_by_text("Sampling", exact=True).click()
     expect(page.get_by_role("spinbutton", name="Batch size")).to_be_visible()
-    page.wait_for_function("() => [...document.querySelectorAll('details')].filter(group => group.open).length === 1")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('details')].filter(group => group.open).length === 1"
+    )
     page.wait_for_function("() => document.getAnimations().length === 0")
     page.evaluate("() => document.querySelector('[data-testid=stSidebarContent]').scrollTop = 150")
     page.evaluate(WATCH)
@@ -59,7 +68,9 @@ def test_the_sidebar_stays_put_while_a_run_begins_and_ends(open_page: Callable[.
     assert seen["opacities"] == ["1"], seen
 
 
-def test_no_group_closes_when_a_run_fails_and_its_field_is_beside_the_message(open_page: Callable[..., Page]) -> None:
+def test_no_group_closes_when_a_run_fails_and_its_field_is_beside_the_message(
+    open_page: Callable[..., Page],
+) -> None:
     page = open_page("?model_name=/no/such/model")
     page.get_by_text("Sampling", exact=True).click()
     expect(page.get_by_role("spinbutton", name="Batch size")).to_be_visible()
@@ -94,14 +105,16 @@ def test_a_slow_machine_greys_nothing_out(tabs: BrowserContext, server: Server) 
 def widths(page: Page) -> list[tuple[float, float]]:
     """Each chart's width, and its place's."""
     found: list[tuple[float, float]] = page.evaluate(
-        """() => [...document.querySelectorAll('.ppo-board .plot.js-plotly-plot')].filter(plot => plot.clientWidth)
+        """() => [...document.querySelectorAll('.ppo-board .plot.js-plotly-plot')]
+            .filter(plot => plot.clientWidth)
             .map(plot => [plot._fullLayout.width, plot.clientWidth])"""
     )
     return found
 
 
 WIDE = """narrow => {
-    const plots = [...document.querySelectorAll('.ppo-board .plot.js-plotly-plot')].filter(plot => plot.clientWidth && plot._fullLayout);
+    const plots = [...document.querySelectorAll('.ppo-board .plot.js-plotly-plot')]
+        .filter(plot => plot.clientWidth && plot._fullLayout);
     const fits = (plot) => Math.abs(plot._fullLayout.width - plot.clientWidth) <= 1;
     return plots.length && plots.every(fits) && plots[0].clientWidth > narrow;
 }"""
@@ -116,10 +129,15 @@ def test_charts_take_the_room_that_the_sidebar_leaves(path: str, open_page: Call
     page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
     page.wait_for_function(WIDE, arg=narrow + 20)
     page.get_by_test_id("stExpandSidebarButton").click()
-    page.wait_for_function("wide => document.querySelector('.ppo-board .plot.js-plotly-plot')._fullLayout.width < wide", arg=narrow + 10)
+    page.wait_for_function(
+        "wide => document.querySelector('.ppo-board .plot.js-plotly-plot')._fullLayout.width < wide",
+        arg=narrow + 10,
+    )
 
 
-def test_the_axes_are_the_runs_own_and_the_one_before_is_cut_off(open_page: Callable[..., Page], server: Server) -> None:
+def test_the_axes_are_the_runs_own_and_the_one_before_is_cut_off(
+    open_page: Callable[..., Page], server: Server
+) -> None:
     page = open_page(f"?{LONG}")
     press(page, "Start")
     wait_for_step(page, 14)
@@ -157,7 +175,9 @@ def test_a_finger_on_a_chart_scrolls_the_page(browser: Browser, server: Server) 
     client = context.new_cdp_session(page)
     client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
     for way in range(0, 201, 20):
-        client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - way}]})
+        client.send(
+            "Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [{"x": x, "y": y - way}]}
+        )
     client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_function(f"top => ({scrolled})() > top + 100", arg=top)
     assert page.evaluate(f"[...{PLOT}._fullLayout.xaxis.range, ...{PLOT}._fullLayout.yaxis.range]") == before

@@ -1,4 +1,5 @@
-"""Steering in a real browser: edits with markers and undo, notes, keys, branches, the playground and the runs page.
+"""Steering in a real browser: edits with markers and undo, notes, keys, branches, the playground and the runs
+page.
 
 All on one page, whose run goes on from test to test.
 """
@@ -20,7 +21,8 @@ HOSTILE = "<img src=x onerror=alert(1)> $x$ **b** :red[c]"
 def markers(page: Page) -> list[str]:
     """The words on the score chart's markers."""
     found: list[str] = page.evaluate(
-        "() => document.querySelector('[data-chart=score] .js-plotly-plot').layout.annotations.map(note => note.text)"
+        "() => document.querySelector('[data-chart=score] .js-plotly-plot').layout.annotations.map(note => "
+        "note.text)"
     )
     return found
 
@@ -40,7 +42,8 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, shared_server
     expect(happening).to_contain_text("lam: 0.95 → 0.5")
     expect(paused.get_by_text("Pending", exact=True)).to_have_count(0)
     paused.wait_for_function(
-        "() => document.querySelector('[data-chart=kl] .js-plotly-plot').layout.annotations.some(note => note.text.includes('edit'))"
+        "() => document.querySelector('[data-chart=kl] .js-plotly-plot').layout.annotations.some(note => "
+        "note.text.includes('edit'))"
     )
     assert RunReader(run).info().config.lam == 0.5
     happening.get_by_role("button", name="Undo").click()
@@ -65,7 +68,8 @@ def test_a_note_is_plain_text_and_a_marker(paused: Page) -> None:
     paused.get_by_role("button", name=re.compile("Pin a note")).click()
     expect(paused.locator(".ppo-board .happening[data-kind=note] .text")).to_have_text(HOSTILE)
     paused.wait_for_function(
-        "() => document.querySelector('[data-chart=score] .js-plotly-plot').layout.annotations.some(note => note.text.includes('note'))"
+        "() => document.querySelector('[data-chart=score] .js-plotly-plot').layout.annotations.some(note => "
+        "note.text.includes('note'))"
     )
     assert paused.locator(".ppo-board img").count() == 0
 
@@ -89,16 +93,17 @@ def test_keys_play_step_and_stop_but_not_while_typing(paused: Page) -> None:
 
 
 def test_a_press_that_a_timer_overtakes_counts_once(paused: Page, shared_server: Server) -> None:
-    """The page is kept busy until its refresh is overdue; Step is pressed before that goes out, and its own message has to wait again."""
+    """The page is kept busy until its refresh is overdue; Step is pressed before that goes out, and its own
+    message has to wait again.
+    """
     before = len(commands(list_runs(shared_server.runs)[0]))
-    paused.evaluate(
-        """() => {
-            const pressed = [...document.querySelectorAll("button")].find(button => button.innerText.includes("Step"));
+    paused.evaluate("""() => {
+            const pressed = [...document.querySelectorAll("button")]
+                .find(button => button.innerText.includes("Step"));
             const busy = (ms) => { for (const until = performance.now() + ms; performance.now() < until;); };
             setTimeout(() => { setTimeout(busy, 0, 500); pressed.click(); }, 0);
             busy(1500);
-        }"""
-    )
+        }""")
     press(paused, "Stop")  # comes after all that the first press has sent
     wait_for_state(paused, "stopped")
     assert [kind for kind, _, _ in commands(list_runs(shared_server.runs)[0])[before:]] == ["step", "stop"]
@@ -119,7 +124,9 @@ def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, sh
     wait_for_step(paused, parent.last_step + 2)
     child = RunReader(list_runs(shared_server.runs)[0]).info()
     assert (child.parent, child.parent_step, child.config.seed) == (parent.id, parent.last_step, 7)
-    ghosts = paused.evaluate("() => document.querySelector('[data-chart=score] .js-plotly-plot').data.map(trace => trace.name)")
+    ghosts = paused.evaluate(
+        "() => document.querySelector('[data-chart=score] .js-plotly-plot').data.map(trace => trace.name)"
+    )
     assert any("run before" in name for name in ghosts)
 
 
@@ -135,11 +142,14 @@ def test_the_playground_continues_an_opening_while_the_run_is_paused(paused: Pag
     expect(paused.locator(".ppo-board .played .query").first).to_have_text("I saw this film")
 
 
-def test_the_runs_page_shows_hostile_names_as_text_and_opens_a_run(paused: Page, shared_server: Server) -> None:
+def test_the_runs_page_shows_hostile_names_as_text_and_opens_a_run(
+    paused: Page, shared_server: Server
+) -> None:
     run = list_runs(shared_server.runs)[0]
     describe(run, name=HOSTILE)
     paused.get_by_role("link", name="Runs").click()
-    paused.locator('[data-testid="stDataFrame"] .dvn-scroller').click(position={"x": 18, "y": 52})  # the box before the first row
+    # the box before the first row
+    paused.locator('[data-testid="stDataFrame"] .dvn-scroller').click(position={"x": 18, "y": 52})
     expect(paused.get_by_role("heading", name=HOSTILE)).to_be_visible()
     paused.get_by_role("link", name="Open on the Live page").click()
     paused.wait_for_url(f"**run={run.name}**")

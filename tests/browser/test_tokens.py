@@ -25,13 +25,16 @@ def page(paused: Page, shared_server: Server) -> Page:
 
 def look(page: Page) -> dict[str, Any]:
     """What is drawn now."""
-    return dict(json.loads(page.locator(".ppo-board .microscope[data-shown]").get_attribute("data-shown") or "{}"))
+    return dict(
+        json.loads(page.locator(".ppo-board .microscope[data-shown]").get_attribute("data-shown") or "{}")
+    )
 
 
 def wait_for_look(page: Page, **wanted: Any) -> None:
     page.wait_for_function(
         """wanted => {
-            const shown = JSON.parse(document.querySelector('.ppo-board .microscope[data-shown]')?.dataset.shown ?? "{}");
+            const page = document.querySelector('.ppo-board .microscope[data-shown]');
+            const shown = JSON.parse(page?.dataset.shown ?? "{}");
             return Object.entries(wanted).every(([name, value]) => shown[name] === value);
         }""",
         arg=wanted,
@@ -45,10 +48,14 @@ def test_a_clicked_token_tells_its_story_with_the_records_numbers(page: Page, sh
     assert tokens is not None
     heading, cards = page.locator(".ppo-board .story h2"), page.locator(".ppo-board .story .card")
     expect(heading).to_contain_text(tokens.text[1].strip())
-    expect(cards.filter(has_text="How that became its advantage").locator("tr")).to_have_count(int((tokens.sample == 0).sum()))
+    expect(cards.filter(has_text="How that became its advantage").locator("tr")).to_have_count(
+        int((tokens.sample == 0).sum())
+    )
     shown = cards.first.locator("strong").last.inner_text().replace("−", "-")
     assert float(shown) == pytest.approx(float(tokens.column("delta")[1]), rel=6e-3)
-    expect(cards.filter(has_text="What the policy loss did").locator("tr")).to_have_count(1 + int(tokens.epochs_seen[1]))
+    expect(cards.filter(has_text="What the policy loss did").locator("tr")).to_have_count(
+        1 + int(tokens.epochs_seen[1])
+    )
     assert "token=1" in page.url and "step=" not in page.url
 
 
@@ -77,7 +84,9 @@ def test_keys_move_through_samples_tokens_and_steps_and_help_lists_them(page: Pa
     assert look(page)["sample"] == 1, "letters that are typed into a field are no keys"
 
 
-def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: Page, shared_server: Server) -> None:
+def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(
+    page: Page, shared_server: Server
+) -> None:
     page.locator(".ppo-board .find", has_text="Lowest score").click()
     page.get_by_label("What colours the tokens").select_option("ratio")
     wait_for_look(page, colour="ratio")
@@ -85,7 +94,9 @@ def test_the_selection_stays_while_the_run_goes_on_and_a_link_reopens_it(page: P
     press(page, "Resume")
     wait_for_state(page, "running")
     page.wait_for_function(
-        "step => JSON.parse(document.querySelector('.ppo-board .microscope[data-shown]').dataset.shown).step > step", arg=before["step"]
+        "step => JSON.parse(document.querySelector('.ppo-board .microscope[data-shown]').dataset.shown).step "
+        "> step",
+        arg=before["step"],
     )
     assert (look(page)["sample"], look(page)["colour"]) == (before["sample"], "ratio")
     press(page, "Pause")

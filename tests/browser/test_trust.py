@@ -16,7 +16,9 @@ from tests.browser.conftest import Server
 from tests.browser.trust import kill_again_and_again, open_on, press_from_two_tabs
 
 
-def test_a_killed_server_loses_nothing_and_its_run_resumes_with_one_click(tabs: BrowserContext, tmp_path: Path) -> None:
+def test_a_killed_server_loses_nothing_and_its_run_resumes_with_one_click(
+    tabs: BrowserContext, tmp_path: Path
+) -> None:
     report = kill_again_and_again(tabs, tmp_path, kills=1, rng=random.Random(0))
     assert report.kills == 1 and report.broken == []
 
@@ -26,7 +28,9 @@ def test_two_tabs_pressing_against_each_other_leave_a_legal_run(tabs: BrowserCon
     assert report.presses >= 5 and report.broken == []
 
 
-def test_a_second_server_watches_and_takes_over_only_from_the_dead(tabs: BrowserContext, tmp_path: Path) -> None:
+def test_a_second_server_watches_and_takes_over_only_from_the_dead(
+    tabs: BrowserContext, tmp_path: Path
+) -> None:
     with ThreadPoolExecutor() as both:
         first, second = both.map(Server, [tmp_path / "runs"] * 2)
     owner, guest = open_on(tabs, first, f"?{LONG}"), open_on(tabs, second)

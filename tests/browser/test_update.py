@@ -1,4 +1,6 @@
-"""The Update page in a real browser: eleven stages by key and by button, tokens one by one, numbers as stored, a link that reopens."""
+"""The Update page in a real browser: eleven stages by key and by button, tokens one by one, numbers as
+stored, a link that reopens.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +13,17 @@ from ppo_engine.store import list_runs, newest_job, read_job
 from tests.browser.conftest import Server
 
 STAGES = [
-    "Prompts", "Sampling", "Score", "Log-probabilities", "Token rewards", "Advantages", "Whitening", "Value clip", "Ratio and clip",
+    "Prompts", "Sampling", "Score", "Log-probabilities", "Token rewards", "Advantages", "Whitening",
+    "Value clip", "Ratio and clip",
     "Loss and step", "The batch again",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def walked(paused: Page, shared_server: Server) -> Page:
-    """The Update page of a run whose first update was taken apart while it was paused. Later tests reopen it."""
+    """The Update page of a run whose first update was taken apart while it was paused. Later
+    tests reopen it.
+    """
     page, run = paused, list_runs(shared_server.runs)[0]
     if newest_job(run, "walk") is not None:
         page.goto(f"{shared_server.url}/update?run={run.name}&job=1&stage=1")
@@ -55,7 +60,9 @@ def flat(rows: list[list[float]]) -> list[float]:
     return [x for row in rows for x in row]
 
 
-def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, tabs: BrowserContext, shared_server: Server) -> None:
+def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(
+    walked: Page, tabs: BrowserContext, shared_server: Server
+) -> None:
     walked.get_by_role("link", name="Live").click()
     walked.locator(".ppo-board .headline .now").first.wait_for()
     walked.get_by_role("link", name="Update").click()  # which reopens what was on it
@@ -89,10 +96,14 @@ def test_the_link_reopens_the_stage_and_keys_rest_while_one_types(walked: Page, 
     walked.wait_for_url("**job=2**")
     expect(walked.locator(".walk .status.done")).to_contain_text("Batch 2.")
     told = stored(shared_server, 2)
-    assert (told["batch"], told["seed"]) == (2, 1) and told["samples"][0] != stored(shared_server, 1)["samples"][0]
+    assert (told["batch"], told["seed"]) == (2, 1) and told["samples"][0] != stored(shared_server, 1)[
+        "samples"
+    ][0]
     field.fill("99")
     field.press("Enter")
-    expect(walked.locator(".walk .status.error")).to_contain_text("batch = 99: must be a whole number from 1 to 16")
+    expect(walked.locator(".walk .status.error")).to_contain_text(
+        "batch = 99: must be a whole number from 1 to 16"
+    )
 
 
 def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, shared_server: Server) -> None:
@@ -101,7 +112,10 @@ def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, sh
     for name in STAGES:  # by key, to the end
         assert stage(walked) == name
         expect(walked.locator(".walk article h2")).to_be_visible()
-        assert walked.locator(".walk .formulas .worked").count() >= 1 and walked.locator(".walk .cell:not(.blank)").count() >= 1
+        assert (
+            walked.locator(".walk .formulas .worked").count() >= 1
+            and walked.locator(".walk .cell:not(.blank)").count() >= 1
+        )
         walked.keyboard.press("ArrowRight")
     expect(walked.locator(".walk .stepper .done")).to_have_count(10)
     columns = {
@@ -113,7 +127,8 @@ def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, sh
     for index in reversed(range(11)):  # by button, back again
         assert stage(walked) == STAGES[index]
         for label, rows in columns.get(index, {}).items():
-            assert numbers(heatmap(walked, label)) == pytest.approx(flat(rows), rel=6e-3, abs=1e-9), label  # three digits are shown
+            # three digits are shown
+            assert numbers(heatmap(walked, label)) == pytest.approx(flat(rows), rel=6e-3, abs=1e-9), label
         walked.locator(".walk .bar").get_by_role("button", name="Back", exact=True).click(force=not index)
     expect(walked.locator(".walk .bar").get_by_role("button", name="Back", exact=True)).to_be_disabled()
 
@@ -127,13 +142,16 @@ def test_eleven_stages_by_key_and_by_button_show_what_is_stored(walked: Page, sh
     expect(walked.locator(".ppo-board .tip:visible")).to_contain_text("token 1 of sample 2")
 
 
-def test_tokens_appear_one_by_one_with_those_that_might_have_been(walked: Page, shared_server: Server) -> None:
+def test_tokens_appear_one_by_one_with_those_that_might_have_been(
+    walked: Page, shared_server: Server
+) -> None:
     told = stored(shared_server, 1)
     walked.evaluate("""() => {
         window.seen = [];
         const look = () => {
             const cards = [...document.querySelectorAll('.walk .card')];
-            if (cards.length) window.seen.push(cards.map(card => card.querySelectorAll('.drawn:not(.unseen)').length).join(" "));
+            const drawn = cards.map(card => card.querySelectorAll('.drawn:not(.unseen)').length);
+            if (cards.length) window.seen.push(drawn.join(" "));
             requestAnimationFrame(look);
         };
         look();
@@ -145,7 +163,9 @@ def test_tokens_appear_one_by_one_with_those_that_might_have_been(walked: Page, 
     assert list(dict.fromkeys(walked.evaluate("() => window.seen"))) == expected
     card = walked.locator(".walk .card").first
     candidates = card.locator(".candidate .word").all_inner_texts()
-    assert [text.strip() for text in candidates[:5]] == [text.strip() for text, _, _ in told["runners_up"][0][lengths[0] - 1]]
+    assert [text.strip() for text in candidates[:5]] == [
+        text.strip() for text, _, _ in told["runners_up"][0][lengths[0] - 1]
+    ]
     expect(card.locator(".candidate.taken .word")).to_have_text(told["samples"][0]["tokens"][-1].strip())
     walked.get_by_role("slider", name="Tokens drawn").fill("2")
     expect(card.locator(".drawn:not(.unseen)")).to_have_count(2)
@@ -153,4 +173,7 @@ def test_tokens_appear_one_by_one_with_those_that_might_have_been(walked: Page, 
 
     walked.emulate_media(reduced_motion="reduce")
     walked.locator(".walk .stepper button").nth(5).click()  # the running sum, all of it at once
-    assert walked.locator(".walk .running li.unseen").count() == 0 and walked.locator(".walk .cell.unseen").count() == 0
+    assert (
+        walked.locator(".walk .running li.unseen").count() == 0
+        and walked.locator(".walk .cell.unseen").count() == 0
+    )

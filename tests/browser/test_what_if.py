@@ -1,4 +1,6 @@
-"""The What-if page in a real browser: a slider changes the figures, the notebook's numbers, the keys, links, and the way into a run."""
+"""The What-if page in a real browser: a slider changes the figures, the notebook's numbers, the keys, links,
+and the way into a run.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ ROUNDING = 0.5e-4
 
 @pytest.fixture(scope="module")
 def recorded(tiny: Callable[..., Config], shared_server: Server) -> Path:
-    """A finished run of four steps of 64 samples, the first of them without its tokens, as old steps may be."""
+    """A finished run of four steps of 64 samples, the first of them without its tokens, as old
+    steps may be.
+    """
     config = tiny(steps=4, batch_size=64, mini_batch_size=16, learning_rate=3e-3, target_kl=0.0)
     folder, owner = session.create(config, "tiny-reviews", shared_server.runs)
     owner.run()
@@ -48,7 +52,9 @@ def heading(page: Page, text: str) -> Locator:
     return board(page).locator("h2", has_text=text)
 
 
-def test_a_slider_changes_the_figures_and_a_link_reopens_the_view(open_page: Callable[..., Page], recorded: Path) -> None:
+def test_a_slider_changes_the_figures_and_a_link_reopens_the_view(
+    open_page: Callable[..., Page], recorded: Path
+) -> None:
     page = open_page(f"what_if?run={recorded.name}&step=3&sample=5&token=1")
     reader = RunReader(recorded)
     tokens, row = reader.tokens(3), reader.steps(after=2)[0]
@@ -58,7 +64,9 @@ def test_a_slider_changes_the_figures_and_a_link_reopens_the_view(open_page: Cal
     expect(figure(page, "Value loss", "was")).to_have_text(three_digits(metrics["ppo/loss/value"]))
     expect(board(page).locator(".figures .by")).to_have_text(["same"] * 9)
     expect(heading(page, "Sample 5 of 64")).to_be_visible()
-    turned = what_if(Frozen.of(tokens), replace(own, lam=0.3, cliprange_value=0.01), config, metrics["ppo/policy/entropy"])
+    turned = what_if(
+        Frozen.of(tokens), replace(own, lam=0.3, cliprange_value=0.01), config, metrics["ppo/policy/entropy"]
+    )
     assert three_digits(turned.value_loss) != three_digits(metrics["ppo/loss/value"])
     board(page).get_by_role("slider", name="Lambda").fill("0.3")
     board(page).get_by_role("spinbutton", name="Value clip range").fill("0.01")
@@ -91,15 +99,21 @@ def test_the_notebooks_numbers_are_on_the_page(open_page: Callable[..., Page], r
             ("used", "whitened_advantages", 2 * ROUNDING + ROUNDING / 1.477),
         ):
             shown = board(page).locator(f'.all td[data-column="{column}"] .now').all_inner_texts()
-            printed = [x for x, value in zip(PRINTED[name][sample], PRINTED["values"][sample], strict=True) if value]
-            assert [float(text.replace("−", "-")) for text in shown] == pytest.approx(printed, abs=tolerance, rel=0), column
+            printed = [
+                x for x, value in zip(PRINTED[name][sample], PRINTED["values"][sample], strict=True) if value
+            ]
+            assert [float(text.replace("−", "-")) for text in shown] == pytest.approx(
+                printed, abs=tolerance, rel=0
+            ), column
         page.keyboard.press("j")
     expect(heading(page, "Sample 0 of 4")).to_be_visible()
     page.get_by_role("button", name="Back to the run").click()
     expect(heading(page, "Sample 0 of 64")).to_be_visible()
 
 
-def test_keys_go_through_samples_and_steps_and_a_trimmed_step_offers_its_neighbour(open_page: Callable[..., Page], recorded: Path) -> None:
+def test_keys_go_through_samples_and_steps_and_a_trimmed_step_offers_its_neighbour(
+    open_page: Callable[..., Page], recorded: Path
+) -> None:
     page = open_page(f"what_if?run={recorded.name}&step=1&what=lam:2,gamma:0.9")
     expect(board(page)).to_contain_text("lam = 2: must be a number from 0 to 1")
     expect(board(page)).to_contain_text("Step 1 of this run has no tokens on record")
@@ -121,7 +135,9 @@ def test_keys_go_through_samples_and_steps_and_a_trimmed_step_offers_its_neighbo
     expect(heading(page, "Sample 63 of")).to_be_visible()
 
 
-def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(running: Page, shared_server: Server) -> None:
+def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(
+    running: Page, shared_server: Server
+) -> None:
     page = running
     at = wait_for_step(page, 1)
     page.get_by_role("link", name="What-if").click()
@@ -130,7 +146,9 @@ def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(running:
     expect(heading(page, "Sample 1 of 24")).to_be_visible()
     seen = wait_for_step(page, at + 3)
     page.wait_for_function(
-        "at => Number(document.querySelector('.whatif[data-told] h2').textContent.match(/Step (\\d+)/)?.[1]) >= at", arg=seen
+        "at => Number(document.querySelector('.whatif[data-told] h2').textContent.match(/Step (\\d+)/)?.[1]) "
+        ">= at",
+        arg=seen,
     )
     expect(heading(page, "Sample 1 of 24")).to_be_visible()
     expect(board(page).get_by_role("slider", name="Lambda")).to_have_value("0.4")

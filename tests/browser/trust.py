@@ -41,10 +41,15 @@ _NOTE_PRESSES = """() => {
     window.presses = [];
     document.addEventListener("click", event => {
         const pressed = event.target.closest("[data-testid=stSidebar] button:not(:disabled)");
-        if (pressed) window.presses.push(`${pressed.querySelector("p").textContent} ${new Date().toISOString()}`);
+        const name = pressed?.querySelector("p").textContent;
+        if (pressed) window.presses.push(`${name} ${new Date().toISOString()}`);
     }, true);
 }"""
-_COUNT_REFUSALS = "() => Number(document.querySelector('[class*=st-key-problem-]')?.className.match(/st-key-problem-(\\d+)/)[1] ?? 0)"
+_COUNT_REFUSALS = (
+    "() => "
+    "Number(document.querySelector('[class*=st-key-problem-]')?.className.match(/st-key-problem-(\\d+)/)[1] "
+    "?? 0)"
+)
 
 
 @dataclass
@@ -69,7 +74,9 @@ def open_on(tabs: BrowserContext, server: Server, query: str = "") -> Page:
 
 
 def kill_again_and_again(tabs: BrowserContext, home: Path, kills: int, rng: random.Random) -> Report:
-    """Starts a run in a browser; kills its server with SIGKILL at a random moment; looks at what is left; resumes with one click."""
+    """Starts a run in a browser; kills its server with SIGKILL at a random moment; looks at what is left;
+    resumes with one click.
+    """
     report = Report()
     server = Server(home / "runs")
     page = open_on(tabs, server, f"?{BUSY}")
@@ -90,9 +97,13 @@ def kill_again_and_again(tabs: BrowserContext, home: Path, kills: int, rng: rand
     _wait_until_running(page, server)
     resumed = step(page)
     page.wait_for_function(
-        "least => Number(document.querySelector('.ppo-board .top').textContent.match(/step (\\d+) of/)[1]) > least", arg=resumed
+        "least => Number(document.querySelector('.ppo-board .top').textContent.match(/step (\\d+) of/)[1]) > "
+        "least",
+        arg=resumed,
     )
-    differences = [event for event in RunReader(list_runs(server.runs)[0]).events() if event["kind"] == "difference"]
+    differences = [
+        event for event in RunReader(list_runs(server.runs)[0]).events() if event["kind"] == "difference"
+    ]
     report.broken += [f"a step taken again differed: {event['payload']}" for event in differences]
     page.close()
     server.stop()
@@ -139,7 +150,9 @@ def _inspect(run: Path, shown: int, report: Report) -> None:
 
 
 def press_from_two_tabs(context: BrowserContext, server: Server, presses: int, rng: random.Random) -> Report:
-    """Two tabs press Pause or Resume, Step and Stop (and Resume again) against each other, and wait for their answers after every round."""
+    """Two tabs press Pause or Resume, Step and Stop (and Resume again) against each other, and wait for their
+    answers after every round.
+    """
     report = Report()
     tabs = [open_on(context, server, f"?{LONG}"), open_on(context, server)]
     press(tabs[0], "Start")
@@ -157,7 +170,8 @@ def press_from_two_tabs(context: BrowserContext, server: Server, presses: int, r
             time.sleep(0.02)
         if answers != report.presses:
             report.broken.append(
-                f"{report.presses} presses, {answers} answers; each tab's last: {[its[-3:] for its in made]}\n{_standing(tabs[0], server)}"
+                f"{report.presses} presses, {answers} answers; each tab's last: "
+                f"{[its[-3:] for its in made]}\n{_standing(tabs[0], server)}"
             )
     for kind, verdict, reason in commands(run):
         report.answered[f"{kind} {verdict}"] = report.answered.get(f"{kind} {verdict}", 0) + 1
@@ -182,7 +196,9 @@ def _press_something(tab: Page, name: str) -> None:
 
 
 def _answers(run: Path, tabs: list[Page], refused: list[int]) -> int:
-    """How many presses were answered: by the run's owner, by taking up the run again, or on a page (refused: by each, as seen so far)."""
+    """How many presses were answered: by the run's owner, by taking up the run again, or on a page (refused:
+    by each, as seen so far).
+    """
     for number, tab in enumerate(tabs):
         refused[number] = int(tab.evaluate(_COUNT_REFUSALS) or refused[number])
     return sum(verdict != "queued" for _, verdict, _ in commands(run)) + _taken_up(run) + sum(refused)
@@ -205,7 +221,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as home, sync_playwright() as play:
         tabs = play.chromium.launch(executable_path=chromium(), args=FLAGS).new_context()
         killed = kill_again_and_again(tabs, Path(home) / "kills", options.kills, rng)
-        print(f"kills: {killed.kills}, with a checkpoint half written: {killed.half_written}, steps lost: {killed.steps_lost}")
+        print(
+            f"kills: {killed.kills}, with a checkpoint half written: {killed.half_written}, steps lost: "
+            f"{killed.steps_lost}"
+        )
         server = Server(Path(home) / "presses" / "runs")
         pressed = press_from_two_tabs(tabs, server, options.presses, rng)
         server.stop()

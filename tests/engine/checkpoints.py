@@ -1,7 +1,8 @@
-"""Tiny random models, a tokenizer and reviews in the Hub's file layout: real to every loader, made in a second.
+"""Tiny random models, a tokenizer and reviews in the Hub's file layout: real to every loader, made in a
+second.
 
-The weights are drawn wider than a fresh model's, so that what a test looks for (positions, padding, prompts, scores)
-moves the numbers by far more than a rounding error.
+The weights are drawn wider than a fresh model's, so that what a test looks for (positions, padding, prompts,
+scores) moves the numbers by far more than a rounding error.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from ppo_engine.scoring import CANARIES
 
 EOS, PAD = "<|endoftext|>", "[PAD]"
 WORDS = """
-the a this film movie plot actor was is were had wonderful terrible dull bright long short I loved hated liked it
+the a this film movie plot actor was is were had wonderful terrible dull bright long short I loved hated liked
+it
 and but so very never always in of with without heart song scene ending story
 """.strip().split()
 POSITIONS = 64
@@ -42,7 +44,9 @@ def write_world(folder: Path) -> None:
 
 
 def write_hostile_world(folder: Path, vocabulary: list[str]) -> None:
-    """The same world, but its reviews open with the words of `vocabulary` and its policy writes little else."""
+    """The same world, but its reviews open with the words of `vocabulary` and its policy
+    writes little else.
+    """
     tokenizer = make_tokenizer()
     write_model(folder / "classifier", make_classifier(tokenizer), tokenizer)
     tokenizer.add_tokens(vocabulary)
@@ -53,7 +57,9 @@ def write_hostile_world(folder: Path, vocabulary: list[str]) -> None:
     texts = [f"{vocabulary[i % len(vocabulary)]} {review}" for i, review in enumerate(reviews("train", 60))]
     (folder / "reviews").mkdir()
     for split in ("train", "test"):
-        pyarrow.parquet.write_table(pa.table({"text": texts, "label": [0] * len(texts)}), folder / "reviews" / f"{split}.parquet")
+        pyarrow.parquet.write_table(
+            pa.table({"text": texts, "label": [0] * len(texts)}), folder / "reviews" / f"{split}.parquet"
+        )
 
 
 def write_model(folder: Path, model: Any, tokenizer: Any) -> None:
@@ -70,7 +76,9 @@ def make_tokenizer(pad: str | None = PAD) -> PreTrainedTokenizerFast:
 
 
 def make_policy(tokenizer: Any, seed: int = 0, **changes: Any) -> GPT2LMHeadModel:
-    """A 40-thousand-parameter GPT-2 with its usual dropout of 0.1. It ends the text at about every twentieth token."""
+    """A 40-thousand-parameter GPT-2 with its usual dropout of 0.1. It ends the text at about every twentieth
+    token.
+    """
     torch.manual_seed(seed)
     settings = {
         "vocab_size": len(tokenizer),

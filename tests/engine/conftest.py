@@ -1,4 +1,6 @@
-"""The engine's tests run on one thread: tiny tensors gain nothing from more, and numbers then repeat everywhere."""
+"""The engine's tests run on one thread: tiny tensors gain nothing from more, and numbers then repeat
+everywhere.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +35,18 @@ def policy(tokenizer: Any) -> Policy:
 
 @pytest.fixture
 def begin(tiny: Callable[..., Config], tmp_path: Path) -> Iterator[Callable[..., Run]]:
-    """`begin(**changes)`: a run of that configuration on a thread of its own, not yet started; ended with the test."""
+    """`begin(**changes)`: a run of that configuration on a thread of its own, not yet started; ended with the
+    test.
+    """
     begun: list[Run] = []
 
     def start(made: tuple[Path, session.RunOwner] | None = None, **changes: object) -> Run:
-        """A new run, or one that `session.reopen` or `session.fork` makes: `made` takes the callback for records."""
-        begun.append(Run(made or (lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen))))
+        """A new run, or one that `session.reopen` or `session.fork` makes: `made` takes the callback for
+        records.
+        """
+        begun.append(
+            Run(made or (lambda seen: session.create(tiny(**changes), "tiny-reviews", tmp_path, seen)))
+        )
         return begun[-1]
 
     yield start

@@ -3,7 +3,8 @@
     with serving(folder) as hub: ... HF_ENDPOINT=hub.url ...
     with serving(folder, hangs_at="model.safetensors") as hub: ... hub.hanging.wait(5) ...
 
-`folder` holds models/<owner>/<name>/ and datasets/<owner>/<name>/, each with its files. Every request is noted.
+`folder` holds models/<owner>/<name>/ and datasets/<owner>/<name>/, each with its files. Every request is
+noted.
 """
 
 from __future__ import annotations
@@ -38,7 +39,9 @@ class Hub:
 @contextmanager
 def serving(folder: Path, hangs_at: str = "") -> Iterator[Hub]:
     hub = Hub("", hangs_at)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"folder": folder, "hub": hub}))
+    server = ThreadingHTTPServer(
+        ("127.0.0.1", 0), type("Handler", (_Handler,), {"folder": folder, "hub": hub})
+    )
     hub.url = f"http://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -69,7 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
         path = unquote(urlsplit(self.path).path)
         self.hub.requests.append(f"{self.command} {path}")
-        if api := re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?", path):
+        if api := re.fullmatch(
+            r"/api/(models|datasets)/([^/]+/[^/]+)(?:/(revision|tree|paths-info)/([^/]+)(?:/(.*))?)?", path
+        ):
             kind, name, what, _, below = api.groups()
             self._tell(self.folder / kind / name, kind, name, what or "revision", below or "")
         elif file := re.fullmatch(r"/(datasets/)?([^/]+/[^/]+)/resolve/[^/]+/(.+)", path):
@@ -84,8 +89,10 @@ class _Handler(BaseHTTPRequestHandler):
         elif what == "revision":
             siblings = [{"rfilename": entry["path"]} for entry in _entries(repo) if entry["type"] == "file"]
             self._send_json({
-                "_id": "1", "id": name, "sha": COMMIT, "private": False, "disabled": False, "gated": False, "downloads": 0, "likes": 0,
-                "tags": [], "siblings": siblings, "lastModified": "2024-01-01T00:00:00.000Z", "createdAt": "2024-01-01T00:00:00.000Z",
+                "_id": "1", "id": name, "sha": COMMIT, "private": False, "disabled": False, "gated": False,
+                "downloads": 0, "likes": 0,
+                "tags": [], "siblings": siblings, "lastModified": "2024-01-01T00:00:00.000Z",
+                "createdAt": "2024-01-01T00:00:00.000Z",
             })  # fmt: skip
         elif what == "tree":
             inside = [entry for entry in _entries(repo) if not below or entry["path"].startswith(below + "/")]
@@ -94,7 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._send_json(inside)
         else:
-            asked = json.loads(self.body)["paths"] if self.body.startswith("{") else parse_qs(self.body)["paths"]
+            asked = (
+                json.loads(self.body)["paths"] if self.body.startswith("{") else parse_qs(self.body)["paths"]
+            )
             self._send_json([entry for entry in _entries(repo) if entry["path"] in asked])
 
     def _send_file(self, repo: Path, path: str) -> None:
@@ -107,10 +116,18 @@ class _Handler(BaseHTTPRequestHandler):
             first, last = int(asked[1]), int(asked[2] or len(content) - 1)
             headers["Content-Range"] = f"bytes {first}-{min(last, len(content) - 1)}/{len(content)}"
             content, status = content[first : last + 1], 206
-        self._send(status, content, {**headers, "ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"})
+        self._send(
+            status,
+            content,
+            {**headers, "ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"},
+        )
 
     def _refuse(self, code: str) -> None:
-        self._send(404, json.dumps({"error": "not found"}).encode(), {"X-Error-Code": code, "X-Error-Message": "not found"})
+        self._send(
+            404,
+            json.dumps({"error": "not found"}).encode(),
+            {"X-Error-Code": code, "X-Error-Message": "not found"},
+        )
 
     def _send_json(self, content: Any) -> None:
         self._send(200, json.dumps(content).encode(), {"Content-Type": "application/json"})
@@ -139,7 +156,12 @@ def _entries(repo: Path) -> list[dict[str, Any]]:
     """The files and folders of a repository, as the API's tree lists them."""
     found = []
     for path in sorted(repo.rglob("*")):
-        entry: dict[str, Any] = {"path": path.relative_to(repo).as_posix(), "oid": COMMIT, "size": 0, "type": "directory"}
+        entry: dict[str, Any] = {
+            "path": path.relative_to(repo).as_posix(),
+            "oid": COMMIT,
+            "size": 0,
+            "type": "directory",
+        }
         if path.is_file():
             entry |= {"type": "file", "size": path.stat().st_size}
         found.append(entry)

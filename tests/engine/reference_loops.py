@@ -1,6 +1,8 @@
-"""Every formula of ppo.py again, in plain Python floats (float64), one token at a time: slow, obvious, sharing no code.
+"""Every formula of ppo.py again, in plain Python floats (float64), one token at a time: slow, obvious,
+sharing no code.
 
-`x[b][t]` is sample b's token t; `mask[b][t]` is True where the token counts. Cells outside the mask are never read.
+`x[b][t]` is sample b's token t; `mask[b][t]` is True where the token counts. Cells outside the mask are never
+read.
 """
 
 from __future__ import annotations
@@ -58,10 +60,15 @@ def logprobs_from_logits(logits: list[Table], labels: list[list[int]]) -> Table:
 
 
 def entropy_from_logits(logits: list[Table]) -> Table:
-    return [[-sum(math.exp(lp) * lp for lp in log_softmax(row) if lp > -math.inf) for row in rows] for rows in logits]
+    return [
+        [-sum(math.exp(lp) * lp for lp in log_softmax(row) if lp > -math.inf) for row in rows]
+        for rows in logits
+    ]
 
 
-def token_rewards(scores: list[float], logprobs: Table, ref_logprobs: Table, mask: Mask, kl_coef: float) -> tuple[Table, Table, Table]:
+def token_rewards(
+    scores: list[float], logprobs: Table, ref_logprobs: Table, mask: Mask, kl_coef: float
+) -> tuple[Table, Table, Table]:
     rewards, kl, penalty = blank(mask), blank(mask), blank(mask)
     last = dict(counted(mask))  # a later token of the same sample overwrites an earlier one
     for b, t in counted(mask):
@@ -81,7 +88,9 @@ def td_residuals(rewards: Table, values: Table, mask: Mask, gamma: float) -> Tab
 
 def gae(rewards: Table, values: Table, mask: Mask, gamma: float, lam: float) -> tuple[Table, Table]:
     """The definition as a sum (GAE, eq. 16), not the backward recursion."""
-    return (advantages := weighted_residuals(rewards, values, mask, gamma, gamma * lam)), added(advantages, values, mask)
+    return (advantages := weighted_residuals(rewards, values, mask, gamma, gamma * lam)), added(
+        advantages, values, mask
+    )
 
 
 def k_step_advantages(rewards: Table, values: Table, mask: Mask, gamma: float, k: int) -> Table:
@@ -117,7 +126,9 @@ def added(x: Table, y: Table, mask: Mask) -> Table:
     return total
 
 
-def policy_loss(logprobs: Table, old: Table, advantages: Table, mask: Mask, cliprange: float) -> dict[str, object]:
+def policy_loss(
+    logprobs: Table, old: Table, advantages: Table, mask: Mask, cliprange: float
+) -> dict[str, object]:
     ratio, clipped, losses, squares = blank(mask, 1.0), blank(mask), blank(mask), blank(mask)
     for b, t in counted(mask):
         ratio[b][t] = math.exp(logprobs[b][t] - old[b][t])
@@ -169,7 +180,9 @@ def clip_case(ratio: Table, advantages: Table, cliprange: float) -> list[list[st
         where = "above" if r > 1 + cliprange else "below" if r < 1 - cliprange else "inside"
         return f"ratio {where}, advantage {'positive' if a > 0 else 'negative'}"
 
-    return [[name(r, a) for r, a in zip(rs, row, strict=True)] for rs, row in zip(ratio, advantages, strict=True)]
+    return [
+        [name(r, a) for r, a in zip(rs, row, strict=True)] for rs, row in zip(ratio, advantages, strict=True)
+    ]
 
 
 def adaptive_kl_coef(value: float, kl: float, target: float, n: float, horizon: float) -> float:

@@ -56,7 +56,9 @@ class Run:
 
     def wait_for(self, step: int) -> None:
         with self._arrived:
-            assert self._arrived.wait_for(lambda: step in self.seen, PATIENCE_S), f"step {step} never came; saw {self.seen}"
+            assert self._arrived.wait_for(lambda: step in self.seen, PATIENCE_S), (
+                f"step {step} never came; saw {self.seen}"
+            )
 
     def wait_for_answer(self, command: int) -> tuple[str, str]:
         give_up = time.monotonic() + PATIENCE_S

@@ -1,4 +1,6 @@
-"""Hypothesis strategies for (batch, time) tables of floats with a response mask, and what may stand in the padding."""
+"""Hypothesis strategies for (batch, time) tables of floats with a response mask, and what may stand in the
+padding.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ JUNK = (float("nan"), float("inf"), float("-inf"), 1e30, 0.0)
 
 @st.composite
 def masks(draw: st.DrawFn, min_tokens: int = 0, max_batch: int = 4, max_time: int = 7) -> Tensor:
-    """Responses: each row is one run of True, from anywhere, of any length (0 too, unless that is too few)."""
+    """Responses: each row is one run of True, from anywhere, of any length (0 too, unless that
+    is too few).
+    """
     batch, time = draw(st.integers(1, max_batch)), draw(st.integers(1, max_time))
     mask = torch.zeros(batch, time, dtype=torch.bool)
     for row in mask:

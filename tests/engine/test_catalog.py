@@ -45,7 +45,10 @@ def test_a_summary_is_what_the_metrics_say(runs: Path) -> None:
         rows = RunReader(one.folder).steps()
         scores = [row.metrics["env/reward_mean"] for row in rows[1:]]
         assert (one.best_score, one.last_score) == (max(scores), scores[-1])
-        assert one.held_out == rows[-1].metrics["eval/reward_mean"] and one.last_kl == rows[-1].metrics["objective/kl"]
+        assert (
+            one.held_out == rows[-1].metrics["eval/reward_mean"]
+            and one.last_kl == rows[-1].metrics["objective/kl"]
+        )
         assert (one.steps, one.planned, one.state) == (3, 3, "finished")
         assert one.size > (one.folder / "checkpoints" / "step-000003" / "model.safetensors").stat().st_size
     assert [one.folder for one in summaries(runs)] == list_runs(runs)
@@ -66,7 +69,13 @@ def test_comparing_lists_what_differs_and_only_that(runs: Path) -> None:
     folders = [one.folder for one in summaries(runs)]
     assert differences(folders) == {"seed": ["2", "1"], "lam": ["0.5", "0.95"]}
     table = same_prompts(folders)
-    assert len(table) > 0 and list(table.columns) == ["query", "response 0", "score 0", "response 1", "score 1"]
+    assert len(table) > 0 and list(table.columns) == [
+        "query",
+        "response 0",
+        "score 0",
+        "response 1",
+        "score 1",
+    ]
     assert not (table["response 0"] == table["response 1"]).all()
 
 
@@ -95,7 +104,9 @@ def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_pa
         take_back(there)
 
 
-def test_the_report_is_one_file_in_which_no_text_is_markup(tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_the_report_is_one_file_in_which_no_text_is_markup(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     folder, owner = session.create(tiny(steps=2), "tiny-reviews", tmp_path)
     owner.run()
     describe(folder, name=HOSTILE, tags=[HOSTILE[:40]], remark=HOSTILE)
@@ -103,7 +114,9 @@ def test_the_report_is_one_file_in_which_no_text_is_markup(tiny: Callable[..., C
     report = html_report(folder)
     own = report[report.rindex("</script></head>") :]
     assert "<script>alert" not in own and "&lt;script&gt;alert(1)&lt;/script&gt;" in own
-    assert not re.search(r"""(src|href)\s*=\s*["']?(https?:)?//""", report[: report.index("<script>")] + own), "it opens offline"
+    assert not re.search(
+        r"""(src|href)\s*=\s*["']?(https?:)?//""", report[: report.index("<script>")] + own
+    ), "it opens offline"
     assert RunReader(folder).samples(2)[0].query in own or "&" in RunReader(folder).samples(2)[0].query
     assert "Plotly.newPlot" in own
 
@@ -131,8 +144,12 @@ def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> N
         export_policy(folder, tmp_path / "other", step=1)
 
 
-def test_a_head_that_is_called_tied_and_is_not_is_exported_as_it_is(tiny: Callable[..., Config], tmp_path: Path) -> None:
-    """transformers loads it untied, since its file has a head of its own; tying it at the export would be another model."""
+def test_a_head_that_is_called_tied_and_is_not_is_exported_as_it_is(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
+    """transformers loads it untied, since its file has a head of its own; tying it at the export would be
+    another model.
+    """
     tokenizer = make_tokenizer()
     policy = make_policy(tokenizer, tie_word_embeddings=False)
     with torch.no_grad():
@@ -149,7 +166,9 @@ def test_a_head_that_is_called_tied_and_is_not_is_exported_as_it_is(tiny: Callab
 
 
 @pytest.mark.parametrize(("what", "produces"), [("policy", "model.safetensors"), ("report", None)])
-def test_the_command_line_exports_them_too(runs: Path, tmp_path: Path, what: str, produces: str | None) -> None:
+def test_the_command_line_exports_them_too(
+    runs: Path, tmp_path: Path, what: str, produces: str | None
+) -> None:
     folder, target = summaries(runs)[0].folder, tmp_path / "out"
     command = [sys.executable, "-m", "ppo_engine", "export", str(folder), "--what", what, "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True)
@@ -167,4 +186,6 @@ def test_no_csv_cell_begins_like_a_formula(runs: Path, monkeypatch: pytest.Monke
     rows = list(csv.DictReader(io.StringIO(table_bytes(folder, "samples", "csv").decode())))
     assert [row["query"] for row in rows] == ["'=1+1", "'@cmd", "'+2", "'-3"]
     assert [row["response"] for row in rows] == ["fine", "'= 5", "-", "–"]
-    assert all(float(row["score"]) == score for row, score in zip(rows, samples["score"], strict=True)), "numbers stay numbers"
+    assert all(float(row["score"]) == score for row, score in zip(rows, samples["score"], strict=True)), (
+        "numbers stay numbers"
+    )

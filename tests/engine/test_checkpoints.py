@@ -1,4 +1,6 @@
-"""Checkpoints: whole or not there, the same trainer after as before, and thinned by the rule that is stated."""
+"""Checkpoints: whole or not there, the same trainer after as before, and thinned by the rule
+that is stated.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def trainer(tiny: Callable[..., Config]) -> Trainer:
     return made
 
 
-def test_a_restored_trainer_goes_on_bit_for_bit(trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_restored_trainer_goes_on_bit_for_bit(
+    trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     kept = checkpoints.save(trainer, tmp_path)
     again = Trainer(tiny(steps=9))
     again.load()
@@ -34,11 +38,20 @@ def test_a_restored_trainer_goes_on_bit_for_bit(trainer: Trainer, tiny: Callable
     assert trainer.kl_controller.value == again.kl_controller.value != trainer.config.init_kl_coef
 
 
-def test_what_a_checkpoint_carries_matters(trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_what_a_checkpoint_carries_matters(
+    trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     """Without any one of its parts the next step comes out otherwise."""
     kept = checkpoints.save(trainer, tmp_path)
     right = trainer.step()
-    for part in ("generator.openings", "generator.lengths", "generator.sampling", "generator.minibatches", "openings", "kl_coef"):
+    for part in (
+        "generator.openings",
+        "generator.lengths",
+        "generator.sampling",
+        "generator.minibatches",
+        "openings",
+        "kl_coef",
+    ):
         other = Trainer(tiny(steps=9))
         other.load()
         before, tensors = other.state()
@@ -52,7 +65,9 @@ def test_what_a_checkpoint_carries_matters(trainer: Trainer, tiny: Callable[...,
         assert first_difference(right.metrics, other.step().metrics), part
 
 
-def test_another_seed_starts_the_generators_anew(trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_another_seed_starts_the_generators_anew(
+    trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     kept = checkpoints.save(trainer, tmp_path)
     other = Trainer(tiny(steps=9, seed=5))
     other.load()
@@ -80,7 +95,9 @@ def test_a_damaged_checkpoint_is_told_from_a_sound_one(trainer: Trainer, tmp_pat
     assert checkpoints.newest_sound(tmp_path) is None
 
 
-def test_a_half_written_one_is_no_checkpoint_and_is_cleared(trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_written_one_is_no_checkpoint_and_is_cleared(
+    trainer: Trainer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
@@ -115,7 +132,9 @@ class _Trap:
         return (open, (str(self.path), "w"))
 
 
-def test_a_hostile_optimizer_file_runs_nothing(trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_hostile_optimizer_file_runs_nothing(
+    trainer: Trainer, tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     kept = checkpoints.save(trainer, tmp_path)
     torch.save({"state": _Trap(tmp_path / "sprung")}, kept.folder / "optimizer.bin")
     manifest = json.loads((kept.folder / "manifest.json").read_text())
@@ -129,7 +148,9 @@ def test_a_hostile_optimizer_file_runs_nothing(trainer: Trainer, tiny: Callable[
 def _stub(run: Path, step: int, size: int) -> None:
     folder = checkpoints.path_of(run, step)
     folder.mkdir(parents=True)
-    (folder / "manifest.json").write_text(json.dumps({"step": step, "files": {"model": {"sha256": "", "bytes": size}}}))
+    (folder / "manifest.json").write_text(
+        json.dumps({"step": step, "files": {"model": {"sha256": "", "bytes": size}}})
+    )
 
 
 @pytest.mark.parametrize(
@@ -142,7 +163,9 @@ def _stub(run: Path, step: int, size: int) -> None:
         ((), 0, [31, 32, 33]),
     ],
 )
-def test_old_checkpoints_are_thinned_by_the_rule(tmp_path: Path, pointed_at: tuple[int, ...], budget: int, kept: list[int]) -> None:
+def test_old_checkpoints_are_thinned_by_the_rule(
+    tmp_path: Path, pointed_at: tuple[int, ...], budget: int, kept: list[int]
+) -> None:
     steps = [0, 3, 7, 10, 15, 20, 25, 30, 31, 32, 33]
     for step in steps:
         _stub(tmp_path, step, 10)
@@ -152,7 +175,9 @@ def test_old_checkpoints_are_thinned_by_the_rule(tmp_path: Path, pointed_at: tup
 
 
 @pytest.mark.parametrize("damage", [{"files": {}}, None])
-def test_a_damaged_checkpoint_is_made_anew_when_its_step_is_taken_again(trainer: Trainer, tmp_path: Path, damage: object) -> None:
+def test_a_damaged_checkpoint_is_made_anew_when_its_step_is_taken_again(
+    trainer: Trainer, tmp_path: Path, damage: object
+) -> None:
     kept = checkpoints.save(trainer, tmp_path)
     name = "model.safetensors" if damage is None else "manifest.json"
     (kept.folder / name).write_text("{}" if damage is None else json.dumps(damage))

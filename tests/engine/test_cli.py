@@ -23,7 +23,12 @@ ROOT = Path(__file__).parents[2]
 
 def ppo(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ppo_engine", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=120, **options
+        [sys.executable, "-m", "ppo_engine", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        **options,
     )  # type: ignore[call-overload,no-any-return]
 
 
@@ -35,13 +40,17 @@ def settings(tiny: Callable[..., Config]) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def trained(settings: list[str], tmp_path_factory: pytest.TempPathFactory) -> tuple[subprocess.CompletedProcess[str], Path]:
+def trained(
+    settings: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[subprocess.CompletedProcess[str], Path]:
     runs = tmp_path_factory.mktemp("runs")
     done = ppo("train", *settings, "--runs", str(runs))
     return done, Path(done.stdout.strip().splitlines()[-1])
 
 
-def test_train_prints_the_folder_last_and_shows_score_and_kl(trained: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+def test_train_prints_the_folder_last_and_shows_score_and_kl(
+    trained: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
     done, folder = trained
     assert done.returncode == 0, done.stderr
     assert RunReader(folder).info().state == "finished"
@@ -49,21 +58,43 @@ def test_train_prints_the_folder_last_and_shows_score_and_kl(trained: tuple[subp
     assert "Loading weights" not in done.stderr
 
 
-def test_metrics_have_a_row_a_step_and_a_column_a_metric(trained: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+def test_metrics_have_a_row_a_step_and_a_column_a_metric(
+    trained: tuple[subprocess.CompletedProcess[str], Path],
+) -> None:
     printed = ppo("export", str(trained[1]), "--what", "metrics", "--format", "csv", "-o", "-").stdout
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert printed.startswith("step,")
     assert [row["step"] for row in rows] == ["0", "1", "2", "3"]
     assert set(METRICS) <= set(rows[0])
-    assert rows[0]["env/reward_mean"] == "" and rows[0]["eval/reward_mean"] != "" and rows[3]["env/reward_mean"] != ""
+    assert (
+        rows[0]["env/reward_mean"] == ""
+        and rows[0]["eval/reward_mean"] != ""
+        and rows[3]["env/reward_mean"] != ""
+    )
     stored = RunReader(trained[1]).steps()[2].metrics["objective/kl"]
     assert float(rows[2]["objective/kl"]) == stored
 
 
 @pytest.mark.parametrize("what", ["metrics", "samples", "tokens", "config"])
-def test_every_format_says_the_same(trained: tuple[subprocess.CompletedProcess[str], Path], what: str, tmp_path: Path) -> None:
+def test_every_format_says_the_same(
+    trained: tuple[subprocess.CompletedProcess[str], Path], what: str, tmp_path: Path
+) -> None:
     for suffix in ("csv", "jsonl", "parquet"):
-        assert main(["export", str(trained[1]), "--what", what, "--format", suffix, "-o", str(tmp_path / f"x.{suffix}")]) == 0
+        assert (
+            main(
+                [
+                    "export",
+                    str(trained[1]),
+                    "--what",
+                    what,
+                    "--format",
+                    suffix,
+                    "-o",
+                    str(tmp_path / f"x.{suffix}"),
+                ]
+            )
+            == 0
+        )
     parquet = pd.read_parquet(tmp_path / "x.parquet")
     lines = [json.loads(line) for line in (tmp_path / "x.jsonl").read_text().strip().split("\n")]
     table = pd.read_csv(tmp_path / "x.csv", keep_default_na=False)
@@ -128,15 +159,32 @@ def test_exporting_what_is_no_run_exits_2_and_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_disk_that_fills_fails_the_run_and_keeps_what_was_stored(settings: list[str], tmp_path: Path) -> None:
+def test_a_disk_that_fills_fails_the_run_and_keeps_what_was_stored(
+    settings: list[str], tmp_path: Path
+) -> None:
     """A real file system of 1 MB."""
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)], capture_output=True
+    ).returncode:
         pytest.skip("mounting is not allowed here")
     try:
         done = ppo(
-            "train", *settings, "--set", "steps=5000", "--set", "batch_size=256", "--set", "mini_batch_size=256", "--runs", str(tmp_path)
+            "train",
+            *settings,
+            "--set",
+            "steps=5000",
+            "--set",
+            "batch_size=256",
+            "--set",
+            "mini_batch_size=256",
+            "--runs",
+            str(tmp_path),
         )
-        assert done.returncode == 1 and "free some space on that disk" in done.stderr and "Traceback" not in done.stderr
+        assert (
+            done.returncode == 1
+            and "free some space on that disk" in done.stderr
+            and "Traceback" not in done.stderr
+        )
         info = RunReader(list_runs(tmp_path)[0]).info()
         assert info.state == "failed" and "full" in info.error and info.last_step > 0
     finally:

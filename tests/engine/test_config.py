@@ -1,4 +1,6 @@
-"""The configuration: what it refuses and how it says so, text and back, and that every field is fit for a form."""
+"""The configuration: what it refuses and how it says so, text and back, and that every field is fit for a
+form.
+"""
 
 from __future__ import annotations
 
@@ -54,10 +56,17 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize("name", ["self", "cls", "name", "preset", "changes", "values", "model_config", "__init__", "a = b", "x:y", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["self", "cls", "name", "preset", "changes", "values", "model_config", "__init__", "a = b", "x:y", ""],
+)
 def test_no_name_is_taken_for_an_argument(name: str) -> None:
     """Links and command lines bring in any name: each that is no setting's is refused as one."""
-    for make in (Config, Config.preset("tiny-reviews").changed, lambda **values: Config.from_strings("tiny-reviews", values)):
+    for make in (
+        Config,
+        Config.preset("tiny-reviews").changed,
+        lambda **values: Config.from_strings("tiny-reviews", values),
+    ):
         with pytest.raises(ConfigError, match="there is no such setting"):
             make(**{name: "1"})
     with pytest.raises(ConfigError, match="there is no such setting"):
@@ -65,7 +74,9 @@ def test_no_name_is_taken_for_an_argument(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value", "allowed"), BAD, ids=[f"{name}={value}" for name, value, _ in BAD])
-def test_a_bad_value_is_refused_by_field_value_and_what_is_allowed(name: str, value: Any, allowed: str) -> None:
+def test_a_bad_value_is_refused_by_field_value_and_what_is_allowed(
+    name: str, value: Any, allowed: str
+) -> None:
     assert problems(**{name: value}) == [f"{name} = {value}: must be {allowed}"]
 
 
@@ -90,7 +101,9 @@ def test_the_range_is_the_one_it_says(name: str) -> None:
     for value in inside:
         assert getattr(config_with(name, knob.kind(value)), name) == value
     for value in outside:
-        assert problems(**{name: value if knob.kind is float else math.ceil(value)})[0].startswith(f"{name} = ")
+        assert problems(**{name: value if knob.kind is float else math.ceil(value)})[0].startswith(
+            f"{name} = "
+        )
 
 
 def config_with(name: str, value: Any) -> Config:
@@ -122,7 +135,10 @@ def test_all_bad_fields_are_reported_together() -> None:
     ]
 
 
-@pytest.mark.parametrize(("name", "meant"), [("learning_rat", "learning_rate"), ("minibatch_size", "mini_batch_size"), ("lamda", "lam")])
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("learning_rat", "learning_rate"), ("minibatch_size", "mini_batch_size"), ("lamda", "lam")],
+)
 def test_an_unknown_field_is_refused_with_a_suggestion(name: str, meant: str) -> None:
     assert problems(**{name: 1}) == [f"{name}: there is no such setting; did you mean {meant}?"]
 
@@ -158,7 +174,12 @@ def test_presets_are_valid_and_name_only_what_differs_from_the_notebook(preset: 
 
 def test_the_defaults_are_the_notebooks() -> None:
     config = Config()
-    assert (config.batch_size, config.mini_batch_size, config.ppo_epochs, config.learning_rate) == (256, 16, 4, 1.41e-5)
+    assert (config.batch_size, config.mini_batch_size, config.ppo_epochs, config.learning_rate) == (
+        256,
+        16,
+        4,
+        1.41e-5,
+    )
     assert (config.gamma, config.lam, config.cliprange, config.cliprange_value, config.vf_coef) == (
         1,
         0.95,
@@ -182,7 +203,8 @@ def test_a_config_is_frozen_and_changed_makes_a_checked_copy() -> None:
 
 def test_text_is_read_as_the_command_line_and_the_url_give_it() -> None:
     config = Config.from_strings(
-        "tiny-reviews", {"steps": "7", "lam": "0.5", "adap_kl_ctrl": "false", "device": "cpu", "model_name": "a/b"}
+        "tiny-reviews",
+        {"steps": "7", "lam": "0.5", "adap_kl_ctrl": "false", "device": "cpu", "model_name": "a/b"},
     )
     assert (config.steps, config.lam, config.adap_kl_ctrl, config.device, config.model_name) == (
         7,
@@ -216,7 +238,11 @@ def values(knob: Knob) -> st.SearchStrategy[Any]:
 def test_every_field_goes_to_text_and_back_exactly(preset: str, name: str, data: st.DataObject) -> None:
     value = data.draw(values(KNOBS[name]))
     others = {larger: value for larger, smaller in CLOSED_ORDER.items() if name == smaller}
-    others |= {smaller: min(value, getattr(Config.preset(preset), smaller)) for larger, smaller in CLOSED_ORDER.items() if name == larger}
+    others |= {
+        smaller: min(value, getattr(Config.preset(preset), smaller))
+        for larger, smaller in CLOSED_ORDER.items()
+        if name == larger
+    }
     config = Config.preset(preset, **{**others, name: value})
     changes = config.changes_from(preset)
     assert all(isinstance(text, str) for text in changes.values())
@@ -234,7 +260,11 @@ def test_every_field_has_what_a_form_needs(knob: Knob) -> None:
     assert knob.help.endswith((".", "?")) and knob.help[0].isupper() and len(knob.help) > 15
     assert isinstance(knob.default, knob.kind)
     if knob.kind in (int, float):
-        assert knob.minimum is not None and knob.maximum is not None and knob.minimum <= knob.default <= knob.maximum
+        assert (
+            knob.minimum is not None
+            and knob.maximum is not None
+            and knob.minimum <= knob.default <= knob.maximum
+        )
     if knob.kind is int:
         assert knob.unit or knob.name == "seed", "a count says what it counts"
     if knob.choices:
@@ -246,6 +276,8 @@ def test_every_group_has_a_field_and_every_label_is_its_own() -> None:
     assert len({knob.label for knob in KNOBS.values()}) == len(KNOBS)
 
 
-@pytest.mark.parametrize("name", ["seed", "model_name", "reward_model", "query_dataset", "device", "precision", "threads"])
+@pytest.mark.parametrize(
+    "name", ["seed", "model_name", "reward_model", "query_dataset", "device", "precision", "threads"]
+)
 def test_what_the_run_was_built_from_cannot_change_while_it_is_on(name: str) -> None:
     assert not KNOBS[name].live

@@ -1,4 +1,6 @@
-"""The command line's process, for real: signals at every moment, consoles that cannot write, and pipes that close."""
+"""The command line's process, for real: signals at every moment, consoles that cannot write, and pipes that
+close.
+"""
 
 from __future__ import annotations
 
@@ -80,23 +82,39 @@ def ended(process: subprocess.Popen[str], number: int) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize(("at", "number"), [("importing", signal.SIGHUP), ("running", signal.SIGINT)])
-def test_a_run_that_is_asked_to_end_is_stopped_not_killed(settings: list[str], tmp_path: Path, number: int, at: str) -> None:
+def test_a_run_that_is_asked_to_end_is_stopped_not_killed(
+    settings: list[str], tmp_path: Path, number: int, at: str
+) -> None:
     process = begin("train", *settings, "--runs", str(tmp_path))
     wait_until(lambda: stage(tmp_path) == at, process)
     code, output, errors = ended(process, number)
-    assert code == 1 and "Traceback" not in errors and f"stopped {'after' if at == 'running' else 'before'}" in errors
+    assert (
+        code == 1
+        and "Traceback" not in errors
+        and f"stopped {'after' if at == 'running' else 'before'}" in errors
+    )
     info = RunReader(Path(output.strip())).info()
     assert info.state == "stopped" and info.traceback == ""
 
 
-def test_a_run_that_waits_for_a_hanging_hub_is_stopped_too(world: Path, settings: list[str], tmp_path: Path) -> None:
+def test_a_run_that_waits_for_a_hanging_hub_is_stopped_too(
+    world: Path, settings: list[str], tmp_path: Path
+) -> None:
     import shutil
 
     shutil.copytree(world / "policy", tmp_path / "hub" / "models" / "someone" / "policy")
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
     with serving(tmp_path / "hub", hangs_at="model.safetensors") as hub:
         environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}
-        process = begin("train", *settings, "--set", "model_name=someone/policy", "--runs", str(tmp_path / "runs"), env=environment)
+        process = begin(
+            "train",
+            *settings,
+            "--set",
+            "model_name=someone/policy",
+            "--runs",
+            str(tmp_path / "runs"),
+            env=environment,
+        )
         assert hub.hanging.wait(PATIENCE_S)
         code, output, errors = ended(process, signal.SIGINT)
     assert code == 1 and "Traceback" not in errors
@@ -104,7 +122,9 @@ def test_a_run_that_waits_for_a_hanging_hub_is_stopped_too(world: Path, settings
 
 
 def test_ctrl_c_before_anything_began_ends_without_a_traceback(settings: list[str], tmp_path: Path) -> None:
-    """In the middle of the imports: the interpreter says on its standard error when it comes to the first large one."""
+    """In the middle of the imports: the interpreter says on its standard error when it comes to the first
+    large one.
+    """
     process = begin("train", *settings, "--runs", str(tmp_path), env={**os.environ, "PYTHONVERBOSE": "1"})
     assert process.stderr is not None
     for line in process.stderr:
@@ -117,12 +137,23 @@ def test_ctrl_c_before_anything_began_ends_without_a_traceback(settings: list[st
 
 
 def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(settings: list[str], tmp_path: Path) -> None:
-    """A real terminal, whose other side is closed: the kernel sends SIGHUP, and nothing can be written any more."""
+    """A real terminal, whose other side is closed: the kernel sends SIGHUP, and nothing can be written any
+    more.
+    """
     mine, its = pty.openpty()
     command = [sys.executable, "-m", "ppo_engine", "train", *settings, "--runs", str(tmp_path)]
-    child = f"import os, fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({sys.executable!r}, {command!r})"
+    child = (
+        f"import os, fcntl, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv({sys.executable!r}, "
+        f"{command!r})"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", child], cwd=ROOT, stdin=its, stdout=its, stderr=its, start_new_session=True, text=True
+        [sys.executable, "-c", child],
+        cwd=ROOT,
+        stdin=its,
+        stdout=its,
+        stderr=its,
+        start_new_session=True,
+        text=True,
     )
     begun.append(process)
     os.close(its)
@@ -133,7 +164,8 @@ def test_a_closed_terminal_ends_a_run_as_ctrl_c_does(settings: list[str], tmp_pa
 
 
 def test_no_console_ends_a_run(settings: list[str], tmp_path: Path) -> None:
-    """Encodings that lack the letters of a path, and outputs that are closed from the beginning, as by `| head` that has ended.
+    """Encodings that lack the letters of a path, and outputs that are closed from the beginning, as by `|
+    head` that has ended.
 
     All at once: most of the time of each is the start of its process.
     """
@@ -143,7 +175,8 @@ def test_no_console_ends_a_run(settings: list[str], tmp_path: Path) -> None:
     coded = {
         encoding: begin(
             "train", *short, str(tmp_path / encoding / "прогоны"),
-            env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"}, encoding="utf-8", errors="replace",
+            env={**os.environ, "PYTHONIOENCODING": encoding, "LC_ALL": "C"},
+            encoding="utf-8", errors="replace",
         )
         for encoding in ("ascii", "cp1252")
     }  # fmt: skip

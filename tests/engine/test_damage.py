@@ -1,4 +1,6 @@
-"""A damaged, copied or foreign folder is said to be one, and touches no other run: nothing but `StoreError` ever comes out of a reader."""
+"""A damaged, copied or foreign folder is said to be one, and touches no other run: nothing but `StoreError`
+ever comes out of a reader.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ FLIPS = 6000 if os.environ.get("HYPOTHESIS_PROFILE") == "explore" else 240
 @pytest.fixture(scope="module")
 def finished(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run with everything in its journal."""
-    folder, owner = session.create(tiny(steps=3, checkpoint_every=1), "tiny-reviews", tmp_path_factory.mktemp("runs"))
+    folder, owner = session.create(
+        tiny(steps=3, checkpoint_every=1), "tiny-reviews", tmp_path_factory.mktemp("runs")
+    )
     session.command(folder, "edit", changes={"lam": 0.5})
     owner.run()
     assert owner.state == "finished"
@@ -48,10 +52,14 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "info": lambda run: replace(RunReader(run).info(), **UNSEALED),
     "edits": lambda run: RunReader(run).edits(),
     "config": lambda run: RunReader(run).config_after(1),
-    "steps": lambda run: [(row.step, row.config_version, sorted(row.metrics.items())) for row in RunReader(run).steps()],
+    "steps": lambda run: [
+        (row.step, row.config_version, sorted(row.metrics.items())) for row in RunReader(run).steps()
+    ],
     "samples": lambda run: [repr(RunReader(run).samples(step)) for step in range(4)],
     "held out": lambda run: [repr(RunReader(run).samples(step, "eval")) for step in range(4)],
-    "tokens": lambda run: [table and table_fingerprint(table) for table in map(RunReader(run).tokens, range(4))],
+    "tokens": lambda run: [
+        table and table_fingerprint(table) for table in map(RunReader(run).tokens, range(4))
+    ],
     "events": lambda run: RunReader(run).events(),
     "history": lambda run: happenings(RunReader(run).events()),
     "command": lambda run: (RunReader(run).command(1), None)[1],
@@ -60,10 +68,14 @@ READERS: dict[str, Callable[[Path], Any]] = {
 }
 UNSEALED: dict[str, Any] = {
     name: None
-    for name in ("name", "state", "stage", "error", "traceback", "device", "threads", "memory_bytes", "seconds_per_step", "owner", "tags",
-                 "remark", "fingerprints", "machine", "copy_of")
+    for name in (
+        "name", "state", "stage", "error", "traceback", "device", "threads", "memory_bytes",
+        "seconds_per_step", "owner", "tags", "remark", "fingerprints", "machine", "copy_of",
+    )
 }  # fmt: skip
-"""What changes in a run's row as it goes on, and so has no digest: any words may stand there, but nothing that breaks a reader."""
+"""What changes in a run's row as it goes on, and so has no digest: any words may stand there, but nothing
+that breaks a reader.
+"""
 
 
 def answer(read: Callable[[Path], Any], run: Path) -> Any:
@@ -74,7 +86,9 @@ def answer(read: Callable[[Path], Any], run: Path) -> Any:
 
 
 def right_as_far_as_it_goes(found: Any, right: Any, name: str) -> bool:
-    """A step's samples or tokens that cannot be found are those of a run that kept none: no answer, and no wrong one."""
+    """A step's samples or tokens that cannot be found are those of a run that kept none: no answer, and no
+    wrong one.
+    """
     if name in ("samples", "held out", "tokens"):
         return all(one in (whole, None, "[]") for one, whole in zip(found, right, strict=True))
     return bool(found == right)
@@ -84,10 +98,19 @@ def places(whole: bytes) -> list[int]:
     """Bytes all over the file, and more of them where the schema, the run's row and the journal are."""
     draw = random.Random(9)
     lived_in = [
-        i for word in (b'"lam"', b"look here", b"running", b"create table", b"metrics", b"tiny-reviews") for i in _found(whole, word)
+        i
+        for word in (b'"lam"', b"look here", b"running", b"create table", b"metrics", b"tiny-reviews")
+        for i in _found(whole, word)
     ]
-    near = [max(0, min(len(whole) - 1, draw.choice(lived_in) + draw.randrange(-60, 60))) for _ in range(FLIPS // 3)]
-    return [*(draw.randrange(len(whole)) for _ in range(FLIPS // 3)), *near, *(draw.randrange(8192) for _ in range(FLIPS // 3))]
+    near = [
+        max(0, min(len(whole) - 1, draw.choice(lived_in) + draw.randrange(-60, 60)))
+        for _ in range(FLIPS // 3)
+    ]
+    return [
+        *(draw.randrange(len(whole)) for _ in range(FLIPS // 3)),
+        *near,
+        *(draw.randrange(8192) for _ in range(FLIPS // 3)),
+    ]
 
 
 def _found(whole: bytes, word: bytes) -> list[int]:
@@ -95,7 +118,11 @@ def _found(whole: bytes, word: bytes) -> list[int]:
 
 
 def test_a_flipped_bit_anywhere_gives_a_right_answer_or_a_store_error(run: Path) -> None:
-    whole, right, refused = (run / DATABASE).read_bytes(), {name: answer(read, run) for name, read in READERS.items()}, 0
+    whole, right, refused = (
+        (run / DATABASE).read_bytes(),
+        {name: answer(read, run) for name, read in READERS.items()},
+        0,
+    )
     assert StoreError not in right.values()
     draw = random.Random(3)
     for place in places(whole):
@@ -134,9 +161,13 @@ def a_folder(run: Path) -> None:
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
-    "an event that is no JSON": lambda run: change(run, "update events set payload = '{\"changes', digest = '' where kind = 'edit'"),
+    "an event that is no JSON": lambda run: change(
+        run, "update events set payload = '{\"changes', digest = '' where kind = 'edit'"
+    ),
     "an event that is a list": lambda run: change(run, "update events set payload = '[1]', digest = ''"),
-    "a configuration that is none": lambda run: change(run, "update run set config = '{\"lam\": 7}', digest = ''"),
+    "a configuration that is none": lambda run: change(
+        run, "update run set config = '{\"lam\": 7}', digest = ''"
+    ),
     "a state that is none": lambda run: change(run, "update run set state = 'dancing'"),
     "a time that is none": lambda run: change(run, "update run set created = x'00ff', digest = ''"),
     "a table that is gone": lambda run: change(run, "drop table steps"),
@@ -155,14 +186,22 @@ def test_a_damaged_run_is_listed_with_its_reason_and_hides_no_other(run: Path, d
     assert [one.folder for one in readable] == [run] == [one.folder for one in summaries(run.parent)]
     ((folder, reason),) = broken
     assert folder.name == "zz-broken" and "zz-broken" in reason and [(folder, reason)] == damaged(run.parent)
-    for read in (*READERS.values(), html_report, *(lambda where, what=what: table_bytes(where, what, "csv") for what in WHAT)):
+    for read in (
+        *READERS.values(),
+        html_report,
+        *(lambda where, what=what: table_bytes(where, what, "csv") for what in WHAT),
+    ):
         answer(read, folder)
 
 
-def test_a_run_whose_file_may_not_be_read_is_one_of_the_damaged(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_whose_file_may_not_be_read_is_one_of_the_damaged(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Root may read anything, so the refusal is made up."""
     is_file = Path.is_file
-    monkeypatch.setattr(Path, "is_file", lambda path: _forbidden(path) if path.parent == run else is_file(path))
+    monkeypatch.setattr(
+        Path, "is_file", lambda path: _forbidden(path) if path.parent == run else is_file(path)
+    )
     assert answer(READERS["info"], run) is StoreError
     assert [folder for folder, _ in damaged(run.parent)] == [run]
 
@@ -219,7 +258,9 @@ def test_a_damaged_manifest_gives_checkpoint_errors_alone_and_thins_on(run: Path
 # Copies
 
 
-def test_a_copy_of_a_run_that_is_on_is_an_interrupted_one_that_takes_no_commands(begin: Callable[..., Run]) -> None:
+def test_a_copy_of_a_run_that_is_on_is_an_interrupted_one_that_takes_no_commands(
+    begin: Callable[..., Run],
+) -> None:
     run = begin(steps=4)
     run.hold_at(2)
     copy = run.folder.with_name(f"{run.folder.name} copy")
@@ -231,7 +272,9 @@ def test_a_copy_of_a_run_that_is_on_is_an_interrupted_one_that_takes_no_commands
         assert info.id == copy.name != own.id and info.name == f"{own.name} ({copy.name})"
         assert {one.name for one in summaries(copy.parent)} == {info.name, own.name}
         for ask in (lambda: session.command(copy, "pause"), lambda: submit(copy, "stop", "a test")):
-            with pytest.raises(StoreError, match=f"this folder is a copy of {own.id}, and nobody trains the copy"):
+            with pytest.raises(
+                StoreError, match=f"this folder is a copy of {own.id}, and nobody trains the copy"
+            ):
                 ask()
         assert [row.step for row in RunReader(copy).steps()] == [0, 1, 2]
     finally:
@@ -242,7 +285,9 @@ def test_a_copy_of_a_run_that_is_on_is_an_interrupted_one_that_takes_no_commands
     assert again.join() == "finished" and RunReader(copy).info().last_step == 4
 
 
-def test_a_copy_under_the_same_name_elsewhere_is_none_of_the_owners_either(begin: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_copy_under_the_same_name_elsewhere_is_none_of_the_owners_either(
+    begin: Callable[..., Run], tmp_path: Path
+) -> None:
     run = begin(steps=3)
     run.hold_at(1)
     copy = tmp_path / "backup" / run.folder.name

@@ -17,20 +17,28 @@ CHINESE = "这部电影很好看，我非常喜欢。"
 
 
 def llama_like() -> PreTrainedTokenizerFast:
-    """Words with their space as a mark of their own, which the decoder strips at the beginning of a text; bytes for what is unknown."""
+    """Words with their space as a mark of their own, which the decoder strips at the beginning of a text;
+    bytes for what is unknown.
+    """
     words = ["▁", "a", "▁a", "▁my", "▁family", "▁film", "s"]
     vocabulary = {"<unk>": 0, "<s>": 1, "</s>": 2} | {f"<0x{byte:02X}>": 3 + byte for byte in range(256)}
     vocabulary |= {word: len(vocabulary) + place for place, word in enumerate(words)}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[("▁", "a")], byte_fallback=True, unk_token="<unk>"))
     made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="first", split=False)
-    made.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
-    return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
+    made.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=made, bos_token="<s>", eos_token="</s>", unk_token="<unk>"
+    )
 
 
 def bytes_only() -> PreTrainedTokenizerFast:
     """GPT-2's kind, trained on English alone: a Chinese character is three tokens."""
     made = ByteLevelBPETokenizer()
-    made.train_from_iterator(["the film was long"] * 3, vocab_size=300, special_tokens=[EOS, PAD], show_progress=False)
+    made.train_from_iterator(
+        ["the film was long"] * 3, vocab_size=300, special_tokens=[EOS, PAD], show_progress=False
+    )
     return PreTrainedTokenizerFast(tokenizer_object=made._tokenizer, eos_token=EOS, pad_token=PAD)
 
 
@@ -58,7 +66,14 @@ def test_the_tokens_of_one_character_say_so(llama: Any) -> None:
     my, good = ids_of(llama, "▁my"), ids_of(llama, "<0xE5>", "<0xA5>", "<0xBD>")
     cut = decoder.split(my, [*good, *my, *good[:2]])
     assert cut.response.startswith("好 my")
-    assert cut.pieces == ["‹好 1 of 3›", "‹好 2 of 3›", "‹好 3 of 3›", " my", "‹part of a character›", "‹part of a character›"]
+    assert cut.pieces == [
+        "‹好 1 of 3›",
+        "‹好 2 of 3›",
+        "‹好 3 of 3›",
+        " my",
+        "‹part of a character›",
+        "‹part of a character›",
+    ]
 
 
 def test_a_character_across_the_cut_belongs_to_the_response(llama: Any) -> None:
@@ -83,7 +98,9 @@ def test_query_and_response_are_the_text_of_all_the_ids_wherever_they_are_cut(ma
 
 
 def test_the_vocabulary_as_it_is_shown(tokenizer: Any) -> None:
-    """A token as it stands within a sentence, its space included; a special token by its name; none at all by its number."""
+    """A token as it stands within a sentence, its space included; a special token by its name; none at all by
+    its number.
+    """
     size = len(tokenizer)
     shown = Decoder(tokenizer, size + 2).vocabulary
     assert shown[tokenizer.eos_token_id] == EOS and shown[tokenizer.pad_token_id] == PAD

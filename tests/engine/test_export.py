@@ -19,8 +19,10 @@ from ppo_engine.store.schema import reading
 from tests.engine.runs import Run
 
 FORMULAS = [
-    "=1+1", "=\n1+1", "=\r\n1", " =1+1", "\t=1+1", "\tplain", "\rplain", "\nplain", "\u00a0=1", "\u200b=1", "\ufeff=1", "\u3000+1",
-    "\u2060@x", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff201", "\ufe66 1", "-2", "+2", "@cmd", "\x00=1", "\x01\x02=1", "\u202e=1",
+    "=1+1", "=\n1+1", "=\r\n1", " =1+1", "\t=1+1", "\tplain", "\rplain", "\nplain", "\u00a0=1", "\u200b=1",
+    "\ufeff=1", "\u3000+1",
+    "\u2060@x", "\uff1d1+1", "\uff0b1", "\uff0d1", "\uff201", "\ufe66 1", "-2", "+2", "@cmd", "\x00=1",
+    "\x01\x02=1", "\u202e=1",
     "\u00ad=1",
     "= cmd|' /C calc'!A0", "'=1", "''=1", "' =1",
 ]  # fmt: skip
@@ -48,7 +50,13 @@ def test_a_csv_is_inert_and_parses_back_to_what_it_was(cells: list[str]) -> None
     numbers = [-1.5 * i if i % 2 else math.nan for i in range(len(cells))]
     file = io.BytesIO()
     _write(pd.DataFrame({"text": cells, "number": numbers}), "csv", file)
-    back = pd.read_csv(io.BytesIO(file.getvalue()), keep_default_na=False, na_values={"number": [""]}, encoding="utf-8", engine="python")
+    back = pd.read_csv(
+        io.BytesIO(file.getvalue()),
+        keep_default_na=False,
+        na_values={"number": [""]},
+        encoding="utf-8",
+        engine="python",
+    )
     assert [unguard(cell) for cell in back["text"].astype(str)] == cells
     assert all(a == b or (a != a and b != b) for a, b in zip(back["number"], numbers, strict=True))
     for cell in back["text"].astype(str):
@@ -57,7 +65,9 @@ def test_a_csv_is_inert_and_parses_back_to_what_it_was(cells: list[str]) -> None
         assert not cell.startswith(("\t", "\r", "\n"))
 
 
-def test_an_export_of_a_run_that_is_on_is_of_one_moment(begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_export_of_a_run_that_is_on_is_of_one_moment(
+    begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A step that is committed between two of its queries is in none of the answers."""
     run = begin(steps=3)
     run.hold_at(1)
@@ -66,12 +76,16 @@ def test_an_export_of_a_run_that_is_on_is_of_one_moment(begin: Callable[..., Run
         run.let_go()
         run.wait_for(3)
         assert reader.info().last_step == 1 and [row.step for row in reader.steps()] == [0, 1]
-        assert reader.steps_with_samples("train") == [1] and reader.samples(2) == [] and reader.tokens(2) is None
+        assert (
+            reader.steps_with_samples("train") == [1] and reader.samples(2) == [] and reader.tokens(2) is None
+        )
         assert run.reader.info().last_step == 3
     run.join()
 
 
-def test_every_table_is_made_within_one_snapshot(tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_table_is_made_within_one_snapshot(
+    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, owner = session.create(tiny(steps=1), "tiny-reviews", tmp_path)
     owner.run()
     opened: list[Path] = []

@@ -1,5 +1,5 @@
-"""A policy of another family end to end: a Llama whose tokenizer puts a token before every text, marks spaces, and spells what it does
-not know in bytes; reviews in Chinese and English; two tokens that end a text.
+"""A policy of another family end to end: a Llama whose tokenizer puts a token before every text, marks
+spaces, and spells what it does not know in bytes; reviews in Chinese and English; two tokens that end a text.
 """
 
 from __future__ import annotations
@@ -31,13 +31,25 @@ def trainer(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactor
     begin = TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
     tokenizer.backend_tokenizer.post_processor = begin
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "initializer_range": 0.3}
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "initializer_range": 0.3,
+    }
     model = LlamaForCausalLM(LlamaConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes))
     model.generation_config.eos_token_id = [2, tokenizer.convert_tokens_to_ids("s")]
     write_model(home / "policy", model, tokenizer)
     texts = [f"a film {CHINESE * 2} my family {number}" for number in range(30)]
     pyarrow.parquet.write_table(pa.table({"text": texts}), home / "train.parquet")
-    config = tiny(steps=9, eval_every=9, model_name=str(home / "policy"), query_dataset=str(home / "train.parquet"), min_review_chars=5)
+    config = tiny(
+        steps=9,
+        eval_every=9,
+        model_name=str(home / "policy"),
+        query_dataset=str(home / "train.parquet"),
+        min_review_chars=5,
+    )
     made = Trainer(config)
     made.load()
     return made
@@ -46,7 +58,9 @@ def trainer(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactor
 def test_what_is_scored_is_what_the_ids_say(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[str] = []
     score = trainer.scorer.score
-    monkeypatch.setattr(trainer.scorer, "score", lambda texts, *rest: scored.extend(texts) or score(texts, *rest))
+    monkeypatch.setattr(
+        trainer.scorer, "score", lambda texts, *rest: scored.extend(texts) or score(texts, *rest)
+    )
     rollouts: list[Any] = []
     take = trainer._sample
     monkeypatch.setattr(trainer, "_sample", lambda *given: rollouts.append(take(*given)) or rollouts[-1])
@@ -55,7 +69,9 @@ def test_what_is_scored_is_what_the_ids_say(trainer: Trainer, monkeypatch: pytes
     for row in range(8):
         ids = rollout.ids[row][rollout.attention_mask[row]].tolist()
         assert ids[0] == 1, "the beginning of text is there"
-        assert scored[row] == trainer.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert scored[row] == trainer.tokenizer.decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
         assert scored[row] == record.samples[row].query + record.samples[row].response
         assert "\ufffd" not in record.samples[row].query
     assert record.tokens is not None and not any("\ufffd" in text for text in record.tokens.text)
@@ -76,7 +92,9 @@ def test_the_beginning_of_text_can_be_left_out(trainer: Trainer) -> None:
     bare.load()
     rollouts = bare.continue_openings(4, seed=1), trainer.continue_openings(4, seed=1)
     (without, mask), (with_it, mask_with_it) = ((one.query_ids, one.query_mask) for one in rollouts)
-    assert torch.equal(without[mask], with_it[mask_with_it & (with_it != 1)]) and not (without[mask] == 1).any()
+    assert (
+        torch.equal(without[mask], with_it[mask_with_it & (with_it != 1)]) and not (without[mask] == 1).any()
+    )
 
 
 def test_the_playground_begins_as_training_does(trainer: Trainer) -> None:
@@ -86,7 +104,9 @@ def test_the_playground_begins_as_training_does(trainer: Trainer) -> None:
     )
     asked = {"sources": ["reference"], "count": 2, "length": 4, "temperature": 1.0, "seed": 0}
     told = playground(trainer, NOWHERE, 0, opening="my family", **asked)
-    assert seen[0].tolist() == [[1, *trainer.tokenizer("my family", add_special_tokens=False)["input_ids"]]] * 2
+    assert (
+        seen[0].tolist() == [[1, *trainer.tokenizer("my family", add_special_tokens=False)["input_ids"]]] * 2
+    )
     seen.clear()
     playground(trainer, NOWHERE, 0, opening="", **asked)
     handle.remove()

@@ -1,4 +1,6 @@
-"""Recorded steps as tensors: what goes in comes out, and the trainer's own arithmetic gives the trainer's own numbers."""
+"""Recorded steps as tensors: what goes in comes out, and the trainer's own arithmetic gives the trainer's own
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,28 @@ def test_every_column_comes_back_in_the_tables_order(recorded: tuple[Config, Tok
     _, tokens = recorded
     frozen = Frozen.of(tokens)
     assert frozen.mask.sum() == len(tokens)
-    for name, column in (("old_logprobs", "old_logprob"), ("values", "value"), ("ratios", "ratio"), ("entered", "entered")):
+    for name, column in (
+        ("old_logprobs", "old_logprob"),
+        ("values", "value"),
+        ("ratios", "ratio"),
+        ("entered", "entered"),
+    ):
         np.testing.assert_array_equal(frozen.flat(getattr(frozen, name)), getattr(tokens, column))
 
 
 def test_the_formulas_give_the_recorded_numbers_to_the_last_bit(recorded: tuple[Config, TokenTable]) -> None:
     config, tokens = recorded
     frozen = Frozen.of(tokens)
-    rewards = ppo.token_rewards(frozen.scores, frozen.old_logprobs, frozen.ref_logprobs, frozen.mask, tokens.kl_coef).rewards
+    rewards = ppo.token_rewards(
+        frozen.scores, frozen.old_logprobs, frozen.ref_logprobs, frozen.mask, tokens.kl_coef
+    ).rewards
     advantages, returns = ppo.gae(rewards, frozen.values, frozen.mask, config.gamma, config.lam)
     np.testing.assert_array_equal(frozen.flat(rewards), tokens.column("reward"))
     np.testing.assert_array_equal(frozen.flat(advantages), tokens.advantage)
     np.testing.assert_array_equal(frozen.flat(returns), tokens.column("return"))
-    _, clipped = ppo.clipped_surrogate(frozen.ratios, frozen.whitened.unsqueeze(-1), frozen.entered, config.cliprange)
+    _, clipped = ppo.clipped_surrogate(
+        frozen.ratios, frozen.whitened.unsqueeze(-1), frozen.entered, config.cliprange
+    )
     np.testing.assert_array_equal(frozen.flat(clipped), tokens.policy_clip & tokens.entered)
     assert clipped.any()
 

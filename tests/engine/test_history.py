@@ -39,7 +39,10 @@ def test_an_edit_knows_the_edit_that_takes_it_back() -> None:
 
 def test_what_happened_at_one_step_shares_one_marker() -> None:
     shapes, notes = markers(happenings(JOURNAL), "grey")
-    assert [shape["path"] for shape in shapes] == ["M3,0L3,1 M5,0L5,1", "M10,0L10,0.04"], "a checkpoint alone is a tick"
+    assert [shape["path"] for shape in shapes] == [
+        "M3,0L3,1 M5,0L5,1",
+        "M10,0L10,0.04",
+    ], "a checkpoint alone is a tick"
     assert [(note["x"], note["text"]) for note in notes] == [(3, "edit, pause, resume"), (5, "note")]
     assert notes[1]["hovertext"] == "&lt;b&gt;look&lt;/b&gt;"
 
@@ -53,6 +56,9 @@ def test_a_long_journal_costs_two_shapes_and_a_few_words() -> None:
 
 def test_every_chart_carries_the_markers() -> None:
     charts = live_charts(metrics_frame([]), history=happenings(JOURNAL))
-    assert all([note["text"] for note in chart.spec["layout"]["annotations"]] == ["edit, pause, resume", "note"] for chart in charts)
+    assert all(
+        [note["text"] for note in chart.spec["layout"]["annotations"]] == ["edit, pause, resume", "note"]
+        for chart in charts
+    )
     for chart in charts:
         assert chart.figure

@@ -14,13 +14,22 @@ import ppo_engine
 
 ROOT = Path(__file__).parents[2]
 WITHOUT_TORCH = ["config", "errors", "metrics", "records", "numbers", "store", "session", "charts", "export"]
-MODULES = [module.name for module in pkgutil.walk_packages(ppo_engine.__path__, "ppo_engine.") if not module.name.endswith("__main__")]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(ppo_engine.__path__, "ppo_engine.")
+    if not module.name.endswith("__main__")
+]
 
 
 def imported_by(statement: str) -> set[str]:
     """Top-level names in sys.modules after `statement`, in a new interpreter."""
-    script = f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in sys.modules}})))"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = (
+        f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.split('.')[0] for name in "
+        "sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -1,4 +1,6 @@
-"""The playground's jobs: answered between steps, on the run's own models, without leaving a trace in the run."""
+"""The playground's jobs: answered between steps, on the run's own models, without leaving a trace
+in the run.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def texts(job: Job, source: int) -> list[str]:
     return [sample["text"] for sample in job.result["sources"][source]["samples"]]
 
 
-def test_the_untrained_policy_and_the_reference_say_the_same_with_the_same_numbers(begin: Callable[..., Run]) -> None:
+def test_the_untrained_policy_and_the_reference_say_the_same_with_the_same_numbers(
+    begin: Callable[..., Run],
+) -> None:
     run = begin(steps=2)
     run.hold_at(0)
     first, again = (session.ask(run.folder, "playground", QUESTION) for _ in range(2))
@@ -63,7 +67,12 @@ def test_a_paused_run_answers_with_checkpoints_too(begin: Callable[..., Run]) ->
     run.tell("pause")
     run.let_go()
     run.wait_for_state("paused")
-    job = answer(run.folder, session.ask(run.folder, "playground", {**QUESTION, "sources": ["policy", 2, 1, "reference"], "count": 8}))
+    job = answer(
+        run.folder,
+        session.ask(
+            run.folder, "playground", {**QUESTION, "sources": ["policy", 2, 1, "reference"], "count": 8}
+        ),
+    )
     assert job.result is not None
     assert [source["name"] for source in job.result["sources"]] == [
         "policy after step 2",
@@ -101,7 +110,9 @@ IMPOSSIBLE_QUESTIONS: list[tuple[dict[str, Any], str]] = [
 def test_a_question_that_cannot_be_is_answered_with_why(begin: Callable[..., Run]) -> None:
     run = begin(steps=2)
     run.hold_at(1)
-    numbers = [session.ask(run.folder, "playground", {**QUESTION, **change}) for change, _ in IMPOSSIBLE_QUESTIONS]
+    numbers = [
+        session.ask(run.folder, "playground", {**QUESTION, **change}) for change, _ in IMPOSSIBLE_QUESTIONS
+    ]
     run.let_go()
     assert run.join() == "finished"
     for number, (_, problem) in zip(numbers, IMPOSSIBLE_QUESTIONS, strict=True):
@@ -135,7 +146,10 @@ def test_what_a_dead_worker_had_taken_is_done_by_the_next(begin: Callable[..., R
     run.thread.start()
     run.join()
     number = ask_job(run.folder, "playground", QUESTION)
-    code = f"from pathlib import Path; from ppo_engine.store import take_job; take_job(Path({json.dumps(str(run.folder))}))"
+    code = (
+        "from pathlib import Path; from ppo_engine.store import take_job; "
+        f"take_job(Path({json.dumps(str(run.folder))}))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert read_job(run.folder, number).state == "working" and take_job(run.folder) is None
     work(run.folder, patience_s=0.5)

@@ -27,7 +27,11 @@ def online(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Hub], N
 
     def go_online(hub: Hub) -> None:
         monkeypatch.delenv("HF_HUB_OFFLINE")
-        for name, value in {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "NO_PROXY": "127.0.0.1"}.items():
+        for name, value in {
+            "HF_ENDPOINT": hub.url,
+            "HF_HOME": str(tmp_path / "cache"),
+            "NO_PROXY": "127.0.0.1",
+        }.items():
             monkeypatch.setenv(name, value)
 
     return go_online
@@ -47,7 +51,9 @@ def downloads() -> list[psutil.Process]:
     return [child for child in alive if "hub_download.py" in " ".join(child.cmdline())]
 
 
-@pytest.mark.parametrize(("field", "file"), [("model_name", "model.safetensors"), ("query_dataset", "train.parquet")])
+@pytest.mark.parametrize(
+    ("field", "file"), [("model_name", "model.safetensors"), ("query_dataset", "train.parquet")]
+)
 def test_a_download_that_hangs_does_not_keep_a_run_from_stopping(
     begin: Callable[..., Run], repositories: Path, online: Callable[[Hub], None], field: str, file: str
 ) -> None:
@@ -64,8 +70,12 @@ def test_a_download_that_hangs_does_not_keep_a_run_from_stopping(
     assert not downloads()
 
 
-def test_what_is_too_large_is_not_downloaded(begin: Callable[..., Run], repositories: Path, online: Callable[[Hub], None]) -> None:
-    (repositories / "datasets" / "someone" / "reviews" / "train.csv").write_bytes(b"text\n" + b"a" * 3_000_000)
+def test_what_is_too_large_is_not_downloaded(
+    begin: Callable[..., Run], repositories: Path, online: Callable[[Hub], None]
+) -> None:
+    (repositories / "datasets" / "someone" / "reviews" / "train.csv").write_bytes(
+        b"text\n" + b"a" * 3_000_000
+    )
     with serving(repositories) as hub:
         online(hub)
         run = begin(query_dataset="someone/reviews", size_limit_mb=2)
@@ -80,7 +90,11 @@ def test_what_is_too_large_is_not_downloaded(begin: Callable[..., Run], reposito
     (("reviews.txt", "dataset_infos.json"), ["reviews.txt"]),
 ])  # fmt: skip
 def test_plain_text_is_downloaded_only_where_nothing_else_is_there(
-    tmp_path: Path, online: Callable[[Hub], None], monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...], expected: list[str]
+    tmp_path: Path,
+    online: Callable[[Hub], None],
+    monkeypatch: pytest.MonkeyPatch,
+    names: tuple[str, ...],
+    expected: list[str],
 ) -> None:
     (tmp_path / "hub" / "datasets" / "someone" / "texts").mkdir(parents=True)
     for name in names:
@@ -107,7 +121,9 @@ def test_an_adapter_on_the_hub_is_called_one_before_anything_is_downloaded(
         assert not [request for request in hub.requests if "/resolve/" in request]
 
 
-def test_a_load_that_never_returns_does_not_keep_a_run_from_stopping(begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_load_that_never_returns_does_not_keep_a_run_from_stopping(
+    begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A disk that does not answer holds the thread that asked it, and that one alone."""
     begun, let_go = threading.Event(), threading.Event()
 

@@ -22,7 +22,9 @@ def test_auto_takes_the_best_there_is() -> None:
 
 @pytest.mark.parametrize("missing", sorted({"cuda", "mps"} - set(present())))
 def test_a_device_that_is_not_there_is_refused_with_those_that_are(missing: str) -> None:
-    with pytest.raises(DeviceError, match=f"^device = {missing}: .* allowed here: {', '.join(['auto', *present()])}$"):
+    with pytest.raises(
+        DeviceError, match=f"^device = {missing}: .* allowed here: {', '.join(['auto', *present()])}$"
+    ):
         make_accelerator(Config(device=missing))
     assert issubclass(DeviceError, PPOEngineError)
 

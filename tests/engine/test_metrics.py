@@ -9,9 +9,12 @@ import pytest
 from ppo_engine import METRICS, Metric
 
 NOTEBOOK = """
-objective/kl objective/kl_coef objective/entropy ppo/loss/policy ppo/loss/value ppo/loss/total ppo/policy/entropy
-ppo/policy/approxkl ppo/policy/policykl ppo/policy/clipfrac ppo/policy/advantages_mean ppo/returns/mean ppo/returns/var
-ppo/val/vpred ppo/val/error ppo/val/clipfrac ppo/val/mean ppo/val/var ppo/val/var_explained ppo/mean_non_score_reward
+objective/kl objective/kl_coef objective/entropy ppo/loss/policy ppo/loss/value ppo/loss/total
+ppo/policy/entropy
+ppo/policy/approxkl ppo/policy/policykl ppo/policy/clipfrac ppo/policy/advantages_mean ppo/returns/mean
+ppo/returns/var
+ppo/val/vpred ppo/val/error ppo/val/clipfrac ppo/val/mean ppo/val/var ppo/val/var_explained
+ppo/mean_non_score_reward
 env/reward_mean env/reward_std
 """.strip().split()
 
@@ -28,7 +31,9 @@ def test_a_metric_is_fully_described(metric: Metric) -> None:
 @pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 def test_a_tooltip_says_name_meaning_formula_and_healthy_range(metric: Metric) -> None:
     assert metric.tooltip.startswith(metric.name)
-    assert all(part in metric.tooltip for part in (metric.unit, metric.meaning, metric.formula, metric.healthy))
+    assert all(
+        part in metric.tooltip for part in (metric.unit, metric.meaning, metric.formula, metric.healthy)
+    )
 
 
 def test_a_bound_is_said_in_words_too() -> None:

@@ -1,4 +1,6 @@
-"""A policy computes what its model computes, or is refused by name: architectures whose logits, caches and positions are their own."""
+"""A policy computes what its model computes, or is refused by name: architectures whose logits, caches and
+positions are their own.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 Tiny = Callable[..., Config]
 
 SMALL = {
-    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "num_key_value_heads": 2,
     "initializer_range": 0.3,
 }  # fmt: skip
 
@@ -31,19 +34,23 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "gemma2": {**SMALL, "head_dim": 8, "final_logit_softcapping": 2.0, "sliding_window": 4},
     "gemma3": {
         "text_config": {**SMALL, "head_dim": 8, "vocab_size": 330, "sliding_window": 4},
-        "vision_config": {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 28},
+        "vision_config": {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "image_size": 28},
         "image_token_index": 1, "boi_token_index": 1, "eoi_token_index": 1,
     },
     "mamba": {"hidden_size": 32, "num_hidden_layers": 2, "state_size": 4, "initializer_range": 0.3},
-    "jamba": {**SMALL, "attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2, "mamba_d_state": 4, "use_mamba_kernels": False},
+    "jamba": {**SMALL, "attn_layer_period": 2, "attn_layer_offset": 1, "num_experts": 2, "mamba_d_state": 4,
+    "use_mamba_kernels": False},
     "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3},
     "git": {
         **{name: value for name, value in SMALL.items() if name != "num_key_value_heads"},
-        "vision_config": {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "image_size": 32},
+        "vision_config": {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "image_size": 32},
     },
 }  # fmt: skip
-"""Scales after the head, a softcap, a text model within another, recurrences with caches of their own, no positions at all, and
-last a cache that counts otherwise."""
+"""Scales after the head, a softcap, a text model within another, recurrences with caches of their own, no
+positions at all, and last a cache that counts otherwise.
+"""
 
 
 def written(kind: str, folder: Path, **changes: Any) -> Any:
@@ -55,22 +62,32 @@ def written(kind: str, folder: Path, **changes: Any) -> Any:
     if "text_config" in settings:
         settings["text_config"] |= special
         del settings["vocab_size"]
-    model = transformers.AutoModelForCausalLM.from_config(transformers.CONFIG_MAPPING[kind](**settings)).eval()
+    model = transformers.AutoModelForCausalLM.from_config(
+        transformers.CONFIG_MAPPING[kind](**settings)
+    ).eval()
     write_model(folder, model, tokenizer)
     return model
 
 
 @pytest.mark.parametrize("kind", FAMILIES)
 def test_the_policys_distribution_is_its_models_own(kind: str, tiny: Tiny, tmp_path: Path) -> None:
-    """What sampling kept, what the update computes and what the reference says: all three the model's own forward on each text alone."""
+    """What sampling kept, what the update computes and what the reference says: all three the model's own
+    forward on each text alone.
+    """
     model = written(kind, tmp_path)
     trainer = Trainer(tiny(steps=1, eval_every=9, model_name=str(tmp_path), temperature=0.7))
     trainer.load()
     rollout = trainer.continue_openings(8, seed=3)
     for row in range(8):
-        query, response = rollout.query_ids[row][rollout.query_mask[row]], rollout.response_ids[row][rollout.mask[row]]
+        query, response = (
+            rollout.query_ids[row][rollout.query_mask[row]],
+            rollout.response_ids[row][rollout.mask[row]],
+        )
         with torch.no_grad():
-            logits = model(input_ids=torch.cat([query, response])[None]).logits[0, len(query) - 1 : -1].float() / 0.7
+            logits = (
+                model(input_ids=torch.cat([query, response])[None]).logits[0, len(query) - 1 : -1].float()
+                / 0.7
+            )
         own = torch.log_softmax(logits, -1).gather(-1, response[:, None])[:, 0]
         torch.testing.assert_close(rollout.logprobs[row][rollout.mask[row]], own, rtol=0, atol=1e-4)
     metrics = trainer.step().metrics
@@ -79,15 +96,28 @@ def test_the_policys_distribution_is_its_models_own(kind: str, tiny: Tiny, tmp_p
     assert bool(trainer.remarks) == (kind == "git"), "only that cache is left unused, and said to be"
 
 
-def test_positions_that_change_with_the_length_are_found_at_the_lengths_of_the_run(tiny: Tiny, tmp_path: Path) -> None:
-    """Beyond 16 tokens these count otherwise, those of the tokens before too: sampling sees other positions than the update."""
-    rope = {"rope_type": "longrope", "long_factor": [4.0] * 4, "short_factor": [1.0] * 4, "rope_theta": 10_000.0}
+def test_positions_that_change_with_the_length_are_found_at_the_lengths_of_the_run(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    """Beyond 16 tokens these count otherwise, those of the tokens before too: sampling sees other positions
+    than the update.
+    """
+    rope = {
+        "rope_type": "longrope",
+        "long_factor": [4.0] * 4,
+        "short_factor": [1.0] * 4,
+        "rope_theta": 10_000.0,
+    }
     FAMILIES["phi3"] = {
-        **SMALL, "original_max_position_embeddings": 16, "rope_parameters": {**rope, "original_max_position_embeddings": 16},
+        **SMALL, "original_max_position_embeddings": 16, "rope_parameters": {**rope,
+        "original_max_position_embeddings": 16},
     }  # fmt: skip
     written("phi3", tmp_path)
     assert Trainer(tiny(model_name=str(tmp_path), output_max_length=8)).load() is None
-    with pytest.raises(SourceError, match=r"of the type phi3 .* when it writes token by token, .* differ by up to [0-9.]+ nats"):
+    with pytest.raises(
+        SourceError,
+        match=r"of the type phi3 .* when it writes token by token, .* differ by up to [0-9.]+ nats",
+    ):
         Trainer(tiny(model_name=str(tmp_path), output_max_length=30)).load()
 
 
@@ -98,15 +128,20 @@ def test_weights_that_a_model_has_no_place_for_are_remarked_on(tiny: Tiny, tmp_p
     trainer = Trainer(tiny(model_name=str(tmp_path)))
     trainer.load()
     assert any(
-        remark.startswith("The policy's files hold 11 weights that its configuration has no place for") for remark in trainer.remarks
+        remark.startswith("The policy's files hold 11 weights that its configuration has no place for")
+        for remark in trainer.remarks
     )
 
 
 def test_a_model_that_looks_at_later_tokens_is_no_policy(tmp_path: Path) -> None:
     tokenizer = make_tokenizer()
-    config = transformers.BertConfig(vocab_size=len(tokenizer), initializer_range=0.3, **{k: SMALL[k] for k in list(SMALL)[:4]})
+    config = transformers.BertConfig(
+        vocab_size=len(tokenizer), initializer_range=0.3, **{k: SMALL[k] for k in list(SMALL)[:4]}
+    )
     write_model(tmp_path, transformers.BertLMHeadModel(config), tokenizer)
-    with pytest.raises(SourceError, match=r"model_name = .* of the type bert .* later tokens .* differ by up to [0-9.]+ nats"):
+    with pytest.raises(
+        SourceError, match=r"model_name = .* of the type bert .* later tokens .* differ by up to [0-9.]+ nats"
+    ):
         load_policy(str(tmp_path))
 
 
@@ -134,7 +169,13 @@ class Off(nn.Module):
         if self.where == "padding":
             position_ids = None
         output = self.inner(
-            input_ids, past_key_values, attention_mask, None, position_ids, use_cache=use_cache, logits_to_keep=logits_to_keep
+            input_ids,
+            past_key_values,
+            attention_mask,
+            None,
+            position_ids,
+            use_cache=use_cache,
+            logits_to_keep=logits_to_keep,
         )
         if self.where == "scale" and attention_mask is not None:
             output.logits = output.logits * 1.1
@@ -146,10 +187,17 @@ class Off(nn.Module):
 
 
 @pytest.mark.parametrize(
-    ("where", "told"), [("scale", "at chosen positions"), ("padding", "padded on the left"), ("neighbours", "padded on the left")]
+    ("where", "told"),
+    [
+        ("scale", "at chosen positions"),
+        ("padding", "padded on the left"),
+        ("neighbours", "padded on the left"),
+    ],
 )
 def test_each_way_of_being_off_is_refused_in_words(where: str, told: str) -> None:
-    with pytest.raises(SourceError, match=rf"model_name = a/b: .* of the type gpt2 .*{told}.* differ by up to"):
+    with pytest.raises(
+        SourceError, match=rf"model_name = a/b: .* of the type gpt2 .*{told}.* differ by up to"
+    ):
         check_policy(Policy(Off(where)), make_tokenizer(), "a/b")
 
 
@@ -160,7 +208,9 @@ def test_a_cache_that_is_off_is_not_used(policy: Policy) -> None:
 
 
 def test_a_model_that_fails_is_refused_in_words() -> None:
-    """A kernel that isn't there, a shape that is wrong: whatever it raises, the person reads which model and what."""
+    """A kernel that isn't there, a shape that is wrong: whatever it raises, the person reads which model and
+    what.
+    """
     broken = Policy(Off(""))
     broken.language_model.inner = None
     with pytest.raises(SourceError, match=r"model_name = a/b: .*on a plain text, it fails \(TypeError"):

@@ -9,7 +9,14 @@ import pytest
 import torch
 from tokenizers.processors import TemplateProcessing
 from torch import Tensor
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, OPTConfig, OPTForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from ppo_engine.errors import ConfigError, SourceError
 from ppo_engine.models import Policy, SpecialTokens, frozen_reference, load_language_model
@@ -23,12 +30,18 @@ TINY = {"vocab_size": 50, "hidden_size": 32, "num_hidden_layers": 2, "num_attent
 
 def llama() -> Any:
     torch.manual_seed(0)
-    return LlamaForCausalLM(LlamaConfig(**TINY, intermediate_size=64, attention_dropout=0.5, initializer_range=0.3))
+    return LlamaForCausalLM(
+        LlamaConfig(**TINY, intermediate_size=64, attention_dropout=0.5, initializer_range=0.3)
+    )
 
 
 def opt() -> Any:
     torch.manual_seed(0)
-    return OPTForCausalLM(OPTConfig(**TINY, ffn_dim=64, word_embed_proj_dim=32, dropout=0.5, init_std=0.3, max_position_embeddings=64))
+    return OPTForCausalLM(
+        OPTConfig(
+            **TINY, ffn_dim=64, word_embed_proj_dim=32, dropout=0.5, init_std=0.3, max_position_embeddings=64
+        )
+    )
 
 
 def gpt2() -> Any:
@@ -52,7 +65,9 @@ ROWS = [[5, 9, 4, 7, 3, 8], [7, 8, 9], [12, 3, 3, 20, 41]]
 @FAMILIES
 @torch.no_grad()
 def test_logits_are_the_models_own_before_each_response_token(family: Any) -> None:
-    """Without padding, nothing but the division by the temperature stands between the model and what comes out."""
+    """Without padding, nothing but the division by the temperature stands between the model and what comes
+    out.
+    """
     model = family()
     ids, mask = batch(ROWS[:1])
     logits, values = with_value_head(model)(ids, mask, response_length=4, temperature=0.5)
@@ -78,7 +93,9 @@ def test_left_padding_changes_nothing(family: Any) -> None:
 def test_without_positions_padding_would_change_much(policy: Policy) -> None:
     """The same check on the bare model, as the notebook calls it, is off by far more than rounding."""
     ids, mask = batch(ROWS, left=7)
-    padded = policy.language_model(ids, attention_mask=mask.long(), position_ids=torch.arange(ids.shape[1])[None]).logits[1, -1]
+    padded = policy.language_model(
+        ids, attention_mask=mask.long(), position_ids=torch.arange(ids.shape[1])[None]
+    ).logits[1, -1]
     assert (padded - policy.language_model(torch.tensor(ROWS[1:2])).logits[0, -1]).abs().max() > 0.1
 
 
@@ -144,12 +161,15 @@ def with_bos(prefix: str = "<s> ") -> Any:
     tokenizer = make_tokenizer()
     tokenizer.add_special_tokens({"bos_token": "<s>"})
     number = tokenizer.convert_tokens_to_ids("<s>")
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{prefix}$A", special_tokens=[("<s>", number)])
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{prefix}$A", special_tokens=[("<s>", number)]
+    )
     return tokenizer
 
 
 @pytest.mark.parametrize(("prefix", "bos", "begins"), [
-    ("<s> ", "auto", 1), ("<s> ", "off", 0), ("<s> ", "on", 1), ("", "auto", 0), ("", "on", 1), ("<s> <s> ", "auto", 2),
+    ("<s> ", "auto", 1), ("<s> ", "off", 0), ("<s> ", "on", 1), ("", "auto", 0), ("", "on", 1), ("<s> <s> ",
+    "auto", 2),
 ])  # fmt: skip
 def test_the_beginning_of_text_stands_where_the_tokenizer_puts_it(prefix: str, bos: str, begins: int) -> None:
     tokenizer = with_bos(prefix)
@@ -158,12 +178,19 @@ def test_the_beginning_of_text_stands_where_the_tokenizer_puts_it(prefix: str, b
 
 
 def test_a_beginning_of_text_that_there_is_not_is_refused() -> None:
-    with pytest.raises(ConfigError, match="bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"):
+    with pytest.raises(
+        ConfigError, match="bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"
+    ):
         SpecialTokens.of(gpt2(), make_tokenizer(), "on")
 
 
-@pytest.mark.parametrize(("configured", "end"), [(None, (0,)), (0, (0,)), (7, (0, 7)), ([7, 0, 9], (0, 7, 9)), ([7, 10**6], (0, 7))])
-def test_every_end_of_text_of_the_generation_configuration_counts(configured: Any, end: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("configured", "end"),
+    [(None, (0,)), (0, (0,)), (7, (0, 7)), ([7, 0, 9], (0, 7, 9)), ([7, 10**6], (0, 7))],
+)
+def test_every_end_of_text_of_the_generation_configuration_counts(
+    configured: Any, end: tuple[int, ...]
+) -> None:
     model = gpt2()
     model.generation_config.eos_token_id = configured
     assert SpecialTokens.of(model, make_tokenizer(), "auto").end == end
@@ -173,7 +200,9 @@ def test_a_tokenizer_larger_than_the_embeddings_is_refused_with_both_counts(tmp_
     longer = make_tokenizer()
     longer.add_tokens(["<one>", "<two>"])
     write_model(tmp_path, gpt2(), longer)
-    with pytest.raises(SourceError, match=r"model_name = .* tokenizer has 332 tokens and the model embeddings for 330"):
+    with pytest.raises(
+        SourceError, match=r"model_name = .* tokenizer has 332 tokens and the model embeddings for 330"
+    ):
         load_language_model(str(tmp_path))
 
 
@@ -189,7 +218,9 @@ def test_without_an_end_of_text_there_is_no_response(tmp_path: Any) -> None:
     model = gpt2()
     model.generation_config.eos_token_id = model.config.eos_token_id = None
     write_model(tmp_path, model, tokenizer)
-    with pytest.raises(SourceError, match=r"neither its tokenizer \(330 tokens\) .* names an end-of-text token below 330"):
+    with pytest.raises(
+        SourceError, match=r"neither its tokenizer \(330 tokens\) .* names an end-of-text token below 330"
+    ):
         load_language_model(str(tmp_path))
 
 
@@ -199,7 +230,10 @@ def test_code_beside_a_model_is_never_run(tmp_path: Any) -> None:
     write_model(tmp_path, gpt2(), tokenizer)
     (tmp_path / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Own: pass\n")
     settings = json.loads((tmp_path / "config.json").read_text())
-    settings |= {"model_type": "of_its_own", "auto_map": {"AutoConfig": "code.Own", "AutoModelForCausalLM": "code.Own"}}
+    settings |= {
+        "model_type": "of_its_own",
+        "auto_map": {"AutoConfig": "code.Own", "AutoModelForCausalLM": "code.Own"},
+    }
     (tmp_path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(SourceError):
         load_language_model(str(tmp_path))

@@ -1,4 +1,5 @@
-"""What the notebook's trainer, or its successors, get wrong: one test for each item of the list, on whole training steps.
+"""What the notebook's trainer, or its successors, get wrong: one test for each item of the list, on whole
+training steps.
 
 The parts in detail are tested with the modules they live in.
 """
@@ -35,16 +36,23 @@ def first_step(config: Config) -> StepRecord:
 
 
 def test_advantages_are_whitened_once_over_the_whole_batch(tiny: Tiny) -> None:
-    """Not within each minibatch, where a good and a bad response look alike: the size of minibatches changes none of them."""
+    """Not within each minibatch, where a good and a bad response look alike: the size of minibatches changes
+    none of them.
+    """
     one, all_at_once = (first_step(tiny(mini_batch_size=size)).tokens for size in (1, 8))
     assert one is not None and all_at_once is not None
     assert np.array_equal(one.whitened, all_at_once.whitened)
-    assert one.whitened.mean() == pytest.approx(0, abs=1e-6) and one.whitened.var(ddof=1) == pytest.approx(1, abs=1e-5)
+    assert one.whitened.mean() == pytest.approx(0, abs=1e-6) and one.whitened.var(ddof=1) == pytest.approx(
+        1, abs=1e-5
+    )
     means = [one.whitened[one.sample == row].mean() for row in range(8)]
-    assert max(means) > 0.5 and min(means) < -0.5  # responses keep their rank: each for itself would have mean 0
+    # responses keep their rank: each for itself would have mean 0
+    assert max(means) > 0.5 and min(means) < -0.5
 
 
-def test_the_update_learns_from_those_whitened_advantages(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_update_learns_from_those_whitened_advantages(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each minibatch is given its rows of the batch's advantages, as they stand in the record."""
     given: list[torch.Tensor] = []
     policy_loss = ppo.policy_loss
@@ -60,7 +68,9 @@ def test_the_update_learns_from_those_whitened_advantages(tiny: Tiny, monkeypatc
 
 
 def test_train_mode_has_no_dropout(tiny: Tiny) -> None:
-    """A model left in train mode, with GPT-2's dropout of 0.1 in its configuration, samples and learns the same."""
+    """A model left in train mode, with GPT-2's dropout of 0.1 in its configuration, samples and learns the
+    same.
+    """
     trainer = loaded(tiny())
     trainer.policy.train()
     trainer.reference.train()
@@ -71,7 +81,9 @@ def test_train_mode_has_no_dropout(tiny: Tiny) -> None:
 
 @torch.no_grad()
 def test_left_padding_never_moves_a_logprob(tiny: Tiny) -> None:
-    """Each row of a padded batch, again alone, unpadded, through the bare model: within float32's rounding, not 0.35 nats."""
+    """Each row of a padded batch, again alone, unpadded, through the bare model: within float32's rounding,
+    not 0.35 nats.
+    """
     config = tiny(input_min_text_length=1, input_max_text_length=8)
     trainer = loaded(config)
     _, rollout = trainer.continue_held_out(12)
@@ -79,7 +91,10 @@ def test_left_padding_never_moves_a_logprob(tiny: Tiny) -> None:
     model = AutoModelForCausalLM.from_pretrained(config.model_name)
     assert not rollout.query_mask.all()
     for row in range(12):
-        query, response = rollout.query_ids[row][rollout.query_mask[row]], rollout.response_ids[row][rollout.mask[row]]
+        query, response = (
+            rollout.query_ids[row][rollout.query_mask[row]],
+            rollout.response_ids[row][rollout.mask[row]],
+        )
         logits = model(torch.cat([query, response])[None]).logits[0, len(query) - 1 : -1]
         alone = torch.log_softmax(logits, dim=-1).gather(-1, response[:, None]).squeeze(-1)
         torch.testing.assert_close(rollout.logprobs[row][rollout.mask[row]], alone, rtol=0, atol=2e-5)
@@ -87,11 +102,17 @@ def test_left_padding_never_moves_a_logprob(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize("pad", ["[PAD]", None], ids=["own pad token", "pad is end-of-text"])
-def test_end_of_text_ends_a_response_and_is_its_last_token(tiny: Tiny, tmp_path: Path, pad: str | None) -> None:
-    """Prompt tokens never slip in, padding never counts, and an early end is seen also where padding looks the same."""
+def test_end_of_text_ends_a_response_and_is_its_last_token(
+    tiny: Tiny, tmp_path: Path, pad: str | None
+) -> None:
+    """Prompt tokens never slip in, padding never counts, and an early end is seen also where padding looks
+    the same.
+    """
     tokenizer = make_tokenizer(pad)
     write_model(tmp_path, make_policy(tokenizer), tokenizer)
-    record = first_step(tiny(model_name=str(tmp_path), batch_size=64, output_min_length=6, output_max_length=8))
+    record = first_step(
+        tiny(model_name=str(tmp_path), batch_size=64, output_min_length=6, output_max_length=8)
+    )
     tokens = record.tokens
     assert tokens is not None
     eos = tokenizer.eos_token_id
@@ -101,7 +122,9 @@ def test_end_of_text_ends_a_response_and_is_its_last_token(tiny: Tiny, tmp_path:
         ids = tokens.token_id[tokens.sample == sample.index]
         assert len(ids) == sample.response_length <= 8
         assert eos not in ids[:-1] and (ids[-1] == eos) == sample.ended_by_eos
-        assert sample.response == tokenizer.decode(ids[ids != eos], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert sample.response == tokenizer.decode(
+            ids[ids != eos], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
         score_share = tokens.column("score_share")[tokens.sample == sample.index]
         assert score_share[-1] == np.float32(sample.score) and not score_share[:-1].any()
     assert record.metrics["env/eos_fraction"] == np.mean([sample.ended_by_eos for sample in record.samples])
@@ -114,16 +137,23 @@ def test_the_score_is_found_by_its_labels_name(tiny: Tiny, tmp_path: Path) -> No
     with torch.no_grad():
         model.classifier.weight.copy_(model.classifier.weight.flip(0))
         model.classifier.bias.copy_(model.classifier.bias.flip(0))
-    model.config.id2label, model.config.label2id = {0: "POSITIVE", 1: "NEGATIVE"}, {"POSITIVE": 0, "NEGATIVE": 1}
+    model.config.id2label, model.config.label2id = (
+        {0: "POSITIVE", 1: "NEGATIVE"},
+        {"POSITIVE": 0, "NEGATIVE": 1},
+    )
     write_model(tmp_path, model, tokenizer)
     swapped, plain = first_step(tiny(reward_model=str(tmp_path))), first_step(tiny())
-    assert [sample.score for sample in swapped.samples] == pytest.approx([sample.score for sample in plain.samples], abs=1e-5)
+    assert [sample.score for sample in swapped.samples] == pytest.approx(
+        [sample.score for sample in plain.samples], abs=1e-5
+    )
     assert plain.metrics["env/reward_std"] > 0.1
 
 
 @pytest.mark.parametrize("batch_size", [8, 1])
 def test_a_response_of_one_token_is_a_response(tiny: Tiny, batch_size: int) -> None:
-    """Also when it is the only token of the batch: its advantage is 0 and nothing can be explained, but the step stands."""
+    """Also when it is the only token of the batch: its advantage is 0 and nothing can be explained, but the
+    step stands.
+    """
     trainer = loaded(tiny(batch_size=batch_size, mini_batch_size=1, output_min_length=1, output_max_length=1))
     before = [parameter.detach().clone() for parameter in trainer.policy.parameters()]
     record = trainer.step()
@@ -151,11 +181,15 @@ def test_drawn_lengths_include_both_bounds(tiny: Tiny, tokenizer: Any) -> None:
 
 def tensors_with_a_graph() -> list[torch.Tensor]:
     gc.collect()
-    return [item for item in gc.get_objects() if issubclass(type(item), torch.Tensor) and item.grad_fn is not None]
+    return [
+        item for item in gc.get_objects() if issubclass(type(item), torch.Tensor) and item.grad_fn is not None
+    ]
 
 
 def test_a_step_leaves_no_graph_behind(tiny: Tiny) -> None:
-    """The record is plain numbers and NumPy; no tensor alive after the step holds on to the pass that made it."""
+    """The record is plain numbers and NumPy; no tensor alive after the step holds on to the pass that made
+    it.
+    """
     trainer = loaded(tiny())
     before = {id(tensor) for tensor in tensors_with_a_graph()}
     record = trainer.step()
@@ -165,9 +199,13 @@ def test_a_step_leaves_no_graph_behind(tiny: Tiny) -> None:
 
 
 def test_vocabulary_wide_logits_are_made_at_response_positions_alone(tiny: Tiny) -> None:
-    """Never for the prompt: one position a token while sampling, the longest response's length in every other pass."""
+    """Never for the prompt: one position a token while sampling, the longest response's length in every other
+    pass.
+    """
     stages = [""]
-    trainer = Trainer(tiny(input_min_text_length=8, output_min_length=5, output_max_length=5), on_stage=stages.append)
+    trainer = Trainer(
+        tiny(input_min_text_length=8, output_min_length=5, output_max_length=5), on_stage=stages.append
+    )
     trainer.load()
     widths: set[tuple[str, int]] = set()
     for model in (trainer.policy, trainer.reference):
@@ -179,39 +217,54 @@ def test_vocabulary_wide_logits_are_made_at_response_positions_alone(tiny: Tiny)
 
 
 def test_means_are_over_response_tokens_alone(tiny: Tiny) -> None:
-    """With one long and seven short responses padding outnumbers tokens; ratios, advantages and entropies heed tokens only."""
+    """With one long and seven short responses padding outnumbers tokens; ratios, advantages and entropies
+    heed tokens only.
+    """
     record = first_step(tiny(output_min_length=1, output_max_length=32, mini_batch_size=8, ppo_epochs=1))
     tokens, metrics = record.tokens, record.metrics
     assert tokens is not None
     padding = 8 * max(sample.response_length for sample in record.samples) - len(tokens)
     assert padding > len(tokens) / 4
     assert metrics["ppo/policy/advantages_mean"] == pytest.approx(0, abs=1e-6)
-    assert metrics["ppo/returns/mean"] == pytest.approx(tokens.column("return").mean(dtype=np.float64), rel=1e-5)
+    assert metrics["ppo/returns/mean"] == pytest.approx(
+        tokens.column("return").mean(dtype=np.float64), rel=1e-5
+    )
     assert 0 < metrics["ppo/policy/entropy"] < math.log(len(make_tokenizer()))
-    spread = metrics["objective/entropy"] * 8 / len(tokens)  # the mean surprise of a token estimates its entropy
+    # the mean surprise of a token estimates its entropy
+    spread = metrics["objective/entropy"] * 8 / len(tokens)
     assert metrics["ppo/policy/entropy"] == pytest.approx(spread, rel=0.25)
 
 
 @pytest.mark.parametrize("mini_batch_size", [1, 8])
 def test_explained_variance_is_over_the_batch(tiny: Tiny, mini_batch_size: int) -> None:
-    """One minus one ratio of the whole batch's variances, by the values of before the update; not a mean of minibatches' ratios."""
+    """One minus one ratio of the whole batch's variances, by the values of before the update; not a mean of
+    minibatches' ratios.
+    """
     trainer = loaded(tiny(mini_batch_size=mini_batch_size, output_min_length=2, learning_rate=0.01))
     trainer.step()
     record = trainer.step()
     assert record.tokens is not None
     returns, values = (record.tokens.column(name).astype(np.float64) for name in ("return", "value"))
     explained = 1 - (returns - values).var() / returns.var()
-    assert abs(explained) > 0.005 and record.metrics["ppo/val/var_explained"] == pytest.approx(explained, rel=1e-4)
+    assert abs(explained) > 0.005 and record.metrics["ppo/val/var_explained"] == pytest.approx(
+        explained, rel=1e-4
+    )
     assert record.metrics["ppo/val/bias"] == pytest.approx((values - returns).mean(), rel=1e-4)
 
 
 def test_every_update_clips_its_gradient_and_records_the_norm_before(tiny: Tiny) -> None:
-    """Nine gradient steps over three PPO steps: the optimizer never sees more than the bound, the record says what there was."""
+    """Nine gradient steps over three PPO steps: the optimizer never sees more than the bound, the record says
+    what there was.
+    """
     trainer = loaded(tiny(steps=3, max_grad_norm=0.01, ppo_epochs=1))
     norms: list[float] = []
 
     def note(*_: Any) -> None:
-        gradients = [parameter.grad.flatten() for parameter in trainer.policy.parameters() if parameter.grad is not None]
+        gradients = [
+            parameter.grad.flatten()
+            for parameter in trainer.policy.parameters()
+            if parameter.grad is not None
+        ]
         norms.append(float(torch.cat(gradients).norm()))
 
     trainer.optimizer.optimizer.register_step_pre_hook(note)
@@ -222,14 +275,18 @@ def test_every_update_clips_its_gradient_and_records_the_norm_before(tiny: Tiny)
 
 def test_the_update_kl_limit_is_on_k3_and_before_stepping(tiny: Tiny) -> None:
     """What was stepped on was within the limit at each minibatch; the one beyond it was not stepped on."""
-    trainer = loaded(tiny(batch_size=32, mini_batch_size=4, learning_rate=0.02, target_kl=0.05, ppo_epochs=10))
+    trainer = loaded(
+        tiny(batch_size=32, mini_batch_size=4, learning_rate=0.02, target_kl=0.05, ppo_epochs=10)
+    )
     applied: list[None] = []
     trainer.optimizer.optimizer.register_step_post_hook(lambda *_: applied.append(None))
     record = trainer.step()
     assert record.tokens is not None
     assert 0 < len(applied) < 80
     assert record.metrics["ppo/policy/epochs"] == len(applied) / 8
-    assert int(record.tokens.epochs_seen[record.tokens.is_last].sum()) == 4 * (len(applied) + 1), "and its numbers are on record"
+    assert int(record.tokens.epochs_seen[record.tokens.is_last].sum()) == 4 * (len(applied) + 1), (
+        "and its numbers are on record"
+    )
     entered, old = record.tokens.entered, record.tokens.old_logprob[:, None]
     log_ratio = (record.tokens.new_logprob - old).astype(np.float64)
     k3 = np.where(entered, np.expm1(log_ratio) - log_ratio, 0)

@@ -1,4 +1,6 @@
-"""The numbers that the notebook prints, reproduced. They are rounded to 4 decimals, so each may be off by 0.00005."""
+"""The numbers that the notebook prints, reproduced. They are rounded to 4 decimals, so each may be off by
+0.00005.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from torch import Tensor
 
 from ppo_engine import ppo
 
-NOTEBOOK: dict[str, Any] = json.loads((Path(__file__).parents[1] / "golden" / "notebook_tables.json").read_text())
+NOTEBOOK: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "golden" / "notebook_tables.json").read_text()
+)
 ROUNDING = 0.5e-4
 GAMMA, LAM = NOTEBOOK["settings"]["gamma"], NOTEBOOK["settings"]["lam"]
 
@@ -38,7 +42,9 @@ def test_the_mask_is_that_of_the_responses() -> None:
 
 
 def test_advantages() -> None:
-    """The rewards are not printed; they follow from the printed numbers, token by token. No rounding comes between."""
+    """The rewards are not printed; they follow from the printed numbers, token by token. No rounding comes
+    between.
+    """
     rewards = ADVANTAGES - GAMMA * LAM * shifted(ADVANTAGES) - GAMMA * shifted(VALUES) + VALUES
     advantages, _ = ppo.gae(rewards, VALUES, MASK, GAMMA, LAM)
     within(advantages, ADVANTAGES, 1e-12)
@@ -57,7 +63,8 @@ def test_advantages_from_the_returns() -> None:
 
 
 def test_whitening() -> None:
-    """One rounding of the printed result, and one of each advantage, divided by the standard deviation of 1.477.
+    """One rounding of the printed result, and one of each advantage, divided by the standard deviation of
+    1.477.
 
     The mean's and the deviation's own errors are averages of 35 roundings, a few 1e-6, and are left no room.
     """
@@ -65,10 +72,14 @@ def test_whitening() -> None:
 
 
 def test_whitening_is_over_the_responses_alone() -> None:
-    """The notebook prints a whitened 0 in the padding: minus the mean over the deviation, 0.4024. Ours is 0 there."""
+    """The notebook prints a whitened 0 in the padding: minus the mean over the deviation, 0.4024. Ours is 0
+    there.
+    """
     padding = ~MASK & (ADVANTAGES == 0)
     mean, deviation = ppo.masked_mean(ADVANTAGES, MASK), ppo.masked_var(ADVANTAGES, MASK).sqrt()
-    torch.testing.assert_close(WHITENED[padding], (-mean / deviation).expand(int(padding.sum())), rtol=0, atol=ROUNDING + 1e-5)
+    torch.testing.assert_close(
+        WHITENED[padding], (-mean / deviation).expand(int(padding.sum())), rtol=0, atol=ROUNDING + 1e-5
+    )
     assert not ppo.masked_whiten(ADVANTAGES, MASK)[~MASK].any()
 
 
@@ -84,7 +95,9 @@ def first_pass_mask() -> Tensor:
 
 def test_first_pass_rewards(first_pass_mask: Tensor) -> None:
     """Policy and reference are the same: 0 at every token but the last, which has the score."""
-    logprobs = -torch.rand(first_pass_mask.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    logprobs = -torch.rand(
+        first_pass_mask.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+    )
     scores = torch.tensor(FIRST["scores"], dtype=torch.float64)
     result = ppo.token_rewards(scores, logprobs, logprobs, first_pass_mask, kl_coef=0.2)
     expected = torch.zeros_like(logprobs)
@@ -94,10 +107,14 @@ def test_first_pass_rewards(first_pass_mask: Tensor) -> None:
 
 
 def test_first_pass_losses() -> None:
-    """Ratios are 1 and the whitened advantages have mean 0, so the policy loss is 0: total = 0.1 · 10.9744 = 1.0974."""
+    """Ratios are 1 and the whitened advantages have mean 0, so the policy loss is 0: total = 0.1 · 10.9744 =
+    1.0974.
+    """
     logprobs = -torch.rand(MASK.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     result = ppo.policy_loss(logprobs, logprobs, ppo.masked_whiten(ADVANTAGES, MASK), MASK, cliprange=0.2)
     assert abs(result.loss) < 1e-15
     assert result.clipfrac == result.approxkl == 0
-    total = ppo.total_loss(result.loss, torch.tensor(10.9744, dtype=torch.float64), torch.tensor(5.0), vf_coef=0.1, ent_coef=0.0)
+    total = ppo.total_loss(
+        result.loss, torch.tensor(10.9744, dtype=torch.float64), torch.tensor(5.0), vf_coef=0.1, ent_coef=0.0
+    )
     assert float(total) == pytest.approx(1.0974, abs=ROUNDING)

@@ -11,7 +11,9 @@ from ppo_engine.numbers import duration, gigabytes, percent, signed, three_digit
 
 @pytest.mark.parametrize(
     ("x", "written"),
-    [(0.0, "0"), (0.12345, "0.123"), (12.345, "12.3"), (1234.5, "1\u2009230"), (99.96, "100"), (0.99951, "1.00"), (-5.678, "−5.68"),
+    [(0.0, "0"), (0.12345, "0.123"), (12.345, "12.3"), (1234.5, "1\u2009230"), (99.96, "100"),
+     (0.99951, "1.00"),
+     (-5.678, "−5.68"),
      (0.00123, "0.00123"), (0.000123, "1.23e−4"), (999_999.0, "1.00e6"), (123_456.0, "123\u2009000"),
      (math.nan, "–"), (math.inf, "∞"), (-math.inf, "−∞")],
 )  # fmt: skip
@@ -24,6 +26,12 @@ def test_a_sign_where_it_matters() -> None:
 
 
 def test_shares_times_and_memory() -> None:
-    assert [percent(x) for x in (0.042, 0.37, 0.0, 1.0, math.nan)] == ["4.2\u202f%", "37\u202f%", "0.0\u202f%", "100\u202f%", "–"]
+    assert [percent(x) for x in (0.042, 0.37, 0.0, 1.0, math.nan)] == [
+        "4.2\u202f%",
+        "37\u202f%",
+        "0.0\u202f%",
+        "100\u202f%",
+        "–",
+    ]
     assert [duration(x) for x in (0.4, 41, 61, 3723, math.nan)] == ["0:00", "0:41", "1:01", "1:02:03", "–"]
     assert gigabytes(1_234_000_000) == "1.23 GB"

@@ -1,4 +1,6 @@
-"""Stores of other versions and other owners: an older schema is migrated, a living owner is respected, words are only words."""
+"""Stores of other versions and other owners: an older schema is migrated, a living owner is respected, words
+are only words.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,18 @@ def old_run(tmp_path: Path) -> Path:
     folder = make(tmp_path / "an-old-run")
     set_columns(folder, state="finished")
     with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
-        added = ("owner_host", "parent", "parent_step", "tags", "remark", "owner_file", "fingerprints", "machine", "changed", "digest")
+        added = (
+            "owner_host",
+            "parent",
+            "parent_step",
+            "tags",
+            "remark",
+            "owner_file",
+            "fingerprints",
+            "machine",
+            "changed",
+            "digest",
+        )
         for name in added:
             connection.execute(f"alter table run drop column {name}")
         connection.execute("alter table events drop column digest")
@@ -60,8 +73,12 @@ def test_an_older_store_is_migrated_when_it_is_read(old_run: Path) -> None:
     assert RunReader(old_run).info().tags == ("old",)
 
 
-def test_an_older_store_that_cannot_be_written_is_read_as_it_is(old_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read-only media: root may write anywhere, so the refusal is SQLite's own, by a lock that another holds."""
+def test_an_older_store_that_cannot_be_written_is_read_as_it_is(
+    old_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read-only media: root may write anywhere, so the refusal is SQLite's own, by a lock
+    that another holds.
+    """
     monkeypatch.setattr("ppo_engine.store.schema.PATIENCE_S", 0.05)
     with closing(sqlite3.connect(old_run / DATABASE, isolation_level=None)) as holder:
         holder.execute("begin immediate")
@@ -74,7 +91,9 @@ def test_owners_are_told_apart(tmp_path: Path) -> None:
     began = myself(tmp_path)["owner_started"]
     here = Owner(os.getpid(), began, platform.node(), 0.0)
     assert here.lives and here.is_this_process
-    assert not Owner(os.getpid(), began - 60, platform.node(), time.time()).lives, "an earlier process of the same number"
+    assert not Owner(os.getpid(), began - 60, platform.node(), time.time()).lives, (
+        "an earlier process of the same number"
+    )
     far = Owner(os.getpid(), began, "another-machine", time.time())
     assert far.lives and "another-machine" in far.name
     assert not Owner(1, 0.0, "another-machine", time.time() - SILENT_S - 1).lives, "no heartbeat for a minute"
@@ -113,7 +132,9 @@ ppo_engine.store.RunStore.reopen(pathlib.Path(sys.argv[1]))
 print("mine", flush=True)
 input()
 """
-    other = subprocess.Popen([sys.executable, "-c", take, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    other = subprocess.Popen(
+        [sys.executable, "-c", take, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert other.stdout is not None and other.stdout.readline() == "mine\n"
     with pytest.raises(StoreError, match=f"process {other.pid}, which is alive"):
         RunStore.reopen(folder)
@@ -122,7 +143,9 @@ input()
     RunStore.reopen(folder).close()
 
 
-def test_a_run_that_could_not_write_its_last_words_can_be_taken_up_by_the_same_process(tmp_path: Path) -> None:
+def test_a_run_that_could_not_write_its_last_words_can_be_taken_up_by_the_same_process(
+    tmp_path: Path,
+) -> None:
     folder = make(tmp_path / "a-run")
     set_columns(folder, state="running")
     with pytest.raises(StoreError, match="which is alive"):
@@ -154,17 +177,28 @@ def test_half_a_surrogate_pair_is_no_text(tmp_path: Path) -> None:
     assert RunReader(folder).info().name == "half ?"
 
 
-HOSTILE = ["<script>alert(1)</script>", "$x$ **bold** :red[x]", "../../etc/passwd", "=1+1", "a'; drop table run; --", "\N{PILE OF POO}"]
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "$x$ **bold** :red[x]",
+    "../../etc/passwd",
+    "=1+1",
+    "a'; drop table run; --",
+    "\N{PILE OF POO}",
+]
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(tmp_path: Path, words: str) -> None:
+def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(
+    tmp_path: Path, words: str
+) -> None:
     folder = make(tmp_path / "a-run")
     describe(folder, name=words, tags=[words, words], remark=words)
     add_note(folder, 0, words)
     info = RunReader(folder).info()
     assert (info.name, info.tags, info.remark) == (words, (words,), words)
-    assert [event["payload"] for event in RunReader(folder).events() if event["kind"] == "note"] == [{"text": words}]
+    assert [event["payload"] for event in RunReader(folder).events() if event["kind"] == "note"] == [
+        {"text": words}
+    ]
     assert [path.name for path in tmp_path.iterdir()] == ["a-run"]
 
 
@@ -177,7 +211,9 @@ def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(tmp_
         ({"remark": "z" * 2001}, "remark = .* must be text of 0 to 2000 characters"),
     ],
 )
-def test_words_that_are_too_long_are_refused_and_nothing_changes(tmp_path: Path, change: dict[str, object], problem: str) -> None:
+def test_words_that_are_too_long_are_refused_and_nothing_changes(
+    tmp_path: Path, change: dict[str, object], problem: str
+) -> None:
     folder = make(tmp_path / "a-run")
     with pytest.raises(ConfigError, match=problem):
         describe(folder, **change)  # type: ignore[arg-type]

@@ -24,7 +24,10 @@ def marks(text: str) -> torch.Tensor:
 
 def close(actual: object, expected: object) -> bool:
     torch.testing.assert_close(
-        torch.as_tensor(actual, dtype=torch.float64), torch.as_tensor(expected, dtype=torch.float64), rtol=0, atol=1e-12
+        torch.as_tensor(actual, dtype=torch.float64),
+        torch.as_tensor(expected, dtype=torch.float64),
+        rtol=0,
+        atol=1e-12,
     )
     return True
 
@@ -68,31 +71,43 @@ def test_one_token_whitens_to_0() -> None:
 def test_logprobs_from_logits() -> None:
     # softmax of (0, ln 3) is (1/4, 3/4)
     logits = torch.tensor([[[0, math.log(3)], [0, math.log(3)]]], dtype=torch.float64)
-    assert close(ppo.logprobs_from_logits(logits, torch.tensor([[1, 0]])), [[math.log(3 / 4), math.log(1 / 4)]])
+    assert close(
+        ppo.logprobs_from_logits(logits, torch.tensor([[1, 0]])), [[math.log(3 / 4), math.log(1 / 4)]]
+    )
 
 
 def test_entropy_from_logits() -> None:
     # four equal choices: ln 4; two equal ones and two impossible ones: ln 2; (1/4, 3/4): ¼ ln 4 + ¾ ln 4/3
     impossible = -math.inf
-    logits = torch.tensor([[[7, 7, 7, 7], [1, 1, impossible, impossible], [0, math.log(3), impossible, impossible]]], dtype=torch.float64)
+    logits = torch.tensor(
+        [[[7, 7, 7, 7], [1, 1, impossible, impossible], [0, math.log(3), impossible, impossible]]],
+        dtype=torch.float64,
+    )
     expected = [[math.log(4), math.log(2), math.log(4) / 4 + 3 * math.log(4 / 3) / 4]]
     assert close(ppo.entropy_from_logits(logits), expected)
 
 
 def test_token_rewards() -> None:
-    # kl = -1 + 1.5, -2 + 1; penalty = -0.2 kl = -0.1, 0.2; the score 2 comes with the last counted token: 0.2 + 2
-    result = ppo.token_rewards(torch.tensor([2.0], dtype=torch.float64), row(-1, -2, NAN), row(-1.5, -1, NAN), marks("xx."), 0.2)
+    # kl = -1 + 1.5, -2 + 1; penalty = -0.2 kl = -0.1, 0.2; the score 2 comes with the last counted token: 0.2
+    # + 2
+    result = ppo.token_rewards(
+        torch.tensor([2.0], dtype=torch.float64), row(-1, -2, NAN), row(-1.5, -1, NAN), marks("xx."), 0.2
+    )
     assert close(result.kl, [[0.5, -1, 0]])
     assert close(result.kl_penalty, [[-0.1, 0.2, 0]])
     assert close(result.rewards, [[-0.1, 2.2, 0]])
 
 
 def test_a_row_without_tokens_earns_nothing() -> None:
-    result = ppo.token_rewards(torch.tensor([2.0], dtype=torch.float64), row(-1, -2), row(-3, -4), marks(".."), 0.2)
+    result = ppo.token_rewards(
+        torch.tensor([2.0], dtype=torch.float64), row(-1, -2), row(-3, -4), marks(".."), 0.2
+    )
     assert close(result.rewards, [[0, 0]])
 
 
-@pytest.mark.parametrize(("mask", "last"), [("xxx", "..x"), ("xx.", ".x."), (".xx.", "..x."), ("x..", "x.."), ("...", "...")])
+@pytest.mark.parametrize(
+    ("mask", "last"), [("xxx", "..x"), ("xx.", ".x."), (".xx.", "..x."), ("x..", "x.."), ("...", "...")]
+)
 def test_last_token(mask: str, last: str) -> None:
     assert torch.equal(ppo.last_token(marks(mask)), marks(last))
 
@@ -106,8 +121,8 @@ def test_td_residuals() -> None:
 
 
 def test_gae() -> None:
-    # gamma lam = 0.45: A2 = 0.25;  A1 = 0.425 + 0.45 · 0.25 = 0.5375;  A0 = -0.275 + 0.45 · 0.5375 = -0.033125
-    # return = A + V: -0.033125 + 0.5, 0.5375 + 0.25, 0.25 + 0.75
+    # gamma lam = 0.45: A2 = 0.25;  A1 = 0.425 + 0.45 · 0.25 = 0.5375;  A0 = -0.275 + 0.45 · 0.5375 =
+    # -0.033125 return = A + V: -0.033125 + 0.5, 0.5375 + 0.25, 0.25 + 0.75
     advantages, returns = ppo.gae(REWARDS, VALUES, marks("xxx."), gamma=0.9, lam=0.5)
     assert close(advantages, [[-0.033125, 0.5375, 0.25, 0]])
     assert close(returns, [[0.466875, 0.7875, 1, 0]])
@@ -133,10 +148,13 @@ def test_no_advantage_looks_less_than_one_step_ahead() -> None:
 
 def test_policy_loss() -> None:
     # ratios 1.5, 0.5, 1.1, 1.5, 0.5 with advantages 1, -1, 2, -1, 1; the band is 0.8 to 1.2
-    #   max(-1.5, -1.2) = -1.2 binds;  max(0.5, 0.8) = 0.8 binds;  -2.2;  max(1.5, 1.2) = 1.5;  max(-0.5, -0.8) = -0.5
+    # max(-1.5, -1.2) = -1.2 binds;  max(0.5, 0.8) = 0.8 binds;  -2.2;  max(1.5, 1.2) = 1.5;  max(-0.5, -0.8)
+    # = -0.5
     ratios = [1.5, 0.5, 1.1, 1.5, 0.5]
     logs = [math.log(ratio) for ratio in ratios]
-    result = ppo.policy_loss(row(*logs, NAN), row(0, 0, 0, 0, 0, NAN), row(1, -1, 2, -1, 1, NAN), marks("xxxxx."), 0.2)
+    result = ppo.policy_loss(
+        row(*logs, NAN), row(0, 0, 0, 0, 0, NAN), row(1, -1, 2, -1, 1, NAN), marks("xxxxx."), 0.2
+    )
     assert close(result.ratio, [[*ratios, 1]])
     assert result.clipped.tolist() == [[True, True, False, False, False, False]]
     assert close(result.loss, (-1.2 + 0.8 - 2.2 + 1.5 - 0.5) / 5)
@@ -162,10 +180,13 @@ def test_value_loss() -> None:
 
 
 def test_explained_variance() -> None:
-    # returns 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 3 = 14/3; returns - values 1, 0, 1, 2: mean 1, variance 2/3
+    # returns 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 3 = 14/3; returns - values 1, 0, 1, 2: mean 1,
+    # variance 2/3
     returns, values = row(1, 2, 3, 6, NAN), row(0, 2, 2, 4, NAN)
     assert close(ppo.explained_variance(returns, values, marks("xxxx.")), 1 - (2 / 3) / (14 / 3))
-    assert close(ppo.explained_variance(returns, values + 5, marks("xxxx.")), 6 / 7), "a bias is not its business"
+    assert close(ppo.explained_variance(returns, values + 5, marks("xxxx.")), 6 / 7), (
+        "a bias is not its business"
+    )
     assert math.isnan(ppo.explained_variance(row(2, 2), row(0, 1), marks("xx")))
 
 
@@ -203,7 +224,8 @@ def test_k3() -> None:
     ],
 )
 def test_clip_case(ratio: float, advantage: float, case: str) -> None:
-    assert ppo.CLIP_CASES[ppo.clip_case(row(ratio), row(advantage), 0.25)] == case  # 0.75 and 1.25 are exact in binary
+    # 0.75 and 1.25 are exact in binary
+    assert ppo.CLIP_CASES[ppo.clip_case(row(ratio), row(advantage), 0.25)] == case
 
 
 @pytest.mark.parametrize(
@@ -225,7 +247,9 @@ def test_adaptive_controller(kl: float, expected: float) -> None:
 
 @pytest.mark.parametrize(("kl", "factor"), [(60, 1.2), (-60, 0.8), (0, 0.8), (6.6, 1.1)])
 @pytest.mark.parametrize("n", [100, 101, 1024, 10**9])
-def test_a_batch_beyond_the_horizon_moves_the_coefficient_by_a_fifth_and_never_turns_its_sign(kl: float, factor: float, n: int) -> None:
+def test_a_batch_beyond_the_horizon_moves_the_coefficient_by_a_fifth_and_never_turns_its_sign(
+    kl: float, factor: float, n: int
+) -> None:
     # 1 - 0.2 · 1024 / 100 would be -1.048
     controller = ppo.AdaptiveKLController(0.2, target=6, horizon=100)
     controller.update(kl, n=n)

@@ -19,7 +19,9 @@ COEFFICIENT = st.floats(0, 1, allow_subnormal=False)
 
 def same(actual: Tensor, expected: Any) -> None:
     """float64 sums of a few dozen numbers below 100 agree to some 1e-13."""
-    torch.testing.assert_close(actual.double(), torch.tensor(expected, dtype=torch.float64), rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(
+        actual.double(), torch.tensor(expected, dtype=torch.float64), rtol=1e-11, atol=1e-11
+    )
 
 
 @given(st.data())
@@ -41,7 +43,8 @@ def test_masked_whiten(shift_mean: bool, data: st.DataObject) -> None:
     mask = data.draw(masks())
     x = with_junk(data.draw, data.draw(floats(mask)), mask)
     expected = torch.tensor(loops.masked_whiten(x.tolist(), mask.tolist(), shift_mean), dtype=torch.float64)
-    # Nearly equal numbers are scaled up by at most 1 / √1e-8 = 1e4, and their rounding error of 1e-15 with them.
+    # Nearly equal numbers are scaled up by at most 1 / √1e-8 = 1e4, and their rounding error of 1e-15 with
+    # them.
     torch.testing.assert_close(ppo.masked_whiten(x, mask, shift_mean), expected, rtol=1e-11, atol=1e-10)
 
 
@@ -50,7 +53,9 @@ def test_logprobs_and_entropy(data: st.DataObject) -> None:
     mask = data.draw(masks())
     logits = torch.stack([data.draw(floats(mask, -30, 30)) for _ in range(5)], dim=-1)
     labels = torch.arange(mask.numel()).view_as(mask.long()) % 5
-    same(ppo.logprobs_from_logits(logits, labels), loops.logprobs_from_logits(logits.tolist(), labels.tolist()))
+    same(
+        ppo.logprobs_from_logits(logits, labels), loops.logprobs_from_logits(logits.tolist(), labels.tolist())
+    )
     same(ppo.entropy_from_logits(logits), loops.entropy_from_logits(logits.tolist()))
 
 
@@ -81,7 +86,9 @@ def test_policy_loss_k3_and_clip_case(data: st.DataObject, cliprange: float) -> 
     mask = data.draw(masks())
     new, old, advantages = (with_junk(data.draw, data.draw(floats(mask)), mask) for _ in range(3))
     result = ppo.policy_loss(new, old, advantages, mask, cliprange)
-    for name, expected in loops.policy_loss(new.tolist(), old.tolist(), advantages.tolist(), mask.tolist(), cliprange).items():
+    for name, expected in loops.policy_loss(
+        new.tolist(), old.tolist(), advantages.tolist(), mask.tolist(), cliprange
+    ).items():
         if name not in (
             "clipped",
             "clipfrac",
@@ -98,7 +105,9 @@ def test_value_loss(data: st.DataObject, cliprange: float) -> None:
     mask = data.draw(masks())
     new, old, returns = (with_junk(data.draw, data.draw(floats(mask)), mask) for _ in range(3))
     result = ppo.value_loss(new, old, returns, mask, cliprange)
-    for name, expected in loops.value_loss(new.tolist(), old.tolist(), returns.tolist(), mask.tolist(), cliprange).items():
+    for name, expected in loops.value_loss(
+        new.tolist(), old.tolist(), returns.tolist(), mask.tolist(), cliprange
+    ).items():
         same(getattr(result, name), expected)
 
 
@@ -117,7 +126,10 @@ def test_clipped_tokens_of_a_fixed_batch() -> None:
 @given(*(st.floats(-9, 9) for _ in range(5)))
 def test_total_loss(policy: float, value: float, entropy: float, vf_coef: float, ent_coef: float) -> None:
     tensors = (torch.tensor(x, dtype=torch.float64) for x in (policy, value, entropy))
-    same(ppo.total_loss(*tensors, vf_coef, ent_coef), loops.total_loss(policy, value, entropy, vf_coef, ent_coef))
+    same(
+        ppo.total_loss(*tensors, vf_coef, ent_coef),
+        loops.total_loss(policy, value, entropy, vf_coef, ent_coef),
+    )
 
 
 @given(st.floats(0.01, 5), st.floats(-20, 90), st.floats(0.1, 50), st.integers(1, 4096), st.floats(10, 1e6))

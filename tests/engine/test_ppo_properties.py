@@ -28,7 +28,10 @@ FORMULAS: dict[str, tuple[int, Callable[..., Any]]] = {
     "masked_var": (1, lambda x, mask: ppo.masked_var(x, mask)),
     "masked_whiten": (1, lambda x, mask: ppo.masked_whiten(x, mask)),
     "masked_whiten without shift": (1, lambda x, mask: ppo.masked_whiten(x, mask, shift_mean=False)),
-    "token_rewards": (2, lambda x, y, mask: ppo.token_rewards(torch.ones(len(x), dtype=x.dtype), x, y, mask, 0.2)),
+    "token_rewards": (
+        2,
+        lambda x, y, mask: ppo.token_rewards(torch.ones(len(x), dtype=x.dtype), x, y, mask, 0.2),
+    ),
     "td_residuals": (2, lambda x, y, mask: ppo.td_residuals(x, y, mask, 0.9)),
     "gae": (2, lambda x, y, mask: ppo.gae(x, y, mask, 0.9, 0.8)),
     "k_step_advantages": (2, lambda x, y, mask: ppo.k_step_advantages(x, y, mask, 0.9, 2)),
@@ -38,7 +41,9 @@ FORMULAS: dict[str, tuple[int, Callable[..., Any]]] = {
 }
 
 
-def outputs_and_gradients(formula: Callable[..., Any], tables: list[Tensor], mask: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
+def outputs_and_gradients(
+    formula: Callable[..., Any], tables: list[Tensor], mask: Tensor
+) -> tuple[list[Tensor], list[Tensor | None]]:
     """The formula's outputs, and the gradients of their weighted sum in each table."""
     leaves = [table.clone().requires_grad_() for table in tables]
     result = formula(*leaves, mask)
@@ -52,12 +57,16 @@ def outputs_and_gradients(formula: Callable[..., Any], tables: list[Tensor], mas
 @pytest.mark.parametrize("name", FORMULAS)
 @given(data=st.data())
 def test_padding_never_changes_a_number_or_a_gradient(name: str, data: st.DataObject) -> None:
-    """NaN, infinity or 1e30 in the padding: the same bits come out as with 0 there, and no gradient goes in."""
+    """NaN, infinity or 1e30 in the padding: the same bits come out as with 0 there, and no
+    gradient goes in.
+    """
     count, formula = FORMULAS[name]
     mask = data.draw(masks())
     tables = [torch.where(mask, data.draw(floats(mask)), 0.0) for _ in range(count)]
     clean, clean_gradients = outputs_and_gradients(formula, tables, mask)
-    spoiled, gradients = outputs_and_gradients(formula, [with_junk(data.draw, table, mask) for table in tables], mask)
+    spoiled, gradients = outputs_and_gradients(
+        formula, [with_junk(data.draw, table, mask) for table in tables], mask
+    )
     assert all(map(torch.equal, spoiled, clean))
     for gradient, clean_gradient in zip(gradients, clean_gradients, strict=True):
         assert (gradient is None) == (clean_gradient is None)
@@ -68,7 +77,15 @@ def test_padding_never_changes_a_number_or_a_gradient(name: str, data: st.DataOb
 
 @pytest.mark.parametrize(
     "name",
-    ["masked_whiten", "masked_whiten without shift", "token_rewards", "td_residuals", "gae", "k_step_advantages", "k3"],
+    [
+        "masked_whiten",
+        "masked_whiten without shift",
+        "token_rewards",
+        "td_residuals",
+        "gae",
+        "k_step_advantages",
+        "k3",
+    ],
 )
 @given(data=st.data())
 def test_tables_are_0_in_the_padding(name: str, data: st.DataObject) -> None:
@@ -102,7 +119,8 @@ def test_fewer_than_two_counted_tokens_have_variance_0(data: st.DataObject, unbi
 def test_whitened_numbers_have_mean_0_and_variance_1(data: st.DataObject) -> None:
     mask = data.draw(masks(min_tokens=2))
     x = data.draw(floats(mask))
-    assume(mask.sum() > 1 and x[mask].var() > 1e-2)  # 1e-8 is added to the variance: 1 part in a million at most
+    # 1e-8 is added to the variance: 1 part in a million at most
+    assume(mask.sum() > 1 and x[mask].var() > 1e-2)
     whitened = ppo.masked_whiten(x, mask)[mask]
     assert abs(whitened.mean()) < 1e-12
     assert abs(whitened.var() - 1) < 1e-6
@@ -126,14 +144,20 @@ def test_lambda_1_is_the_monte_carlo_return_minus_the_value(data: st.DataObject,
 def test_lambda_0_is_the_residual(data: st.DataObject, gamma: float) -> None:
     mask = data.draw(masks())
     rewards, values = (data.draw(floats(mask)) for _ in range(2))
-    assert torch.equal(ppo.gae(rewards, values, mask, gamma, lam=0.0)[0], ppo.td_residuals(rewards, values, mask, gamma))
+    assert torch.equal(
+        ppo.gae(rewards, values, mask, gamma, lam=0.0)[0], ppo.td_residuals(rewards, values, mask, gamma)
+    )
 
 
 @given(data=st.data(), gamma=UNIT)
-def test_one_step_ahead_is_the_residual_and_all_steps_ahead_is_lambda_1(data: st.DataObject, gamma: float) -> None:
+def test_one_step_ahead_is_the_residual_and_all_steps_ahead_is_lambda_1(
+    data: st.DataObject, gamma: float
+) -> None:
     mask = data.draw(masks())
     rewards, values = (data.draw(floats(mask)) for _ in range(2))
-    assert torch.equal(ppo.k_step_advantages(rewards, values, mask, gamma, 1), ppo.td_residuals(rewards, values, mask, gamma))
+    assert torch.equal(
+        ppo.k_step_advantages(rewards, values, mask, gamma, 1), ppo.td_residuals(rewards, values, mask, gamma)
+    )
     everything = ppo.gae(rewards, values, mask, gamma, lam=1.0)[0]
     longest = mask.shape[1]
     for k in (longest, longest + 3):
@@ -141,8 +165,12 @@ def test_one_step_ahead_is_the_residual_and_all_steps_ahead_is_lambda_1(data: st
 
 
 @given(data=st.data(), gamma=UNIT, lam=UNIT)
-def test_gae_is_the_lambda_weighted_sum_of_the_k_step_estimates(data: st.DataObject, gamma: float, lam: float) -> None:
-    """(1 - λ) (A1 + λ A2 + λ² A3 + ...) (GAE, eq. 16); from k = T on all are alike, and share the remaining weight."""
+def test_gae_is_the_lambda_weighted_sum_of_the_k_step_estimates(
+    data: st.DataObject, gamma: float, lam: float
+) -> None:
+    """(1 - λ) (A1 + λ A2 + λ² A3 + ...) (GAE, eq. 16); from k = T on all are alike, and share the remaining
+    weight.
+    """
     mask = data.draw(masks())
     rewards, values = (data.draw(floats(mask)) for _ in range(2))
     longest = mask.shape[1]
@@ -169,7 +197,10 @@ def test_a_clip_binds_in_the_two_cases_that_say_so(data: st.DataObject, cliprang
     new, old, advantages = (data.draw(floats(mask)) for _ in range(3))
     result = ppo.policy_loss(new, old, advantages, mask, cliprange)
     # At the very edge, clipped and free loss can round to the same number: then neither is the greater.
-    assume(((result.ratio - 1).abs() - cliprange).abs().min() > 1e-9 and not (advantages.abs() < 1e-9).logical_and(advantages != 0).any())
+    assume(
+        ((result.ratio - 1).abs() - cliprange).abs().min() > 1e-9
+        and not (advantages.abs() < 1e-9).logical_and(advantages != 0).any()
+    )
     case = ppo.clip_case(result.ratio, advantages, cliprange)
     assert torch.equal(result.clipped, ((case == 3) | (case == 4)) & mask)
     assert result.clipfrac == ppo.masked_mean(result.clipped.double(), mask)
@@ -213,7 +244,9 @@ def test_k3_is_never_negative_and_0_where_nothing_moved(data: st.DataObject) -> 
 
 def test_k3_estimates_the_kl_of_two_distributions() -> None:
     """Weighted by the old distribution, k3 is KL(old, new): here over 5 choices, exactly."""
-    old, new = torch.log_softmax(torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), dim=-1)
+    old, new = torch.log_softmax(
+        torch.randn(2, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0)), dim=-1
+    )
     estimate = (old.exp() * ppo.k3(new[None], old[None], torch.ones(1, 5, dtype=torch.bool))[0]).sum()
     close(estimate, (old.exp() * (old - new)).sum(), 1e-14)
 

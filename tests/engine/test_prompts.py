@@ -1,4 +1,6 @@
-"""Openings: each review once a pass, lengths between two bounds that both occur, and two splits that never meet."""
+"""Openings: each review once a pass, lengths between two bounds that both occur, and two splits that never
+meet.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def tokenizer() -> Any:
     return make_tokenizer()
 
 
-def openings(tokenizer: Any, texts: list[str], shortest: int = 2, longest: int = 8, seed: int = 0) -> Openings:
+def openings(
+    tokenizer: Any, texts: list[str], shortest: int = 2, longest: int = 8, seed: int = 0
+) -> Openings:
     return Openings(texts, tokenizer, shortest, longest, torch.Generator().manual_seed(seed))
 
 
@@ -56,7 +60,8 @@ def test_lengths_are_drawn_evenly_and_both_bounds_occur(tokenizer: Any, shortest
     counts = Counter(map(len, openings(tokenizer, reviews("train", 30), shortest, longest).draw(600)))
     assert set(counts) == set(range(shortest, longest + 1))
     expected = 600 / len(counts)
-    assert all(abs(count - expected) < 5 * expected**0.5 for count in counts.values())  # five standard deviations at most
+    # five standard deviations at most
+    assert all(abs(count - expected) < 5 * expected**0.5 for count in counts.values())
 
 
 def test_a_review_shorter_than_the_opening_gives_what_it_has(tokenizer: Any) -> None:
@@ -82,7 +87,9 @@ def test_only_reviews_longer_than_the_bound_count(tmp_path: Path) -> None:
     """The bound itself is not enough, as in the notebook: `len(x) > 200`."""
     tmp_path.mkdir(exist_ok=True)
     for split in ("train", "test"):
-        pyarrow.parquet.write_table(pa.table({"text": [split[0] * n for n in (199, 200, 201)]}), tmp_path / f"{split}.parquet")
+        pyarrow.parquet.write_table(
+            pa.table({"text": [split[0] * n for n in (199, 200, 201)]}), tmp_path / f"{split}.parquet"
+        )
     found = read_reviews(str(tmp_path), 200)
     assert (found.train, found.held_out) == (["t" * 201], ["t" * 201])
 
@@ -115,7 +122,9 @@ class Wordwise:
 
 
 def test_a_review_of_no_tokens_is_passed_over() -> None:
-    drawing = Openings(["?", "film film", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0), begin=[1])
+    drawing = Openings(
+        ["?", "film film", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0), begin=[1]
+    )
     assert drawing.draw(9) == [[1, 7, 7]] * 9
     with pytest.raises(SourceError, match="the tokenizer makes no token of any of its 3 reviews"):
         Openings(["?", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0)).draw(2)

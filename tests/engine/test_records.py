@@ -20,7 +20,9 @@ def make_table(lengths: list[int], epochs: int, seed: int = 0, **changes: Any) -
     """Random numbers for samples of these lengths; the tokens of each have entered 0 to `epochs` epochs."""
     random = np.random.default_rng(seed)
     sample = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    position = np.concatenate([[np.int32(0)][:0], *(np.arange(length) for length in lengths)]).astype(np.int32)
+    position = np.concatenate([[np.int32(0)][:0], *(np.arange(length) for length in lengths)]).astype(
+        np.int32
+    )
     count = len(sample)
     seen = random.integers(0, epochs + 1, len(lengths)).astype(np.int16)[sample]
     entered = np.arange(epochs)[None, :] < seen[:, None]
@@ -35,7 +37,10 @@ def make_table(lengths: list[int], epochs: int, seed: int = 0, **changes: Any) -
         "text": [f" w{i % 3}é" for i in range(count)],
         **{name: floats(count) for name in ("old_logprob", "ref_logprob", "value", "advantage", "whitened")},
         "epochs_seen": seen,
-        **{name: np.where(entered, floats(count, epochs), np.float32(0)) for name in ("new_logprob", "ratio", "new_value")},
+        **{
+            name: np.where(entered, floats(count, epochs), np.float32(0))
+            for name in ("new_logprob", "ratio", "new_value")
+        },
         **{name: (floats(count, epochs) > 0) & entered for name in ("policy_clip", "value_clip")},
         "scores": floats(len(lengths)),
         "kl_coef": 0.2,
@@ -60,7 +65,9 @@ def assert_equal(actual: TokenTable, expected: TokenTable) -> None:
     kl_coef=st.floats(0, 100),
     gamma=st.floats(0, 1),
 )
-def test_arrow_and_back_is_the_same_to_the_bit(lengths: list[int], epochs: int, seed: int, kl_coef: float, gamma: float) -> None:
+def test_arrow_and_back_is_the_same_to_the_bit(
+    lengths: list[int], epochs: int, seed: int, kl_coef: float, gamma: float
+) -> None:
     table = make_table(lengths, epochs, seed, kl_coef=kl_coef, gamma=gamma)
     sink = pa.BufferOutputStream()
     arrow = table.to_arrow()
@@ -85,7 +92,8 @@ def test_derived_columns_by_hand() -> None:
     assert table.column("kl_penalty").tolist() == [-0.5, 0.5, 0]
     assert table.column("score_share").tolist() == [0, 3, -1]
     assert table.column("reward").tolist() == [-0.5, 3.5, -1]
-    assert table.column("delta").tolist() == [-0.5 + 0.5 * 2 - 1, 3.5 - 2, -1 - 4]  # nothing follows a last token
+    # nothing follows a last token
+    assert table.column("delta").tolist() == [-0.5 + 0.5 * 2 - 1, 3.5 - 2, -1 - 4]
     assert table.column("return").tolist() == [1.25, 2.5, 5]
 
 
@@ -95,16 +103,25 @@ def test_derived_columns_by_hand() -> None:
     kl_coef=st.floats(0, 2),
     gamma=st.floats(0, 1),
 )
-def test_derived_columns_are_the_formulas_to_the_bit(lengths: list[int], seed: int, kl_coef: float, gamma: float) -> None:
+def test_derived_columns_are_the_formulas_to_the_bit(
+    lengths: list[int], seed: int, kl_coef: float, gamma: float
+) -> None:
     table = make_table(lengths, 0, seed, kl_coef=kl_coef, gamma=gamma)
     mask = torch.arange(max(lengths)) < torch.tensor(lengths).unsqueeze(1)
 
     def spread(name: str) -> torch.Tensor:
         return torch.zeros(mask.shape).masked_scatter(mask, torch.from_numpy(table.column(name)))
 
-    rewards = ppo.token_rewards(torch.from_numpy(table.scores), spread("old_logprob"), spread("ref_logprob"), mask, kl_coef)
+    rewards = ppo.token_rewards(
+        torch.from_numpy(table.scores), spread("old_logprob"), spread("ref_logprob"), mask, kl_coef
+    )
     deltas = ppo.td_residuals(rewards.rewards, spread("value"), mask, gamma)
-    expected = {"kl": rewards.kl, "kl_penalty": rewards.kl_penalty, "reward": rewards.rewards, "delta": deltas}
+    expected = {
+        "kl": rewards.kl,
+        "kl_penalty": rewards.kl_penalty,
+        "reward": rewards.rewards,
+        "delta": deltas,
+    }
     for name, values in expected.items():
         assert np.array_equal(table.column(name), values[mask].numpy()), name
 
@@ -112,7 +129,8 @@ def test_derived_columns_are_the_formulas_to_the_bit(lengths: list[int], seed: i
 def test_last_entries_of_the_update() -> None:
     """Three tokens that entered 2, 1 and 0 epochs."""
     ratio = np.float32([[1, 1.5], [1.25, 0], [0, 0]])
-    clip = np.array([[True, True], [True, True], [True, True]])  # what lies beyond epochs_seen must not be read
+    # what lies beyond epochs_seen must not be read
+    clip = np.array([[True, True], [True, True], [True, True]])
     table = make_table([1, 1, 1], 2, epochs_seen=np.int16([2, 1, 0]), ratio=ratio, policy_clip=clip)
     assert table.last_epoch.tolist() == [1, 0, -1]
     assert table.at_last_epoch("ratio", missing=7).tolist() == [1.5, 1.25, 7]

@@ -1,4 +1,6 @@
-"""Texts out of data files: every format and layout, the column that is meant, what is left out and said, what is refused and why."""
+"""Texts out of data files: every format and layout, the column that is meant, what is left out and said, what
+is refused and why.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "x.csv": lambda path: write_csv(path, [["text", "label"], *([text, 1] for text in TEXTS)]),
     "semicolons.csv": lambda path: write_csv(path, [["label", "text"], *([1, text] for text in TEXTS)], ";"),
     "x.tsv": lambda path: write_csv(path, [["text", "label"], *([text, 1] for text in TEXTS)], "\t"),
-    "x.csv.gz": lambda path: path.write_bytes(gzip.compress(b"text\n" + b"".join(f'"{text}"\n'.encode() for text in TEXTS))),
+    "x.csv.gz": lambda path: path.write_bytes(
+        gzip.compress(b"text\n" + b"".join(f'"{text}"\n'.encode() for text in TEXTS))
+    ),
     "rows.json": lambda path: path.write_text(json.dumps([{"text": text} for text in TEXTS])),
     "columns.json": lambda path: path.write_text(json.dumps({"text": TEXTS, "label": [1] * 20})),
     "data.json": lambda path: path.write_text(json.dumps({"data": [{"text": text} for text in TEXTS]})),
@@ -47,7 +51,10 @@ def read(place: Path, column: str = "auto") -> list[str]:
     """All texts, in the order of the file: every tenth is held out."""
     found = read_reviews(str(place), 0, column)
     train = iter(found.train)
-    return [found.held_out[i // 10] if i % 10 == 0 else next(train) for i in range(len(found.train) + len(found.held_out))]
+    return [
+        found.held_out[i // 10] if i % 10 == 0 else next(train)
+        for i in range(len(found.train) + len(found.held_out))
+    ]
 
 
 def refusal(place: Path, column: str = "auto") -> str:
@@ -59,7 +66,9 @@ def refusal(place: Path, column: str = "auto") -> str:
 
 @pytest.mark.parametrize("as_folder", [False, True])
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_data_file_of_each_kind_is_read_by_itself_and_in_a_folder(tmp_path: Path, name: str, as_folder: bool) -> None:
+def test_a_data_file_of_each_kind_is_read_by_itself_and_in_a_folder(
+    tmp_path: Path, name: str, as_folder: bool
+) -> None:
     WRITERS[name](tmp_path / name)
     assert read(tmp_path if as_folder else tmp_path / name) == TEXTS
 
@@ -68,13 +77,16 @@ def test_what_save_to_disk_writes_is_read(tmp_path: Path) -> None:
     rows = datasets.Dataset.from_dict({"text": TEXTS, "label": [0] * 20})
     rows.select(range(19, -1, -1)).save_to_disk(tmp_path / "one")
     assert read(tmp_path / "one") == TEXTS[::-1]
-    datasets.DatasetDict(train=rows.select(range(12)), test=rows.select(range(12, 20))).save_to_disk(tmp_path / "splits")
+    datasets.DatasetDict(train=rows.select(range(12)), test=rows.select(range(12, 20))).save_to_disk(
+        tmp_path / "splits"
+    )
     found = read_reviews(str(tmp_path / "splits"), 0)
     assert (found.train, found.held_out) == (TEXTS[:12], TEXTS[12:])
 
 
 @pytest.mark.parametrize("layout", [
-    ("train.csv", "test.csv"), ("data/train-00000-of-00001.csv", "data/test-00000-of-00001.csv"), ("train/0.csv", "test/0.csv"),
+    ("train.csv", "test.csv"), ("data/train-00000-of-00001.csv", "data/test-00000-of-00001.csv"),
+    ("train/0.csv", "test/0.csv"),
     ("my_training_set.csv", "my_testing_set.csv"),
 ])  # fmt: skip
 def test_splits_are_found_by_the_names_of_files_and_folders(tmp_path: Path, layout: tuple[str, str]) -> None:
@@ -89,11 +101,14 @@ def test_a_card_that_names_the_files_of_the_splits_goes_before_their_names(tmp_p
     for name, texts in (("a.csv", TEXTS[:12]), ("b.csv", TEXTS[12:]), ("train.csv", ["neither"])):
         write_csv(tmp_path / name, [["text"], *([text] for text in texts)])
     splits = "  - {split: train, path: a.csv}\n  - {split: test, path: 'b*'}"
-    (tmp_path / "README.md").write_text(f"---\nconfigs:\n- config_name: plain\n  data_files:\n{splits}\n---\n# Reviews\n")
+    (tmp_path / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: plain\n  data_files:\n{splits}\n---\n# Reviews\n"
+    )
     found = read_reviews(str(tmp_path), 0)
     assert (found.train, found.held_out) == (TEXTS[:12], TEXTS[12:])
     (tmp_path / "README.md").write_text(
-        "---\nconfigs:\n- {config_name: one, data_files: a.csv}\n- {config_name: two, data_files: b.csv}\n---\n"
+        "---\nconfigs:\n- {config_name: one, data_files: a.csv}\n- {config_name: two, data_files: "
+        "b.csv}\n---\n"
     )
     assert "several configurations (one, two)" in refusal(tmp_path)
 
@@ -107,7 +122,9 @@ def test_rows_without_a_text_are_left_out_and_counted(tmp_path: Path, name: str)
     if name == "x.csv":
         write_csv(tmp_path / name, [["text", "label"], *([row, 1] for row in rows)])
     elif name == "x.jsonl":
-        (tmp_path / name).write_text("".join(json.dumps({"text": row}) + "\n" for row in [*rows, 5, ["a list"]]))
+        (tmp_path / name).write_text(
+            "".join(json.dumps({"text": row}) + "\n" for row in [*rows, 5, ["a list"]])
+        )
     else:
         pyarrow.parquet.write_table(pa.table({"text": rows}), tmp_path / name)
     assert read(tmp_path / name) == TEXTS
@@ -127,16 +144,22 @@ def test_the_column_is_the_one_asked_for_else_the_one_that_is_plainly_meant(
     tmp_path: Path, heads: list[str], column: str, index: int
 ) -> None:
     other = {"sentiment": "positive", "review": "a review", "title": "a title", "text": "a text"}
-    cells = [[text if i == index else other.get(head, str(number)) for i, head in enumerate(heads)] for number, text in enumerate(TEXTS)]
+    cells = [
+        [text if i == index else other.get(head, str(number)) for i, head in enumerate(heads)]
+        for number, text in enumerate(TEXTS)
+    ]
     write_csv(tmp_path / "x.csv", [heads, *cells])
     assert read(tmp_path / "x.csv", column) == TEXTS
 
 
 @pytest.mark.parametrize(("column", "cause"), [
-    ("auto", "x.csv has no column text or review, and 2 columns of text: name one in text_column; its columns are: title, comment"),
+    ("auto", "x.csv has no column text or review, "
+     "and 2 columns of text: name one in text_column; its columns are: title, comment"),
     ("texts", "x.csv has no column texts (text_column); its columns are: title, comment"),
 ])  # fmt: skip
-def test_a_column_that_is_not_there_or_not_plain_is_refused_with_those_there_are(tmp_path: Path, column: str, cause: str) -> None:
+def test_a_column_that_is_not_there_or_not_plain_is_refused_with_those_there_are(
+    tmp_path: Path, column: str, cause: str
+) -> None:
     write_csv(tmp_path / "x.csv", [["title", "comment"], *(["A film", text] for text in TEXTS)])
     assert cause in refusal(tmp_path / "x.csv", column)
 
@@ -145,9 +168,11 @@ def test_a_column_that_is_not_there_or_not_plain_is_refused_with_those_there_are
 
 
 @pytest.mark.parametrize(("name", "content", "cause"), [
-    ("x.csv", "text\nfine\nÉté\n".encode("latin-1"), "x.csv is not UTF-8 (byte 0xc9 in line 3; Latin-1, perhaps): save it as UTF-8"),
+    ("x.csv", "text\nfine\nÉté\n".encode("latin-1"), "x.csv is not UTF-8 (byte 0xc9 in line 3; Latin-1, "
+     "perhaps): save it as UTF-8"),
     ("x.csv", "text\nfine\n".encode("utf-16"), "x.csv is UTF-16, not UTF-8"),
-    ("x.csv", b"text,label\nfine, this is a long one,1\n", "x.csv has 3 cells in line 2 and 2 heads: put texts with commas into quotes"),
+    ("x.csv", b"text,label\nfine, this is a long one,1\n",
+    "x.csv has 3 cells in line 2 and 2 heads: put texts with commas into quotes"),
     ("x.csv", b'text,label\n"never closed,1\n', "x.csv is damaged near line 2 (unexpected end of data)"),
     ("x.json", b'[{"text": "fine"}', "x.json is damaged: it is no JSON"),
     ("x.jsonl", b'{"text": "fine"}\n{"text"', "x.jsonl is damaged: it is no JSON"),
@@ -174,7 +199,9 @@ def test_data_files_over_the_limit_are_refused_unread_with_their_size(tmp_path: 
         _watch.reset(token)
 
 
-def test_a_home_folder_is_given_up_after_so_many_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_home_folder_is_given_up_after_so_many_entries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "MOST_ENTRIES", 30)
     for i in range(8):
         (tmp_path / f"folder-{i}" / "deeper").mkdir(parents=True)
@@ -211,7 +238,11 @@ def test_code_that_lies_in_a_data_sets_folder_is_not_run(tmp_path: Path) -> None
 def write(folder: Path, *names: str) -> None:
     """Each file's texts name the file, but those of `train.csv` and `reviews.csv`, which are the reviews."""
     for name in names:
-        texts = TEXTS if Path(name).name.removesuffix(".gz") in ("reviews.csv", "train.csv") else [f"{name} {i}" for i in range(30)]
+        texts = (
+            TEXTS
+            if Path(name).name.removesuffix(".gz") in ("reviews.csv", "train.csv")
+            else [f"{name} {i}" for i in range(30)]
+        )
         if name.endswith(".txt"):
             (folder / name).write_text("\n".join(texts))
         elif name.endswith(".json"):
@@ -229,7 +260,9 @@ def write(folder: Path, *names: str) -> None:
     (["train.csv", "train.csv.gz"], "train.csv.gz"),
     (["train.csv", "extra.csv"], "extra.csv"),
 ])  # fmt: skip
-def test_of_several_forms_the_reviews_are_read_and_what_is_left_out_is_named(tmp_path: Path, names: list[str], left_out: str) -> None:
+def test_of_several_forms_the_reviews_are_read_and_what_is_left_out_is_named(
+    tmp_path: Path, names: list[str], left_out: str
+) -> None:
     write(tmp_path, *names)
     assert read(tmp_path) == TEXTS
     expected = [f"Reviews: Data files that were left out: {left_out}."] if left_out else []
@@ -237,7 +270,14 @@ def test_of_several_forms_the_reviews_are_read_and_what_is_left_out_is_named(tmp
 
 
 def test_papers_about_the_data_are_never_the_data(tmp_path: Path) -> None:
-    papers = "LICENSE.txt", "README.txt", "NOTICE.txt", "requirements.txt", "requirements-dev.txt", "CHANGELOG.txt"
+    papers = (
+        "LICENSE.txt",
+        "README.txt",
+        "NOTICE.txt",
+        "requirements.txt",
+        "requirements-dev.txt",
+        "CHANGELOG.txt",
+    )
     write(tmp_path, *papers)
     assert "the folder has no data file" in refusal(tmp_path)
     (tmp_path / "reviews.txt").write_text("\n".join(TEXTS))
@@ -253,12 +293,16 @@ def test_a_file_whose_name_says_no_split_is_the_train_split_beside_a_test_split(
 
 
 @pytest.mark.parametrize(("configs", "cause"), [
-    ("- data_files:\n  - {split: train}", "its card (README.md) gives data_files that are not each a `split` and a `path`"),
-    ("- data_files:\n  - {path: train.csv}", "its card (README.md) gives data_files that are not each a `split` and a `path`"),
-    ("- data_files: {train: train.csv}", "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    ("- data_files:\n  - {split: train}",
+    "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    ("- data_files:\n  - {path: train.csv}",
+    "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    ("- data_files: {train: train.csv}",
+    "its card (README.md) gives data_files that are not each a `split` and a `path`"),
     ("- data_dir: 5", "its card (README.md) gives data_dir: 5, which is no folder's name"),
     ("  5", "its card (README.md) gives configs that are no list"),
-    ("- data_files: gone/*.csv", "its card (README.md) names gone/*.csv for the split train, and no data file is called so"),
+    ("- data_files: gone/*.csv", "its card (README.md) names gone/*.csv for the split train, "
+     "and no data file is called so"),
 ])  # fmt: skip
 def test_a_card_that_cannot_be_followed_is_said_to_be_so(tmp_path: Path, configs: str, cause: str) -> None:
     write(tmp_path, "train.csv")
@@ -271,7 +315,9 @@ def test_a_test_split_of_the_card_that_is_not_there_is_remarked_on(tmp_path: Pat
     splits = "  - {split: train, path: '**/train*'}\n  - {split: test, path: ./test.csv}"
     (tmp_path / "README.md").write_text(f"---\nconfigs:\n- data_files:\n{splits}\n---\n")
     assert read(tmp_path) == TEXTS
-    expected = "Reviews: Its card (README.md) names test.csv for the split test, and no data file is called so."
+    expected = (
+        "Reviews: Its card (README.md) names test.csv for the split test, and no data file is called so."
+    )
     assert read_reviews(str(tmp_path), 0).remarks == [expected]
 
 
@@ -283,7 +329,9 @@ def test_what_separates_the_cells_of_a_csv_is_seen_in_its_heads(tmp_path: Path, 
     write_csv(tmp_path / "x.csv", [["label", "text"], *([1, text] for text in TEXTS)], comma)
     assert read(tmp_path / "x.csv") == TEXTS
     write_csv(tmp_path / "x.csv", [["text, of it", "label"], *([text, 1] for text in TEXTS)], comma)
-    (tmp_path / "x.csv").write_text((tmp_path / "x.csv").read_text().replace("text, of it", '"text, of it"', 1))
+    (tmp_path / "x.csv").write_text(
+        (tmp_path / "x.csv").read_text().replace("text, of it", '"text, of it"', 1)
+    )
     assert read(tmp_path / "x.csv") == TEXTS
 
 
@@ -297,7 +345,9 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> N
     if name == "x.csv":
         write_csv(tmp_path / name, [["text", "text"], *([text, "other"] for text in TEXTS)])
     else:
-        pyarrow.parquet.write_table(pa.Table.from_arrays([pa.array(TEXTS)] * 2, ["text", "text"]), tmp_path / name)
+        pyarrow.parquet.write_table(
+            pa.Table.from_arrays([pa.array(TEXTS)] * 2, ["text", "text"]), tmp_path / name
+        )
     assert f"{name} has more than one column text: rename all but one" in refusal(tmp_path / name)
 
 
@@ -305,7 +355,9 @@ def test_a_first_row_that_is_taken_for_heads_is_said_to_be(tmp_path: Path) -> No
     write_csv(tmp_path / "x.csv", [[text] for text in TEXTS])
     assert read(tmp_path / "x.csv") == TEXTS[1:]
     (remark,) = read_reviews(str(tmp_path / "x.csv"), 0).remarks
-    assert remark.startswith(f"Reviews: The first row of x.csv was taken for the column names: {TEXTS[0][:20]}")
+    assert remark.startswith(
+        f"Reviews: The first row of x.csv was taken for the column names: {TEXTS[0][:20]}"
+    )
 
 
 def test_quotes_that_are_not_closed_swallow_no_rows_of_a_tsv(tmp_path: Path) -> None:
@@ -324,7 +376,8 @@ def test_lists_of_unequal_length_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "content"), [
-    ("x.json", json.dumps(TEXTS)), ("x.jsonl", "\n".join(map(json.dumps, TEXTS))), ("x.json", "\n".join(map(json.dumps, TEXTS))),
+    ("x.json", json.dumps(TEXTS)), ("x.jsonl", "\n".join(map(json.dumps, TEXTS))), ("x.json",
+    "\n".join(map(json.dumps, TEXTS))),
     ("x.jsonl", json.dumps([{"text": text} for text in TEXTS], indent=1)), ("x.jsonl", json.dumps(TEXTS)),
 ])  # fmt: skip
 def test_texts_alone_and_lists_in_json_lines_are_read(tmp_path: Path, name: str, content: str) -> None:
@@ -370,11 +423,14 @@ def test_lists_are_no_texts(tmp_path: Path) -> None:
     ("x.csv", b"PK\x03\x04" + bytes(40), "x.csv is a ZIP archive or an Excel workbook"),
     ("x.xlsx", b"PK\x03\x04" + bytes(40), "x.xlsx is a ZIP archive or an Excel workbook"),
     ("x.csv", gzip.compress(b"text\nfine\n"), "x.csv is packed with gzip"),
-    ("x.feather", b"ARROW1\0\0" + bytes(40), "x.feather is an Arrow or Feather file: let its name end in .arrow"),
+    ("x.feather", b"ARROW1\0\0" + bytes(40),
+    "x.feather is an Arrow or Feather file: let its name end in .arrow"),
     ("x.csv", b"PAR1" + bytes(40), "x.csv is a Parquet file: let its name end in .parquet"),
     ("x.parquet.gz", gzip.compress(b"PAR1"), "x.parquet.gz is packed with gzip: unpack it"),
     ("x.pdf", b"%PDF-1.7", "x.pdf is of no kind that is read here; known are .parquet, .arrow, .csv"),
 ])  # fmt: skip
-def test_a_file_of_another_format_is_called_what_it_is(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
+def test_a_file_of_another_format_is_called_what_it_is(
+    tmp_path: Path, name: str, content: bytes, cause: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     assert cause in refusal(tmp_path / name)

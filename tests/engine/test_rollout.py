@@ -1,4 +1,6 @@
-"""Sampling: what is captured equals a fresh forward pass, draws follow the distribution, and rows do not interfere."""
+"""Sampling: what is captured equals a fresh forward pass, draws follow the distribution, and rows do not
+interfere.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def uniforms(rows: int, columns: int = 12, seed: int = 0) -> Tensor:
     return torch.rand(rows, columns, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def roll(policy: Policy, queries: list[list[int]] = QUERIES, lengths: list[int] = LENGTHS, **changes: Any) -> Rollout:
+def roll(
+    policy: Policy, queries: list[list[int]] = QUERIES, lengths: list[int] = LENGTHS, **changes: Any
+) -> Rollout:
     arguments = {"uniforms": uniforms(len(queries)), "end_ids": (EOS,), "pad_id": PAD, **changes}
     return sample(policy, queries, torch.tensor(lengths), **arguments)
 
@@ -33,8 +37,12 @@ def forward(policy: Policy, rollout: Rollout, temperature: float = 1.0) -> tuple
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.7, 2.0])
-@pytest.mark.parametrize("restriction", [{}, {"top_k": 5}, {"top_p": 0.6}, {"top_k": 20, "top_p": 0.5}], ids=str)
-def test_captured_numbers_are_those_of_a_fresh_forward_pass(policy: Policy, temperature: float, restriction: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "restriction", [{}, {"top_k": 5}, {"top_p": 0.6}, {"top_k": 20, "top_p": 0.5}], ids=str
+)
+def test_captured_numbers_are_those_of_a_fresh_forward_pass(
+    policy: Policy, temperature: float, restriction: dict[str, Any]
+) -> None:
     """Token by token with the cache, or all at once without: the same numbers, of the full softmax."""
     rollout = roll(policy, temperature=temperature, **restriction)
     logits, values = forward(policy, rollout, temperature)
@@ -94,7 +102,9 @@ def test_one_token_is_a_response(policy: Policy) -> None:
 
 
 def test_a_row_depends_on_its_own_numbers_alone(policy: Policy) -> None:
-    """The same query, length and uniform numbers: the same tokens, alone, among others, or elsewhere in the batch."""
+    """The same query, length and uniform numbers: the same tokens, alone, among others, or elsewhere in the
+    batch.
+    """
     together = roll(policy)
     for row in range(4):
         alone = roll(policy, [QUERIES[row]], [LENGTHS[row]], uniforms=uniforms(4)[row : row + 1])
@@ -128,12 +138,18 @@ def test_top_k_draws_among_the_likeliest_only(policy: Policy) -> None:
     drawn = (likeliest == rollout.response_ids.unsqueeze(-1)).any(-1)[rollout.mask]
     assert drawn.all()
     free = roll(policy, end_ids=())
-    assert not (forward(policy, free)[0].topk(3, dim=-1).indices == free.response_ids.unsqueeze(-1)).any(-1)[free.mask].all()
+    assert (
+        not (forward(policy, free)[0].topk(3, dim=-1).indices == free.response_ids.unsqueeze(-1))
+        .any(-1)[free.mask]
+        .all()
+    )
 
 
 def test_top_k_1_is_greedy(policy: Policy) -> None:
     rollout = roll(policy, top_k=1, end_ids=())
-    assert torch.equal(rollout.response_ids[rollout.mask], forward(policy, rollout)[0].argmax(-1)[rollout.mask])
+    assert torch.equal(
+        rollout.response_ids[rollout.mask], forward(policy, rollout)[0].argmax(-1)[rollout.mask]
+    )
 
 
 @pytest.mark.parametrize(("top_k", "top_p", "kept"), [
@@ -149,7 +165,9 @@ def test_top_k_1_is_greedy(policy: Policy) -> None:
 ])  # fmt: skip
 def test_restrictions(top_k: int, top_p: float, kept: list[float]) -> None:
     log_softmax = torch.tensor([[0.1, 0.4, 0.2, 0.3]], dtype=torch.float64).log()
-    torch.testing.assert_close(restricted(log_softmax, top_k, top_p), torch.tensor([kept], dtype=torch.float64))
+    torch.testing.assert_close(
+        restricted(log_softmax, top_k, top_p), torch.tensor([kept], dtype=torch.float64)
+    )
 
 
 def test_the_likeliest_token_is_drawn_however_small_top_p_is() -> None:
@@ -188,7 +206,9 @@ def test_draw_is_the_inverse_of_the_running_sum(uniform: float, index: int) -> N
 
 
 def test_draws_follow_the_weights() -> None:
-    """Pearson's chi-square of 20 000 draws from 8 weights: below 24.3 in 999 of 1000 samples (7 degrees of freedom)."""
+    """Pearson's chi-square of 20 000 draws from 8 weights: below 24.3 in 999 of 1000 samples (7 degrees of
+    freedom).
+    """
     weights = torch.tensor([5.0, 1.0, 0.5, 3.0, 2.0, 0.01, 7.0, 1.49])
     numbers = uniforms(20_000, 1).squeeze(1)
     counts = draw(weights.expand(20_000, -1), numbers).bincount(minlength=8)

@@ -27,7 +27,9 @@ def test_a_score_is_the_raw_logit_of_the_positive_label(scorer: SentimentScorer,
     model = make_classifier(tokenizer)
     scores = scorer.score(TEXTS)
     for row, text in enumerate(TEXTS):
-        logits = model(**{name: torch.tensor([tokenizer(text)[name]]) for name in ("input_ids", "attention_mask")}).logits[0]
+        logits = model(
+            **{name: torch.tensor([tokenizer(text)[name]]) for name in ("input_ids", "attention_mask")}
+        ).logits[0]
         torch.testing.assert_close(scores.total[row], logits[1], rtol=0, atol=1e-5)
         torch.testing.assert_close(scores.parts["NEGATIVE"][row], logits[0], rtol=0, atol=1e-5)
     assert torch.equal(scores.parts["POSITIVE"], scores.total)
@@ -43,7 +45,9 @@ def test_a_score_is_of_query_and_response(scorer: SentimentScorer) -> None:
 @pytest.mark.parametrize("asked", ["POSITIVE", "positive", "Positive"])
 @pytest.mark.parametrize("swapped", [False, True])
 def test_the_label_is_found_by_its_name(tokenizer: Any, asked: str, swapped: bool) -> None:
-    """The same classifier with its two outputs, and their names, the other way round gives the same scores."""
+    """The same classifier with its two outputs, and their names, the other way round gives
+    the same scores.
+    """
     expected = SentimentScorer(make_classifier(tokenizer), tokenizer, "POSITIVE", CPU).score(TEXTS).total
     model = make_classifier(tokenizer)
     if swapped:
@@ -79,7 +83,9 @@ def test_a_classifier_that_cannot_tell_is_refused(tokenizer: Any) -> None:
         SentimentScorer(model, tokenizer, "POSITIVE", CPU)
 
 
-def test_a_text_longer_than_the_classifier_takes_is_cut_at_its_end(scorer: SentimentScorer, tokenizer: Any) -> None:
+def test_a_text_longer_than_the_classifier_takes_is_cut_at_its_end(
+    scorer: SentimentScorer, tokenizer: Any
+) -> None:
     (long,) = reviews("train", 1)
     ids = tokenizer(long)["input_ids"]
     assert len(ids) > 64
@@ -110,17 +116,29 @@ def test_a_language_model_is_no_classifier(tmp_path: Any, tokenizer: Any) -> Non
 
 
 def classifier(kind: str, tokenizer: Any, labels: int = 2, **changes: Any) -> Any:
-    """A tiny random classifier of that type whose last label prefers the good canary; it has as many positions as it says it has."""
+    """A tiny random classifier of that type whose last label prefers the good canary; it has as many
+    positions as it says it has.
+    """
     torch.manual_seed(0)
     names = {number: f"STARS {number}" for number in range(labels)}
-    sizes = {"vocab_size": len(tokenizer), "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
-    config = transformers.CONFIG_MAPPING[kind](**{**sizes, "num_labels": labels, "id2label": names, "initializer_range": 0.3, **changes})
+    sizes = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+    }
+    config = transformers.CONFIG_MAPPING[kind](
+        **{**sizes, "num_labels": labels, "id2label": names, "initializer_range": 0.3, **changes}
+    )
     model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
-    head = [parameter for name, parameter in model.named_parameters() if "score" in name or "classifier" in name][
-        -2 if kind == "roberta" else -1
-    ]
+    head = [
+        parameter for name, parameter in model.named_parameters() if "score" in name or "classifier" in name
+    ][-2 if kind == "roberta" else -1]
     with torch.no_grad():
-        good, bad = (model(input_ids=torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1] for text in CANARIES)
+        good, bad = (
+            model(input_ids=torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1] for text in CANARIES
+        )
         if good < bad:
             head.neg_()
     return model
@@ -131,8 +149,12 @@ def classifier(kind: str, tokenizer: Any, labels: int = 2, **changes: Any) -> An
     ("roberta", 5, {"max_position_embeddings": 50}), ("fnet", 2, {}),
 ])  # fmt: skip
 @torch.no_grad()
-def test_any_classifier_scores_a_text_as_it_scores_it_alone(kind: str, labels: int, changes: dict[str, Any]) -> None:
-    """No pad token, no limit of length, one label or five, positions that count from 2, and one that padding moves."""
+def test_any_classifier_scores_a_text_as_it_scores_it_alone(
+    kind: str, labels: int, changes: dict[str, Any]
+) -> None:
+    """No pad token, no limit of length, one label or five, positions that count from 2, and one that padding
+    moves.
+    """
     tokenizer = make_tokenizer(pad="[PAD]" if kind in ("roberta", "fnet") else None)
     tokenizer.model_max_length = int(1e30)  # what a tokenizer says that knows no limit
     if kind in ("roberta", "fnet"):
@@ -141,7 +163,9 @@ def test_any_classifier_scores_a_text_as_it_scores_it_alone(kind: str, labels: i
     texts = [*TEXTS, "good " * 400]
     alone = []
     for text in texts:
-        ids = tokenizer(text)["input_ids"][: {"gpt2": 48, "roberta": 48, "llama": 64, "fnet": 512}.get(kind, 1024)]
+        ids = tokenizer(text)["input_ids"][
+            : {"gpt2": 48, "roberta": 48, "llama": 64, "fnet": 512}.get(kind, 1024)
+        ]
         alone.append(model(input_ids=torch.tensor([ids])).logits[0])
     scorer = SentimentScorer(model, tokenizer, f"STARS {labels - 1}", CPU)
     scores = scorer.score(texts)
@@ -157,12 +181,16 @@ def test_labels_of_one_name_are_told_apart(tokenizer: Any) -> None:
         SentimentScorer(model, tokenizer, "POSITIVE", CPU)
 
 
-def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both_counts(tmp_path: Any) -> None:
+def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both_counts(
+    tmp_path: Any,
+) -> None:
     longer = make_tokenizer()
     write_model(tmp_path, make_classifier(longer), longer)
     longer.add_tokens(["<one>", "<two>"])
     longer.save_pretrained(tmp_path)
-    with pytest.raises(SourceError, match=r"reward_model = .* tokenizer has 332 tokens and the model embeddings for 330"):
+    with pytest.raises(
+        SourceError, match=r"reward_model = .* tokenizer has 332 tokens and the model embeddings for 330"
+    ):
         load_scorer(str(tmp_path), "POSITIVE", CPU)
 
 

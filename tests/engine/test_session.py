@@ -78,7 +78,9 @@ def test_step_before_training_has_begun_takes_one_ppo_step(begin: Callable[..., 
 
 
 @pytest.mark.parametrize("first", ["pause", "step"])
-def test_pause_while_loading_waits_for_the_models_and_still_heeds_stop(begin: Callable[..., Run], first: str) -> None:
+def test_pause_while_loading_waits_for_the_models_and_still_heeds_stop(
+    begin: Callable[..., Run], first: str
+) -> None:
     run = begin(steps=5)
     run.tell(first)
     run.tell("pause")
@@ -148,7 +150,9 @@ def test_speed_is_the_least_time_of_a_step_and_can_change(begin: Callable[..., R
     run.let_go()
     run.join()
     times = [row.wall_time for row in run.reader.steps()]
-    assert (times[2] - times[1]).total_seconds() > 0.2, "the pause is counted from a step's beginning, and is far longer than a step"
+    assert (times[2] - times[1]).total_seconds() > 0.2, (
+        "the pause is counted from a step's beginning, and is far longer than a step"
+    )
     assert run.reader.info().seconds_per_step == 0.4
 
 
@@ -186,7 +190,9 @@ def test_quitting_abandons_a_long_step_unrecorded(begin: Callable[..., Run]) -> 
 def test_a_run_waits_for_the_imports_that_are_under_way(
     tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Importing from transformers while another thread imports it fails: a Start right after the first page would fail its run."""
+    """Importing from transformers while another thread imports it fails: a Start right after the first page
+    would fail its run.
+    """
     order, run = [], session.RunOwner.run
 
     class Imports(threading.Thread):
@@ -214,12 +220,18 @@ def test_one_run_at_a_time(tiny: Callable[..., Config], tmp_path: Path) -> None:
     assert RunReader(second.folder).info().state == "finished"
 
 
-def test_a_run_that_still_clears_its_models_away_is_not_on_and_can_be_resumed(tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_run_that_still_clears_its_models_away_is_not_on_and_can_be_resumed(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     first = session.start(tiny(steps=1_000_000), "tiny-reviews", tmp_path)
     clearing, go_on = threading.Event(), threading.Event()
 
     def hold(phase: str, _: dict[str, int]) -> None:
-        if phase == "start" and threading.current_thread() is first.thread and RunReader(first.folder).info().state == "stopped":
+        if (
+            phase == "start"
+            and threading.current_thread() is first.thread
+            and RunReader(first.folder).info().state == "stopped"
+        ):
             clearing.set()
             go_on.wait(PATIENCE_S)
 
@@ -236,7 +248,9 @@ def test_a_run_that_still_clears_its_models_away_is_not_on_and_can_be_resumed(ti
     assert RunReader(first.folder).info().state == "stopped"
 
 
-def test_a_second_run_with_another_precision_works_in_the_same_process(tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_second_run_with_another_precision_works_in_the_same_process(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     for precision in ("fp32", "bf16"):
         begun = session.start(tiny(steps=1, precision=precision), "tiny-reviews", tmp_path)
         begun.thread.join(PATIENCE_S)
@@ -251,7 +265,9 @@ def test_a_missing_model_fails_the_run_with_what_to_do(begin: Callable[..., Run]
     assert "model_name = /nowhere/at/all" in run.reader.info().error
 
 
-def test_the_models_of_an_ended_run_are_freed(tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_models_of_an_ended_run_are_freed(
+    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also of one that failed: a traceback that is kept holds on to every frame, and so to the models."""
     from ppo_engine.models import Policy
 

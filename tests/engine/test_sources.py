@@ -1,6 +1,8 @@
-"""Where models and reviews come from: a folder, the built-in world, or the Hub, and what is said when they do not come.
+"""Where models and reviews come from: a folder, the built-in world, or the Hub, and what is said when they do
+not come.
 
-The Hub is a server of this machine's (hub.py) that the real clients download from, each time in a process of its own.
+The Hub is a server of this machine's (hub.py) that the real clients download from, each time in a process of
+its own.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ def refusal(field: str, source: str) -> str:
 # Folders
 
 
-def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine" / "policy").mkdir(parents=True)
     (tmp_path / "reviews.csv").write_text("text\nfine\n")
     monkeypatch.chdir(tmp_path)
@@ -66,15 +70,22 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(tmp_path
         locate("model_name", "reviews.csv")
 
 
-@pytest.mark.parametrize("source", ["/no/such/folder", "./missing", "~/missing", "~nobody-of-this-name/x", "a/b/c"])
+@pytest.mark.parametrize(
+    "source", ["/no/such/folder", "./missing", "~/missing", "~nobody-of-this-name/x", "a/b/c"]
+)
 @pytest.mark.parametrize(("field", "what"), [("model_name", "folder"), ("query_dataset", "folder or file")])
 def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(source: str, field: str, what: str) -> None:
-    with pytest.raises(SourceError, match=f"there is no such {what}; give an existing {what} or a name on the Hugging Face Hub"):
+    with pytest.raises(
+        SourceError,
+        match=f"there is no such {what}; give an existing {what} or a name on the Hugging Face Hub",
+    ):
         locate(field, source)
 
 
 def test_built_in_files_are_verified_before_they_are_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How a changed file is found is tested with the built-in world; here, that nothing is loaded unverified."""
+    """How a changed file is found is tested with the built-in world; here, that nothing
+    is loaded unverified.
+    """
 
     def find_fault() -> None:
         raise AssetError("changed")
@@ -107,7 +118,9 @@ def test_an_empty_folder_is_refused(tmp_path: Path, field: str, cause: str) -> N
     ("gone", "it has no weights (model.safetensors or pytorch_model.bin)"),
     ("incomplete", "its weights lack"),
 ])  # fmt: skip
-def test_a_damaged_weight_file_is_refused(world: Path, tmp_path: Path, field: str, damage: str, cause: str) -> None:
+def test_a_damaged_weight_file_is_refused(
+    world: Path, tmp_path: Path, field: str, damage: str, cause: str
+) -> None:
     folder = copy_of(world / FOLDERS[field], tmp_path)
     weights = folder / "model.safetensors"
     if damage == "cut short":
@@ -118,7 +131,14 @@ def test_a_damaged_weight_file_is_refused(world: Path, tmp_path: Path, field: st
         weights.unlink()
     else:  # readable, but a layer's tensors are not in it: transformers would draw them at random
         tensors = load_file(weights)
-        save_file({name: tensor for name, tensor in tensors.items() if "attn" not in name and "attention" not in name}, weights)
+        save_file(
+            {
+                name: tensor
+                for name, tensor in tensors.items()
+                if "attn" not in name and "attention" not in name
+            },
+            weights,
+        )
     message = refusal(field, str(folder))
     assert cause in message and OFFER not in message, "the network has no part in it"
     assert ("is damaged" in message) == ("is damaged" in cause), "only what is damaged is called so"
@@ -130,7 +150,8 @@ def copy_of(folder: Path, home: Path) -> Path:
 
 
 @pytest.mark.parametrize(("field", "file"), [
-    ("model_name", "config.json"), ("model_name", "tokenizer.json"), ("reward_model", "tokenizer.json"), ("query_dataset", "train.parquet"),
+    ("model_name", "config.json"), ("model_name", "tokenizer.json"), ("reward_model", "tokenizer.json"),
+    ("query_dataset", "train.parquet"),
 ])  # fmt: skip
 def test_any_other_damaged_file_is_refused(world: Path, tmp_path: Path, field: str, file: str) -> None:
     folder = copy_of(world / FOLDERS[field], tmp_path)
@@ -146,13 +167,22 @@ def test_a_tokenizer_file_that_holds_none_is_damaged(world: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize(("field", "cause"), [
-    ("model_name", "it is no causal language model, one that writes a text on, but of the type distilbert (DistilBertForSequence"),
-    ("reward_model", "it is no sequence classifier, one that scores a text, but of the type mamba (MambaForCausalLM): give another"),
+    ("model_name", "it is no causal language model, one that writes a text on, "
+     "but of the type distilbert (DistilBertForSequence"),
+    ("reward_model", "it is no sequence classifier, one that scores a text, "
+     "but of the type mamba (MambaForCausalLM): give another"),
 ])  # fmt: skip
-def test_a_model_of_a_type_without_the_kind_is_called_what_it_is(world: Path, tmp_path: Path, field: str, cause: str) -> None:
+def test_a_model_of_a_type_without_the_kind_is_called_what_it_is(
+    world: Path, tmp_path: Path, field: str, cause: str
+) -> None:
     folder = copy_of(world / "classifier", tmp_path)
     if field == "reward_model":
-        config = {"model_type": "mamba", "architectures": ["MambaForCausalLM"], "hidden_size": 8, "num_hidden_layers": 1}
+        config = {
+            "model_type": "mamba",
+            "architectures": ["MambaForCausalLM"],
+            "hidden_size": 8,
+            "num_hidden_layers": 1,
+        }
         (folder / "config.json").write_text(json.dumps(config))
     assert cause in refusal(field, str(folder))
 
@@ -162,23 +192,30 @@ def test_an_encoder_is_no_policy(tmp_path: Path) -> None:
     tokenizer = make_tokenizer()
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     write_model(tmp_path, BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes)), tokenizer)
-    assert "it is no causal language model, one that writes a text on, but an encoder (BertForMaskedLM)" in refusal(
-        "model_name", str(tmp_path)
+    assert (
+        "it is no causal language model, one that writes a text on, but an encoder (BertForMaskedLM)"
+        in refusal("model_name", str(tmp_path))
     )
 
 
 def test_a_language_model_as_a_classifier_is_called_what_it_is(world: Path) -> None:
     message = refusal("reward_model", str(world / "policy"))
-    assert "it is no sequence classifier, one that scores a text, but of the type gpt2 (GPT2LMHeadModel): give another model" in message
+    assert (
+        "it is no sequence classifier, one that scores a text, but of the type gpt2 (GPT2LMHeadModel): give "
+        "another model" in message
+    )
 
 
 @pytest.mark.parametrize("field", ["model_name", "reward_model"])
 @pytest.mark.parametrize(("keep", "cause"), [
-    (["model.safetensors", "tokenizer.json"], "no model's folder (it holds model.safetensors, tokenizer.json)"),
+    (["model.safetensors", "tokenizer.json"], "no model's folder (it holds model.safetensors, "
+     "tokenizer.json)"),
     (["config.json", "tokenizer.json", "tokenizer_config.json"], "it has no weights"),
     (["config.json", "model.safetensors"], "it has no tokenizer: save the model's own into it"),
 ])  # fmt: skip
-def test_a_folder_that_lacks_files_is_told_which(world: Path, tmp_path: Path, field: str, keep: list[str], cause: str) -> None:
+def test_a_folder_that_lacks_files_is_told_which(
+    world: Path, tmp_path: Path, field: str, keep: list[str], cause: str
+) -> None:
     folder = copy_of(world / FOLDERS[field], tmp_path)
     for path in folder.iterdir():
         if path.name not in keep:
@@ -191,7 +228,9 @@ def test_the_true_cause_of_other_folders_is_named(world: Path, tmp_path: Path) -
     above = copy_of(world / "policy", tmp_path / "run")
     assert f"a folder in it has: give {above}" in refusal("model_name", str(above.parent))
     pointer = copy_of(world / "policy", tmp_path / "cloned")
-    (pointer / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n")
+    (pointer / "model.safetensors").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
+    )
     assert "its file model.safetensors is a Git LFS pointer" in refusal("model_name", str(pointer))
     sharded = copy_of(world / "policy", tmp_path / "sharded")
     (sharded / "model.safetensors").unlink()
@@ -202,7 +241,9 @@ def test_the_true_cause_of_other_folders_is_named(world: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("field", ["model_name", "reward_model"])
 def test_a_peft_adapter_is_called_one_and_its_base_is_named(tmp_path: Path, field: str) -> None:
-    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "someone/base", "peft_type": "LORA"}))
+    (tmp_path / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "someone/base", "peft_type": "LORA"})
+    )
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     message = refusal(field, str(tmp_path))
     assert "it is a PEFT adapter of someone/base" in message and "merge_and_unload()" in message
@@ -225,7 +266,10 @@ def test_an_error_that_says_what_to_do_is_passed_on_as_it_is(error: SourceError)
 
 
 def test_an_error_without_words_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"\(KeyError\)|\(AssertionError\)"), loading("model_name", str(tmp_path)):
+    with (
+        pytest.raises(SourceError, match=r"\(KeyError\)|\(AssertionError\)"),
+        loading("model_name", str(tmp_path)),
+    ):
         raise AssertionError
 
 
@@ -252,7 +296,8 @@ def home(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict
 
 STEP = """
 from ppo_engine import Config, Trainer
-config = Config.preset("gpt2-imdb", steps=1, batch_size=8, mini_batch_size=4, eval_batch_size=4, threads=1, device="cpu")
+sizes = dict(batch_size=8, mini_batch_size=4, eval_batch_size=4)
+config = Config.preset("gpt2-imdb", steps=1, threads=1, device="cpu", **sizes)
 records = list(Trainer(config))
 answer = {"steps": [record.step for record in records], "score": records[1].metrics["env/reward_mean"],
           "queries": [sample.query for sample in records[1].samples]}
@@ -267,7 +312,8 @@ from ppo_engine.scoring import load_scorer
 import transformers
 hub.PATIENCE_S = patience
 answer = {}
-for field, load in (("model_name", lambda: load_language_model(name)), ("query_dataset", lambda: read_reviews(name, 200)),
+for field, load in (("model_name", lambda: load_language_model(name)),
+    ("query_dataset", lambda: read_reviews(name, 200)),
                     ("reward_model", lambda: load_scorer(name, "POSITIVE", torch.device("cpu")))):
     started = time.monotonic()
     try:
@@ -280,12 +326,21 @@ for field, load in (("model_name", lambda: load_language_model(name)), ("query_d
 
 def in_a_process(code: str, *, endpoint: str, home: Path, **variables: Any) -> dict[str, Any]:
     """Runs `code` in a new interpreter and gives its `answer`. Upper-case variables are the environment's."""
-    environment = {name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_HOME")}
-    environment |= {"HF_ENDPOINT": endpoint, "HF_HOME": str(home), "NO_PROXY": "127.0.0.1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("HF_HUB_OFFLINE", "HF_HOME")
+    }
+    environment |= {
+        "HF_ENDPOINT": endpoint,
+        "HF_HOME": str(home),
+        "NO_PROXY": "127.0.0.1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
     environment |= {name: value for name, value in variables.items() if name.isupper()}
     lines = [f"{name} = {value!r}" for name, value in variables.items() if not name.isupper()]
     script = "\n".join(["import json, time", *lines, code, "print(json.dumps(answer))"])
-    done = subprocess.run([sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
@@ -297,10 +352,16 @@ def closed_port() -> int:
         return int(server.getsockname()[1])
 
 
-def test_the_notebooks_own_names_are_downloaded_and_train(hub: Hub, home: tuple[Path, dict[str, Any]]) -> None:
+def test_the_notebooks_own_names_are_downloaded_and_train(
+    hub: Hub, home: tuple[Path, dict[str, Any]]
+) -> None:
     _, answer = home
     assert answer["steps"] == [0, 1] and all(query.startswith("T") for query in answer["queries"])
-    for path in ("lvwerra/gpt2-imdb/resolve", "lvwerra/distilbert-imdb/resolve", "datasets/stanfordnlp/imdb/resolve"):
+    for path in (
+        "lvwerra/gpt2-imdb/resolve",
+        "lvwerra/distilbert-imdb/resolve",
+        "datasets/stanfordnlp/imdb/resolve",
+    ):
         assert any(request.startswith(f"GET /{path}") for request in hub.requests), path
 
 
@@ -312,7 +373,13 @@ def test_what_was_downloaded_once_needs_no_network(home: tuple[Path, dict[str, A
 
 def test_without_a_network_each_source_says_so_at_once(tmp_path: Path) -> None:
     """Nobody listens at the Hub's address: no retries, and the way out is named."""
-    answer = in_a_process(LOAD, endpoint=f"http://127.0.0.1:{closed_port()}", home=tmp_path, name="lvwerra/gpt2-imdb", patience=5.0)
+    answer = in_a_process(
+        LOAD,
+        endpoint=f"http://127.0.0.1:{closed_port()}",
+        home=tmp_path,
+        name="lvwerra/gpt2-imdb",
+        patience=5.0,
+    )
     assert_refused(answer, within_s=30)
 
 
@@ -327,7 +394,9 @@ def test_a_hub_that_never_answers_is_given_up_after_a_while(tmp_path: Path) -> N
 def test_offline_mode_is_heeded(tmp_path: Path, hub: Hub) -> None:
     """With HF_HUB_OFFLINE=1 the Hub is not asked, though it is there."""
     before = len(hub.requests)
-    answer = in_a_process(LOAD, endpoint=hub.url, home=tmp_path, name="lvwerra/gpt2-imdb", patience=5.0, HF_HUB_OFFLINE="1")
+    answer = in_a_process(
+        LOAD, endpoint=hub.url, home=tmp_path, name="lvwerra/gpt2-imdb", patience=5.0, HF_HUB_OFFLINE="1"
+    )
     assert_refused(answer, within_s=30)
     assert len(hub.requests) == before
 

@@ -38,7 +38,11 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 def edits(run: Run) -> list[tuple[int, dict[str, list[object]]]]:
-    return [(event["step"], event["payload"]["changes"]) for event in run.reader.events() if event["kind"] == "edit"]
+    return [
+        (event["step"], event["payload"]["changes"])
+        for event in run.reader.events()
+        if event["kind"] == "edit"
+    ]
 
 
 def test_an_edit_comes_into_force_at_the_next_step(begin: Callable[..., Run]) -> None:
@@ -86,16 +90,27 @@ def test_an_edit_that_cannot_be_is_refused_where_it_is_asked_for(begin: Callable
     assert run.join() == "finished" and edits(run) == []
 
 
-def test_an_edit_that_another_made_impossible_meanwhile_is_refused_by_the_owner(begin: Callable[..., Run]) -> None:
+def test_an_edit_that_another_made_impossible_meanwhile_is_refused_by_the_owner(
+    begin: Callable[..., Run],
+) -> None:
     run = begin(steps=4)
     run.hold_at(1)
-    first, second = run.tell("edit", changes={"batch_size": 4}), run.tell("edit", changes={"mini_batch_size": 8})
+    first, second = (
+        run.tell("edit", changes={"batch_size": 4}),
+        run.tell("edit", changes={"mini_batch_size": 8}),
+    )
     too_long = run.tell("edit", changes={"output_max_length": 200})
     run.let_go()
     run.join()
     assert run.reader.command(first) == ("applied", "")
-    assert run.reader.command(second) == ("refused", "mini_batch_size = 8: must be at most batch_size, which is 4")
-    assert run.reader.command(too_long)[0] == "refused" and "the policy takes 64 tokens" in run.reader.command(too_long)[1]
+    assert run.reader.command(second) == (
+        "refused",
+        "mini_batch_size = 8: must be at most batch_size, which is 4",
+    )
+    assert (
+        run.reader.command(too_long)[0] == "refused"
+        and "the policy takes 64 tokens" in run.reader.command(too_long)[1]
+    )
 
 
 @pytest.mark.parametrize("stop_at", [0, 3, 4])
@@ -115,8 +130,12 @@ def test_a_stopped_run_resumes_exactly(begin: Callable[..., Run], stop_at: int) 
 
 
 @pytest.mark.parametrize("checkpoint_every", [0, 2])
-def test_steps_after_the_last_checkpoint_are_taken_again_and_stay(begin: Callable[..., Run], checkpoint_every: int) -> None:
-    """As after a kill: the checkpoints that the stop kept are gone, those of every so many steps are there."""
+def test_steps_after_the_last_checkpoint_are_taken_again_and_stay(
+    begin: Callable[..., Run], checkpoint_every: int
+) -> None:
+    """As after a kill: the checkpoints that the stop kept are gone, those of every so many
+    steps are there.
+    """
     whole = begin(steps=6, checkpoint_every=0)
     whole.thread.start()
     whole.join()
@@ -146,16 +165,31 @@ def test_a_step_that_comes_out_otherwise_pauses_the_run_and_says_so(begin: Calla
     rest = begin(lambda seen: session.reopen(part.folder, seen))
     rest.thread.start()
     rest.wait_for_state("paused")
-    assert "Step 2, taken again, came out otherwise than recorded: env/reward_mean was 9.0 and is" in part.reader.info().error
+    assert (
+        "Step 2, taken again, came out otherwise than recorded: env/reward_mean was 9.0 and is"
+        in part.reader.info().error
+    )
     rest.tell("resume")
     assert rest.join() == "finished"
-    assert metrics_of(part.folder)[2]["env/reward_mean"] == 9.0 and list(metrics_of(part.folder)) == [0, 1, 2, 3, 4, 5]
+    assert metrics_of(part.folder)[2]["env/reward_mean"] == 9.0 and list(metrics_of(part.folder)) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
 
 
 def tamper(folder: Path, step: int) -> None:
     with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
-        metrics = json.loads(connection.execute("select metrics from steps where step = ?", (step,)).fetchone()[0])
-        connection.execute("update steps set metrics = ? where step = ?", (json.dumps({**metrics, "env/reward_mean": 9.0}), step))
+        metrics = json.loads(
+            connection.execute("select metrics from steps where step = ?", (step,)).fetchone()[0]
+        )
+        connection.execute(
+            "update steps set metrics = ? where step = ?",
+            (json.dumps({**metrics, "env/reward_mean": 9.0}), step),
+        )
         seal_step(connection, step)
 
 
@@ -207,7 +241,9 @@ def test_an_edited_run_resumes_exactly_from_before_its_edits(begin: Callable[...
     rest.thread.start()
     assert rest.join() == "finished"
     again = metrics_of(run.folder)
-    assert list(again) == list(whole) and all(first_difference(whole[step], again[step]) == "" for step in whole)
+    assert list(again) == list(whole) and all(
+        first_difference(whole[step], again[step]) == "" for step in whole
+    )
 
 
 def test_a_branch_goes_on_from_its_parents_checkpoint(begin: Callable[..., Run], tmp_path: Path) -> None:
@@ -301,20 +337,26 @@ def test_without_anyone_to_resume_it_such_a_run_fails(tiny: Callable[..., Config
         with torch.no_grad():
             next(owner.course.trainer.policy.parameters()).fill_(float("nan"))
 
-    folder, owner = session.create(tiny(), "tiny-reviews", tmp_path / "runs", break_the_policy, attended=False)
+    folder, owner = session.create(
+        tiny(), "tiny-reviews", tmp_path / "runs", break_the_policy, attended=False
+    )
     owner.run()
     info = RunReader(folder).info()
     assert info.state == "failed" and "Traceback" in info.traceback
     assert [row.step for row in RunReader(folder).steps()] == [0], "what was recorded before stays"
 
 
-def test_a_branch_that_cannot_be_copied_leaves_nothing_behind(begin: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_branch_that_cannot_be_copied_leaves_nothing_behind(
+    begin: Callable[..., Run], tmp_path: Path
+) -> None:
     parent = begin(steps=2, checkpoint_every=1)
     parent.thread.start()
     parent.join()
     runs = tmp_path / "branches"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shutil, "copytree", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        patch.setattr(
+            shutil, "copytree", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
         with pytest.raises(StoreError, match="No space left on device"):
             session.fork(parent.folder, 1, {}, runs)
     assert list(runs.iterdir()) == []
@@ -343,7 +385,9 @@ def test_branches_of_one_checkpoint_have_names_of_their_own(begin: Callable[...,
 
 
 def test_metrics_that_are_no_numbers_hide_no_run(begin: Callable[..., Run], tmp_path: Path) -> None:
-    """One token of one sample: its returns have no variance, so what share of it the values explain is no number, and is left out."""
+    """One token of one sample: its returns have no variance, so what share of it the values explain is no
+    number, and is left out.
+    """
     run = begin(steps=1, batch_size=1, mini_batch_size=1, output_min_length=1, output_max_length=1)
     run.thread.start()
     assert run.join() == "finished"
@@ -354,8 +398,12 @@ def test_metrics_that_are_no_numbers_hide_no_run(begin: Callable[..., Run], tmp_
 
 
 @pytest.mark.parametrize("paused_first", [False, True])
-def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(begin: Callable[..., Run], tmp_path: Path, paused_first: bool) -> None:
-    """By the numbers of an evaluation that was due then; and it goes on, and is replayed, as if nobody had looked."""
+def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(
+    begin: Callable[..., Run], tmp_path: Path, paused_first: bool
+) -> None:
+    """By the numbers of an evaluation that was due then; and it goes on, and is replayed, as if nobody had
+    looked.
+    """
     due = begin(steps=5, eval_every=3)
     due.thread.start()
     due.join()
@@ -364,15 +412,24 @@ def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(begin: Callable[.
     asked = [run.tell(kind) for kind in (["pause"] if paused_first else []) + ["stop"]]
     run.let_go()
     assert run.join() == "stopped" and all(run.wait_for_answer(number) == ("applied", "") for number in asked)
-    evaluation = {name: value for name, value in metrics_of(due.folder)[3].items() if name.startswith("eval/")}
+    evaluation = {
+        name: value for name, value in metrics_of(due.folder)[3].items() if name.startswith("eval/")
+    }
     assert len(evaluation) == 2 and evaluation.items() <= run.reader.steps()[3].metrics.items()
     assert repr(run.reader.samples(3, EVAL)) == repr(due.reader.samples(3, EVAL)) != "[]"
-    assert next(one for one in summaries(tmp_path) if one.folder == run.folder).held_out == evaluation["eval/reward_mean"]
-    assert "Held-out openings after the last step" in " ".join(one.text for one in happenings(run.reader.events()))
+    assert (
+        next(one for one in summaries(tmp_path) if one.folder == run.folder).held_out
+        == evaluation["eval/reward_mean"]
+    )
+    assert "Held-out openings after the last step" in " ".join(
+        one.text for one in happenings(run.reader.events())
+    )
     assert replay(run.folder) == ""
     again = begin(made=lambda seen: session.reopen(run.folder, seen))
     again.thread.start()
-    assert again.join() == "finished" and not [event for event in again.reader.events() if event["kind"] == "difference"]
+    assert again.join() == "finished" and not [
+        event for event in again.reader.events() if event["kind"] == "difference"
+    ]
     assert {step: row["ppo/loss/total"] for step, row in metrics_of(run.folder).items() if step} == {
         step: row["ppo/loss/total"] for step, row in metrics_of(due.folder).items() if step
     }

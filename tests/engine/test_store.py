@@ -1,4 +1,6 @@
-"""The run store: what was committed is read back, readers never see half a step, and every refusal says what to do."""
+"""The run store: what was committed is read back, readers never see half a step, and every refusal says what
+to do.
+"""
 
 from __future__ import annotations
 
@@ -80,7 +82,9 @@ def test_a_step_that_fails_half_way_leaves_nothing(store: RunStore, records: lis
     with pytest.raises(StoreError):
         store.record(records[1])  # the same step again: its row is refused after the transaction has begun
     with sqlite3.connect(store.folder / DATABASE) as connection:
-        assert connection.execute("select count(*) from samples where split = 'train'").fetchone()[0] == len(records[1].samples)
+        assert connection.execute("select count(*) from samples where split = 'train'").fetchone()[0] == len(
+            records[1].samples
+        )
     store.record(records[2])
     assert RunReader(store.folder).info().last_step == 2
 
@@ -90,7 +94,13 @@ def test_a_reader_holds_no_transaction(store: RunStore, records: list[StepRecord
     reader = RunReader(store.folder)
     for record in records:
         store.record(record)
-        reader.steps(), reader.info(), reader.samples(record.step), reader.tokens(record.step), reader.events()
+        (
+            reader.steps(),
+            reader.info(),
+            reader.samples(record.step),
+            reader.tokens(record.step),
+            reader.events(),
+        )
     with sqlite3.connect(store.folder / DATABASE) as connection:
         busy, pages, checkpointed = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
     assert (busy, pages - checkpointed) == (0, 0)
@@ -110,7 +120,13 @@ def test_a_closed_run_opens_from_a_read_only_folder(tmp_path: Path, records: lis
 
 def test_the_run_row_tells_what_was_started(store: RunStore) -> None:
     info = RunReader(store.folder).info()
-    assert (info.id, info.name, info.preset, info.state, info.last_step) == ("a-run", "brave-otter", "tiny-reviews", "loading", -1)
+    assert (info.id, info.name, info.preset, info.state, info.last_step) == (
+        "a-run",
+        "brave-otter",
+        "tiny-reviews",
+        "loading",
+        -1,
+    )
     assert info.config == Config() and info.versions["torch"] and info.alive
 
 
@@ -132,7 +148,9 @@ def test_a_command_is_queued_then_settled(store: RunStore) -> None:
 
 
 def test_an_unknown_command_is_refused_with_what_is_allowed(store: RunStore) -> None:
-    with pytest.raises(ConfigError, match=r"command = dance: must be one of pause, resume, step, stop, speed"):
+    with pytest.raises(
+        ConfigError, match=r"command = dance: must be one of pause, resume, step, stop, speed"
+    ):
         submit(store.folder, "dance", "tab")
 
 
@@ -146,11 +164,15 @@ def test_an_ended_run_takes_no_commands(store: RunStore, state: str) -> None:
 def test_a_run_whose_owner_died_is_interrupted(tmp_path: Path) -> None:
     """A real process that makes a run, commits to it and is killed."""
     code = (
-        "import sys, time; from pathlib import Path; from ppo_engine import Config; from ppo_engine.store import RunStore\n"
-        "store = RunStore.create(Path(sys.argv[1]), 'r', 'r', 'tiny-reviews', Config()); store.enter_state('running', 0)\n"
-        "print('ready', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from ppo_engine import Config; from ppo_engine.store "
+        "import RunStore\nstore = RunStore.create(Path(sys.argv[1]), 'r', 'r', 'tiny-reviews', Config()); "
+        "store.enter_state('running', 0)\nprint('ready', flush=True); time.sleep(60)"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "run")], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(tmp_path / "run")],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
     assert process.stdout is not None and process.stdout.readline() == b"ready\n"
     assert RunReader(tmp_path / "run").info().state == "running"
     process.kill()

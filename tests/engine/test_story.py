@@ -17,7 +17,15 @@ from ppo_engine.story import Story, clip_cases, finds, story
 def step(tiny: Callable[..., Config]) -> tuple[Config, StepRecord, TokenTable]:
     """A step in which both clips bind."""
     config = tiny(
-        steps=3, batch_size=8, mini_batch_size=4, ppo_epochs=3, learning_rate=5e-3, target_kl=0.0, cliprange_value=0.05, lam=0.9, gamma=0.98
+        steps=3,
+        batch_size=8,
+        mini_batch_size=4,
+        ppo_epochs=3,
+        learning_rate=5e-3,
+        target_kl=0.0,
+        cliprange_value=0.05,
+        lam=0.9,
+        gamma=0.98,
     )
     *_, record = Trainer(config)
     assert record.tokens is not None
@@ -28,7 +36,9 @@ def step(tiny: Callable[..., Config]) -> tuple[Config, StepRecord, TokenTable]:
 @pytest.fixture(scope="module")
 def stories(step: tuple[Config, StepRecord, TokenTable]) -> list[Story]:
     config, _, tokens = step
-    return [story(tokens, config, int(s), int(p)) for s, p in zip(tokens.sample, tokens.position, strict=True)]
+    return [
+        story(tokens, config, int(s), int(p)) for s, p in zip(tokens.sample, tokens.position, strict=True)
+    ]
 
 
 def close(a: float, b: float) -> None:
@@ -47,13 +57,17 @@ def test_each_number_follows_from_those_before_it(stories: list[Story]) -> None:
         assert [term.part for term in one.terms] == [term.weight * term.delta for term in one.terms]
 
 
-def test_the_terms_run_to_the_end_of_the_response(step: tuple[Config, StepRecord, TokenTable], stories: list[Story]) -> None:
+def test_the_terms_run_to_the_end_of_the_response(
+    step: tuple[Config, StepRecord, TokenTable], stories: list[Story]
+) -> None:
     config, _, tokens = step
     lengths = np.bincount(tokens.sample)
     for row, one in enumerate(stories):
         assert len(one.terms) == lengths[tokens.sample[row]] - tokens.position[row]
         assert one.terms[0].weight == 1 and one.terms[0].text == one.text
-        assert [term.weight for term in one.terms] == pytest.approx([(tokens.gamma * config.lam) ** k for k in range(len(one.terms))])
+        assert [term.weight for term in one.terms] == pytest.approx(
+            [(tokens.gamma * config.lam) ** k for k in range(len(one.terms))]
+        )
         assert (one.next_value == 0) == (len(one.terms) == 1)
 
 
@@ -87,7 +101,9 @@ def test_finds_are_the_extremes(step: tuple[Config, StepRecord, TokenTable]) -> 
     assert (found["Highest score"].number, found["Lowest score"].number) == (max(scores), min(scores))
     assert abs(found["Largest KL"].number) == np.abs(tokens.column("kl")).max()
     assert abs(found["Largest advantage"].number) == np.abs(tokens.advantage).max()
-    row = np.flatnonzero((tokens.sample == found["Most clipped"].sample) & (tokens.position == found["Most clipped"].position))[0]
+    row = np.flatnonzero(
+        (tokens.sample == found["Most clipped"].sample) & (tokens.position == found["Most clipped"].position)
+    )[0]
     assert tokens.clip_epochs("policy_clip")[row] == tokens.clip_epochs("policy_clip").max() > 0
     assert found["Worst value"].number == np.abs(tokens.new_value[:, 2] - tokens.column("return")).max()
 
@@ -101,12 +117,22 @@ def test_an_update_that_never_came_by_leaves_no_epochs(step: tuple[Config, StepR
     config, record, tokens = step
     unseen = replace(tokens, epochs_seen=np.zeros(len(tokens), np.int16))
     assert story(unseen, config, 0, 0).epochs == ()
-    assert [one.name for one in finds(unseen, record.samples)] == ["Highest score", "Lowest score", "Largest KL", "Largest advantage"]
+    assert [one.name for one in finds(unseen, record.samples)] == [
+        "Highest score",
+        "Lowest score",
+        "Largest KL",
+        "Largest advantage",
+    ]
 
 
-def test_where_no_clip_binds_the_farthest_ratio_is_named_as_that(step: tuple[Config, StepRecord, TokenTable]) -> None:
+def test_where_no_clip_binds_the_farthest_ratio_is_named_as_that(
+    step: tuple[Config, StepRecord, TokenTable],
+) -> None:
     _, record, tokens = step
-    found = {one.name: one for one in finds(replace(tokens, policy_clip=np.zeros_like(tokens.policy_clip)), record.samples)}
+    found = {
+        one.name: one
+        for one in finds(replace(tokens, policy_clip=np.zeros_like(tokens.policy_clip)), record.samples)
+    }
     assert "Most clipped" not in found
     ratio = tokens.at_last_epoch("ratio", 1.0)
     assert found["Farthest ratio"].number == ratio[np.abs(ratio - 1).argmax()]

@@ -1,4 +1,6 @@
-"""The trainer, on real tiny models: what a step records, that it repeats, and how it ends when it cannot go on."""
+"""The trainer, on real tiny models: what a step records, that it repeats, and how it ends when it cannot go
+on.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,16 @@ from tests.engine.fingerprints import fingerprint
 
 Tiny = Callable[..., Config]
 
-SETTINGS = {"temperature": 0.9, "ent_coef": 0.01, "cliprange": 0.1, "cliprange_value": 0.03, "learning_rate": 3e-3}
-"""Of the run that most tests look at: both clips bind, and no number is at a default that could hide another."""
+SETTINGS = {
+    "temperature": 0.9,
+    "ent_coef": 0.01,
+    "cliprange": 0.1,
+    "cliprange_value": 0.03,
+    "learning_rate": 3e-3,
+}
+"""Of the run that most tests look at: both clips bind, and no number is at a default that
+could hide another.
+"""
 
 
 def records(config: Config) -> list[StepRecord]:
@@ -66,7 +76,9 @@ def test_a_record_has_every_sample_and_every_token(run: list[StepRecord]) -> Non
         assert np.bincount(tokens.sample).tolist() == lengths
         assert tokens.position.tolist() == [t for length in lengths for t in range(length)]
         for sample in record.samples:
-            assert sample.query and sample.score == tokens.scores[sample.index] == sample.score_parts["POSITIVE"]
+            assert (
+                sample.query and sample.score == tokens.scores[sample.index] == sample.score_parts["POSITIVE"]
+            )
             kl = tokens.column("kl")[tokens.sample == sample.index].sum()
             assert sample.kl_sum == pytest.approx(kl, abs=1e-5)
 
@@ -76,19 +88,27 @@ def test_a_sample_is_scored_on_query_and_response(tiny: Tiny) -> None:
     trainer.load()
     samples = [*trainer.step().samples, *trainer.evaluate_untrained().eval_samples]
     for sample in samples:
-        whole, response = trainer.scorer.score([sample.query + sample.response, sample.response or " "]).total.tolist()
+        whole, response = trainer.scorer.score(
+            [sample.query + sample.response, sample.response or " "]
+        ).total.tolist()
         assert sample.score == pytest.approx(whole, abs=1e-5) != pytest.approx(response, abs=1e-3)
 
 
 def test_times_add_up(run: list[StepRecord]) -> None:
     for record in run[1:]:
-        phases = sum(value for name, value in record.metrics.items() if name.startswith("time/") and name != "time/step")
+        phases = sum(
+            value
+            for name, value in record.metrics.items()
+            if name.startswith("time/") and name != "time/step"
+        )
         assert 0 < phases <= record.metrics["time/step"] < phases + 0.05 + record.metrics["time/step"] * 0.5
     assert all(before.wall_time < after.wall_time for before, after in itertools.pairwise(run))
 
 
 def test_every_metric_follows_from_the_table_of_tokens(run: list[StepRecord]) -> None:
-    """Worked again in float64 from what is stored of each token: masks, weights and signs have nowhere to hide."""
+    """Worked again in float64 from what is stored of each token: masks, weights and signs have nowhere to
+    hide.
+    """
     for record in run[1:]:
         expected = metrics_again(record)
         actual = {name: record.metrics[name] for name in expected}
@@ -96,17 +116,24 @@ def test_every_metric_follows_from_the_table_of_tokens(run: list[StepRecord]) ->
         assert 0 < actual["ppo/policy/clipfrac"] < 1 and 0 < actual["ppo/val/clipfrac"] < 1
         left = set(METRICS) - set(expected)
         assert {name for name in left if name.startswith(("ppo/", "env/", "objective/"))} == {
-            "objective/kl_coef", "ppo/policy/entropy", "ppo/policy/grad_norm", "ppo/policy/epochs", "ppo/policy/first_ratio",
-            "ppo/policy/k3_after", "ppo/policy/ratio_after", "ppo/policy/clipfrac_after", "ppo/val/clipfrac_after",
+            "objective/kl_coef", "ppo/policy/entropy", "ppo/policy/grad_norm", "ppo/policy/epochs",
+            "ppo/policy/first_ratio",
+            "ppo/policy/k3_after", "ppo/policy/ratio_after", "ppo/policy/clipfrac_after",
+            "ppo/val/clipfrac_after",
         }  # fmt: skip
 
 
 def metrics_again(record: StepRecord) -> dict[str, float]:
     table = record.tokens
     assert table is not None
-    column = {name: table.column(name).astype(np.float64) for name in ("kl", "kl_penalty", "return", "value", "whitened", "old_logprob")}
+    column = {
+        name: table.column(name).astype(np.float64)
+        for name in ("kl", "kl_penalty", "return", "value", "whitened", "old_logprob")
+    }
     scores = np.array([sample.score for sample in record.samples])
-    ratio, new, values = (getattr(table, name).astype(np.float64) for name in ("ratio", "new_logprob", "new_value"))
+    ratio, new, values = (
+        getattr(table, name).astype(np.float64) for name in ("ratio", "new_logprob", "new_value")
+    )
     log_ratio = new - column["old_logprob"][:, None]
     advantage, target, old = column["whitened"][:, None], column["return"][:, None], column["value"][:, None]
     surrogate = np.maximum(-advantage * ratio, -advantage * ratio.clip(0.9, 1.1)).mean()
@@ -116,22 +143,29 @@ def metrics_again(record: StepRecord) -> dict[str, float]:
     return {
         "env/reward_mean": scores.mean(), "env/reward_std": scores.std(ddof=1),
         "env/response_length": len(table) / len(scores), "env/eos_fraction": np.mean(ended),
-        "objective/kl": column["kl"].sum() / len(scores), "objective/entropy": -column["old_logprob"].sum() / len(scores),
-        "ppo/mean_non_score_reward": column["kl_penalty"].mean(), "ppo/policy/advantages_mean": column["whitened"].mean(),
+        "objective/kl": column["kl"].sum() / len(scores),
+        "objective/entropy": -column["old_logprob"].sum() / len(scores),
+        "ppo/mean_non_score_reward": column["kl_penalty"].mean(),
+        "ppo/policy/advantages_mean": column["whitened"].mean(),
         "ppo/returns/mean": column["return"].mean(), "ppo/returns/var": column["return"].var(ddof=1),
         "ppo/val/mean": column["value"].mean(), "ppo/val/var": column["value"].var(ddof=1),
         "ppo/loss/policy": surrogate, "ppo/loss/value": value_loss,
         "ppo/loss/total": surrogate + 0.1 * value_loss - 0.01 * record.metrics["ppo/policy/entropy"],
         "ppo/policy/approxkl": 0.5 * (log_ratio**2).mean(), "ppo/policy/k3": (ratio - 1 - log_ratio).mean(),
         "ppo/policy/policykl": -log_ratio.mean(), "ppo/policy/clipfrac": table.policy_clip.mean(),
-        "ppo/val/clipfrac": table.value_clip.mean(), "ppo/val/error": error.mean(), "ppo/val/vpred": values.mean(),
-        "ppo/val/var_explained": 1 - (column["return"] - column["value"]).var(ddof=1) / column["return"].var(ddof=1),
+        "ppo/val/clipfrac": table.value_clip.mean(), "ppo/val/error": error.mean(),
+        "ppo/val/vpred": values.mean(),
+        "ppo/val/var_explained": (
+            1 - (column["return"] - column["value"]).var(ddof=1) / column["return"].var(ddof=1)
+        ),
         "ppo/val/bias": (column["value"] - column["return"]).mean(),
     }  # fmt: skip
 
 
 def test_derived_columns_are_the_trainers_own_tensors(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the step computed, noted on the way past, is what the table gives when it is read: to the last bit."""
+    """What the step computed, noted on the way past, is what the table gives when it is read: to the last
+    bit.
+    """
     seen: dict[str, Any] = {}
 
     def noting(name: str) -> Callable[..., Any]:
@@ -151,8 +185,10 @@ def test_derived_columns_are_the_trainers_own_tensors(tiny: Tiny, monkeypatch: p
         (_, _, _, mask, _), rewards = seen["token_rewards"]
         (_, values, _, gamma, _), (advantages, returns) = seen["gae"]
         expected = {
-            **rewards._asdict(), "reward": rewards.rewards, "return": returns, "advantage": advantages, "value": values,
-            "delta": ppo.td_residuals(rewards.rewards, values, mask, gamma), "whitened": seen["masked_whiten"][1],
+            **rewards._asdict(), "reward": rewards.rewards, "return": returns, "advantage": advantages,
+            "value": values,
+            "delta": ppo.td_residuals(rewards.rewards, values, mask, gamma),
+            "whitened": seen["masked_whiten"][1],
             "score_share": rewards.rewards - rewards.kl_penalty,
         }  # fmt: skip
         del expected["rewards"]
@@ -166,7 +202,9 @@ def test_derived_columns_are_the_trainers_own_tensors(tiny: Tiny, monkeypatch: p
 
 
 def test_before_any_gradient_step_every_ratio_is_1(tiny: Tiny) -> None:
-    """Every row of the first epoch where the first minibatch is all of the batch: sampling and update see one policy."""
+    """Every row of the first epoch where the first minibatch is all of the batch: sampling and update see one
+    policy.
+    """
     for record in records(tiny(mini_batch_size=8, ppo_epochs=1, temperature=0.7, top_k=20))[1:]:
         assert record.tokens is not None
         assert np.abs(record.tokens.ratio - 1).max() < 1e-4
@@ -188,9 +226,11 @@ def test_at_the_first_step_policy_and_reference_agree(run: list[StepRecord]) -> 
 
 
 def test_training_raises_the_score(tiny: Tiny) -> None:
-    """The mean score of the last five steps is above that of the first five by at least three standard errors of 0.1.
+    """The mean score of the last five steps is above that of the first five by at least three standard errors
+    of 0.1.
 
-    Over ten seeds it was 0.6 to 2.3 above: a rounding error elsewhere makes another of these runs, not a failure.
+    Over ten seeds it was 0.6 to 2.3 above: a rounding error elsewhere makes another of these runs, not a
+    failure.
     """
     config = tiny(
         steps=30, batch_size=64, mini_batch_size=16, ppo_epochs=4, output_min_length=4, output_max_length=4,
@@ -200,13 +240,17 @@ def test_training_raises_the_score(tiny: Tiny) -> None:
     assert np.mean(scores[-5:]) - np.mean(scores[:5]) > 0.3
 
 
-def test_the_kl_coefficient_is_the_one_in_force_and_moves_with_the_kl(run: list[StepRecord], tiny: Tiny) -> None:
+def test_the_kl_coefficient_is_the_one_in_force_and_moves_with_the_kl(
+    run: list[StepRecord], tiny: Tiny
+) -> None:
     """β of the next step = β (1 + clip(KL / 6 - 1, ±0.2) · 8 / 10 000), samples counted."""
     assert run[1].metrics["objective/kl_coef"] == 0.2
     for record, following in itertools.pairwise(run[1:]):
         controller = ppo.AdaptiveKLController(record.metrics["objective/kl_coef"], 6, 10_000)
         controller.update(record.metrics["objective/kl"], n=8)
-        assert following.metrics["objective/kl_coef"] == controller.value != record.metrics["objective/kl_coef"]
+        assert (
+            following.metrics["objective/kl_coef"] == controller.value != record.metrics["objective/kl_coef"]
+        )
         assert following.tokens is not None and following.tokens.kl_coef == controller.value
     fixed = records(tiny(steps=3, adap_kl_ctrl=False))
     assert {record.metrics["objective/kl_coef"] for record in fixed[1:]} == {0.2}
@@ -220,7 +264,9 @@ def test_the_reference_never_changes_and_the_policy_does(tiny: Tiny) -> None:
     assert torch.equal(torch.cat([tensor.flatten() for tensor in trainer.reference.parameters()]), policy)
     for _ in trainer:
         pass
-    assert all(torch.equal(tensor, reference[name]) for name, tensor in trainer.reference.state_dict().items())
+    assert all(
+        torch.equal(tensor, reference[name]) for name, tensor in trainer.reference.state_dict().items()
+    )
     assert not torch.equal(weights(trainer), policy)
 
 
@@ -246,7 +292,9 @@ def test_evaluation_is_at_every_so_many_steps_and_at_the_end(tiny: Tiny) -> None
 
 
 def test_evaluation_takes_the_same_openings_and_numbers_each_time(tiny: Tiny) -> None:
-    """A policy that stands still (its learning rate is lost in rounding) scores the same to the bit, whatever is sampled between."""
+    """A policy that stands still (its learning rate is lost in rounding) scores the same to the bit, whatever
+    is sampled between.
+    """
     evaluations = [record for record in records(tiny(steps=4, learning_rate=1e-30)) if record.eval_samples]
     assert len(evaluations) == 3
     assert len({repr(record.eval_samples) for record in evaluations}) == 1
@@ -264,10 +312,14 @@ def test_evaluating_more_often_does_not_change_the_training(tiny: Tiny) -> None:
 
 
 def test_held_out_openings_never_come_up_in_training(run: list[StepRecord]) -> None:
-    """Every training review begins with Today, every held-out one with Yesterday (cut to as little as "T" and "Y")."""
+    """Every training review begins with Today, every held-out one with Yesterday (cut to as little as "T" and
+    "Y").
+    """
     trained = [sample.query for record in run for sample in record.samples]
     held_out = [sample.query for record in run for sample in record.eval_samples]
-    assert len(trained) == 40 and all("Today".startswith(query[:5]) or query.startswith("Today") for query in trained)
+    assert len(trained) == 40 and all(
+        "Today".startswith(query[:5]) or query.startswith("Today") for query in trained
+    )
     assert len(held_out) == 24 and all(query.startswith("Y") for query in held_out)
 
 
@@ -306,7 +358,9 @@ def test_a_run_in_a_background_thread_is_the_same_run(run: list[StepRecord], tin
 
 
 def test_a_second_run_may_have_another_precision(run: list[StepRecord], tiny: Tiny) -> None:
-    """accelerate keeps its state once a process; a run in bf16 after one in fp32, and one in fp32 after that, are as if alone."""
+    """accelerate keeps its state once a process; a run in bf16 after one in fp32, and one in fp32 after that,
+    are as if alone.
+    """
     half = records(tiny(steps=1, **SETTINGS, precision="bf16"))
     assert fingerprint(half[0]) != fingerprint(run[0])
     assert half[1].tokens is not None and np.isfinite(half[1].tokens.ratio).all()
@@ -320,8 +374,12 @@ def test_a_second_run_may_have_another_precision(run: list[StepRecord], tiny: Ti
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0])
 @pytest.mark.parametrize(("precision", "limit"), [("bf16", 1e-2), ("fp32", 1e-4)])
-def test_before_any_gradient_step_the_ratio_is_1(tiny: Tiny, precision: str, limit: float, temperature: float) -> None:
-    """In bf16 the log-probabilities of sampling gave ratios up to 13 % off: old and new are computed alike."""
+def test_before_any_gradient_step_the_ratio_is_1(
+    tiny: Tiny, precision: str, limit: float, temperature: float
+) -> None:
+    """In bf16 the log-probabilities of sampling gave ratios up to 13 % off: old and new
+    are computed alike.
+    """
     changes = {"batch_size": 32, "mini_batch_size": 12, "precision": precision, "temperature": temperature}
     record = records(tiny(steps=1, **(SETTINGS | changes)))[1]
     assert record.tokens is not None
@@ -329,7 +387,9 @@ def test_before_any_gradient_step_the_ratio_is_1(tiny: Tiny, precision: str, lim
     assert (np.abs(record.tokens.ratio[:, 0] - 1) < limit).mean() > 0.3, "those of the first minibatch"
 
 
-def test_a_policy_that_samples_otherwise_than_it_learns_stops_the_run(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_policy_that_samples_otherwise_than_it_learns_stops_the_run(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As a model may whose positions change with the length of the text, beyond what was compared at load."""
     trainer = Trainer(tiny())
     trainer.load()
@@ -340,7 +400,9 @@ def test_a_policy_that_samples_otherwise_than_it_learns_stops_the_run(tiny: Tiny
         return logits * 1.05, values
 
     monkeypatch.setattr(trainer.policy, "next_token", off)
-    with pytest.raises(NumericalError, match=r"before any gradient step one in twenty ratios .* is off by 0\.[0-9]+ or more"):
+    with pytest.raises(
+        NumericalError, match=r"before any gradient step one in twenty ratios .* is off by 0\.[0-9]+ or more"
+    ):
         trainer.step()
 
 
@@ -348,7 +410,9 @@ def test_half_precision_computes_in_half_and_keeps_weights_and_records_whole(tin
     trainer = Trainer(tiny(precision="bf16"))
     trainer.load()
     formats: list[torch.dtype] = []
-    trainer.policy.language_model.transformer.h[0].mlp.c_fc.register_forward_hook(lambda m, a, output: formats.append(output.dtype))
+    trainer.policy.language_model.transformer.h[0].mlp.c_fc.register_forward_hook(
+        lambda m, a, output: formats.append(output.dtype)
+    )
     record = trainer.step()
     assert set(formats) == {torch.bfloat16}
     assert {parameter.dtype for parameter in trainer.policy.parameters()} == {torch.float32}
@@ -373,8 +437,15 @@ def test_live_settings_take_effect_at_the_next_step(tiny: Tiny) -> None:
     trainer = Trainer(tiny(steps=9))
     trainer.load()
     trainer.step()
-    trainer.config = trainer.config.changed(batch_size=5, mini_batch_size=5, ppo_epochs=3, output_min_length=3, output_max_length=3,
-                                            gamma=0.5, learning_rate=1e-30)  # fmt: skip
+    trainer.config = trainer.config.changed(
+        batch_size=5,
+        mini_batch_size=5,
+        ppo_epochs=3,
+        output_min_length=3,
+        output_max_length=3,
+        gamma=0.5,
+        learning_rate=1e-30,
+    )
     trainer.config_version = 1
     before = weights(trainer)
     record = trainer.step()
@@ -390,8 +461,12 @@ def test_live_settings_take_effect_at_the_next_step(tiny: Tiny) -> None:
     ({"init_kl_coef": 0.7}, lambda before, kl: ppo.AdaptiveKLController(0.7, 6, 10_000)),
     ({"adap_kl_ctrl": False}, lambda before, kl: ppo.FixedKLController(0.2)),
 ], ids=["target", "horizon", "init_kl_coef", "adap_kl_ctrl"])  # fmt: skip
-def test_kl_settings_can_change_during_the_run(tiny: Tiny, changes: dict[str, Any], expected: Callable[..., Any]) -> None:
-    """Target and horizon count from here on; a new initial coefficient, or none that adapts, starts over from it."""
+def test_kl_settings_can_change_during_the_run(
+    tiny: Tiny, changes: dict[str, Any], expected: Callable[..., Any]
+) -> None:
+    """Target and horizon count from here on; a new initial coefficient, or none that adapts, starts over from
+    it.
+    """
     trainer = Trainer(tiny(steps=9))
     trainer.load()
     trainer.step()
@@ -406,7 +481,10 @@ def test_kl_settings_can_change_during_the_run(tiny: Tiny, changes: dict[str, An
 
 def test_more_tokens_than_the_policy_takes_are_refused(tiny: Tiny) -> None:
     """64 positions hold 8 tokens of opening and 56 of continuation."""
-    assert records(tiny(steps=1, output_min_length=56, output_max_length=56, eval_batch_size=2))[1].tokens is not None
+    assert (
+        records(tiny(steps=1, output_min_length=56, output_max_length=56, eval_batch_size=2))[1].tokens
+        is not None
+    )
     with pytest.raises(ConfigError, match="output_max_length = 57: must be at most 56"):
         records(tiny(steps=1, output_max_length=57))
 
@@ -415,10 +493,15 @@ LIVE_FLOATS = [knob for knob in KNOBS.values() if knob.kind is float and knob.li
 
 
 def test_no_allowed_number_makes_a_step_that_is_silently_wrong(tiny: Tiny) -> None:
-    """Each setting at its least and its greatest: a step whose numbers are all finite, or an error in words."""
+    """Each setting at its least and its greatest: a step whose numbers are all finite, or an
+    error in words.
+    """
     trainer = Trainer(tiny())
     trainer.load()
-    base, weights_before = trainer.config, {name: tensor.clone() for name, tensor in trainer.policy.state_dict().items()}
+    base, weights_before = (
+        trainer.config,
+        {name: tensor.clone() for name, tensor in trainer.policy.state_dict().items()},
+    )
     for knob in LIVE_FLOATS:
         for value in (5e-324 if knob.open_minimum else knob.minimum, knob.maximum):
             trainer.policy.load_state_dict(weights_before)
@@ -428,12 +511,16 @@ def test_no_allowed_number_makes_a_step_that_is_silently_wrong(tiny: Tiny) -> No
             except NumericalError:
                 continue
             assert all(map(np.isfinite, record.metrics.values())), (knob.name, value)
-            assert record.tokens is not None and np.isfinite(record.tokens.ratio).all() and trainer.kl_coef >= 0, (knob.name, value)
+            assert (
+                record.tokens is not None and np.isfinite(record.tokens.ratio).all() and trainer.kl_coef >= 0
+            ), (knob.name, value)
 
 
 def test_more_threads_than_there_are_cores_are_refused(tiny: Tiny) -> None:
     cores = os.cpu_count() or 1
-    with pytest.raises(ConfigError, match=rf"threads = {cores + 1}: must be a whole number from 0 to {cores}"):
+    with pytest.raises(
+        ConfigError, match=rf"threads = {cores + 1}: must be a whole number from 0 to {cores}"
+    ):
         Trainer(tiny(threads=cores + 1)).load()
 
 
@@ -499,7 +586,9 @@ def test_a_loss_that_is_not_finite_ends_in_an_error_and_changes_nothing(tiny: Ti
 
 
 def test_the_largest_learning_rate_ends_in_a_numerical_error_or_in_finite_numbers(tiny: Tiny) -> None:
-    """Ten steps at a learning rate of 1 without the gradient clip: no NaN is passed on as if it were a number."""
+    """Ten steps at a learning rate of 1 without the gradient clip: no NaN is passed on as if it were a
+    number.
+    """
     trainer = Trainer(tiny(steps=10, learning_rate=1.0, max_grad_norm=0))
     with contextlib.suppress(NumericalError):
         for record in trainer:
@@ -517,11 +606,16 @@ def test_a_score_that_is_not_finite_names_the_sample(tiny: Tiny) -> None:
 
 
 @pytest.mark.parametrize(("phase", "advice"), [
-    ("sample", "batch_size or output_max_length"), ("reference", "mini_batch_size"), ("update", "mini_batch_size"),
+    ("sample", "batch_size or output_max_length"), ("reference", "mini_batch_size"), ("update",
+    "mini_batch_size"),
     ("evaluate", "eval_batch_size"),
 ])  # fmt: skip
-@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=["torch", "python"])
-def test_running_out_of_memory_names_the_phase_and_what_to_lower(tiny: Tiny, phase: str, advice: str, error: Exception) -> None:
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError()], ids=["torch", "python"]
+)
+def test_running_out_of_memory_names_the_phase_and_what_to_lower(
+    tiny: Tiny, phase: str, advice: str, error: Exception
+) -> None:
     stages = [""]
     trainer = Trainer(tiny(), on_stage=stages.append)
     trainer.load()
@@ -532,7 +626,9 @@ def test_running_out_of_memory_names_the_phase_and_what_to_lower(tiny: Tiny, pha
 
     for model in (trainer.policy, trainer.reference):
         model.language_model.base_model.register_forward_pre_hook(fail)
-    with pytest.raises(OutOfMemoryError, match=f"out of memory on cpu in the phase “{phase}”: lower {advice}$") as caught:
+    with pytest.raises(
+        OutOfMemoryError, match=f"out of memory on cpu in the phase “{phase}”: lower {advice}$"
+    ) as caught:
         trainer.evaluate_untrained() if phase == "evaluate" else trainer.step()
     assert caught.value.__cause__ is error
 
@@ -549,7 +645,9 @@ def test_asking_the_cpu_for_too_much_memory_is_running_out_of_it(tiny: Tiny) -> 
 def test_another_runtime_error_is_not_taken_for_memory(tiny: Tiny) -> None:
     trainer = Trainer(tiny())
     trainer.load()
-    trainer.policy.language_model.base_model.register_forward_pre_hook(lambda *_: torch.ones(2) + torch.ones(3))
+    trainer.policy.language_model.base_model.register_forward_pre_hook(
+        lambda *_: torch.ones(2) + torch.ones(3)
+    )
     with pytest.raises(RuntimeError, match="size of tensor") as caught:
         trainer.step()
     assert not isinstance(caught.value, OutOfMemoryError)
@@ -562,7 +660,9 @@ def test_a_vocabulary_larger_than_the_tokenizers(tiny: Tiny, tmp_path: Any, toke
     assert record.tokens is not None
     beyond = record.tokens.token_id >= len(tokenizer)
     assert beyond.any()
-    assert [record.tokens.text[i] for i in beyond.nonzero()[0]] == [f"<{i}>" for i in record.tokens.token_id[beyond]]
+    assert [record.tokens.text[i] for i in beyond.nonzero()[0]] == [
+        f"<{i}>" for i in record.tokens.token_id[beyond]
+    ]
 
 
 def test_a_pad_token_that_the_model_does_not_have(tiny: Tiny, tmp_path: Any, tokenizer: Any) -> None:

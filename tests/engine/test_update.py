@@ -27,7 +27,8 @@ class Bench:
 
     def __init__(self, policy: Policy, batch_size: int = 8, **settings: Any) -> None:
         self.config = Config(**{
-            "batch_size": batch_size, "mini_batch_size": 3, "ppo_epochs": 2, "learning_rate": 1e-3, "device": "cpu",
+            "batch_size": batch_size, "mini_batch_size": 3, "ppo_epochs": 2, "learning_rate": 1e-3,
+            "device": "cpu",
             **settings,
         })  # fmt: skip
         generator = torch.Generator().manual_seed(0)
@@ -36,7 +37,9 @@ class Bench:
         numbers = torch.rand(batch_size, 6, generator=generator, dtype=torch.float64)
         self.rollout = sample(policy, queries, lengths, numbers, end_ids=(), pad_id=1)
         shape = self.rollout.mask.shape
-        self.advantages, self.returns = (torch.randn(shape, generator=generator) * self.rollout.mask for _ in range(2))
+        self.advantages, self.returns = (
+            torch.randn(shape, generator=generator) * self.rollout.mask for _ in range(2)
+        )
         self.accelerator = make_accelerator(self.config)
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
         self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
@@ -74,13 +77,17 @@ class Bench:
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
         """Logprobs, values and mean entropy of the policy as it is."""
         rollout = self.rollout
-        logits, values = self.policy(rollout.ids, rollout.attention_mask, rollout.mask.shape[1], self.config.temperature)
+        logits, values = self.policy(
+            rollout.ids, rollout.attention_mask, rollout.mask.shape[1], self.config.temperature
+        )
         entropy = ppo.masked_mean(ppo.entropy_from_logits(logits), rollout.mask)
         return ppo.logprobs_from_logits(logits, rollout.response_ids), values, entropy
 
 
 @pytest.mark.parametrize(("batch_size", "mini_batch_size"), [(8, 3), (8, 8), (8, 1), (7, 4), (1, 1), (5, 4)])
-def test_every_sample_enters_every_epoch_whatever_the_sizes(policy: Policy, batch_size: int, mini_batch_size: int) -> None:
+def test_every_sample_enters_every_epoch_whatever_the_sizes(
+    policy: Policy, batch_size: int, mini_batch_size: int
+) -> None:
     update = Bench(policy, batch_size, mini_batch_size=mini_batch_size, ppo_epochs=3).run()
     assert update.epochs_seen.tolist() == [3] * batch_size
     assert update.gradient_steps == 3 * math.ceil(batch_size / mini_batch_size)
@@ -92,7 +99,9 @@ def test_each_epoch_has_its_own_shuffle_from_the_generator(policy: Policy) -> No
     for seed in (0, 0, 1):
         rows: list[float] = []
         # A sample is known by its response: the sum of its ids.
-        handle = bench.policy.register_forward_pre_hook(lambda module, args, rows=rows: rows.append(float(args[0].sum())))
+        handle = bench.policy.register_forward_pre_hook(
+            lambda module, args, rows=rows: rows.append(float(args[0].sum()))
+        )
         bench.run(seed=seed)
         handle.remove()
         orders.append(rows)
@@ -122,13 +131,21 @@ def test_entries_of_an_epoch_are_of_the_policy_as_it_was(policy: Policy) -> None
 def test_entries_outside_the_mask_are_0(policy: Policy) -> None:
     bench = Bench(policy)
     update = bench.run()
-    for table in (update.new_logprobs, update.ratios, update.new_values, update.policy_clips, update.value_clips):
+    for table in (
+        update.new_logprobs,
+        update.ratios,
+        update.new_values,
+        update.policy_clips,
+        update.value_clips,
+    ):
         assert not table[~bench.rollout.mask].any()
 
 
 @pytest.mark.parametrize("mini_batch_size", [1, 3, 8])
 def test_means_are_over_tokens_not_over_minibatches(policy: Policy, mini_batch_size: int) -> None:
-    """With a policy that stands still, the update's means are the formulas' over the whole batch, however it is cut."""
+    """With a policy that stands still, the update's means are the formulas' over the whole batch, however it
+    is cut.
+    """
     bench = Bench(policy, mini_batch_size=mini_batch_size, learning_rate=STILL, ent_coef=0.01, vf_coef=0.3)
     bench.move_policy()
     with torch.no_grad():
@@ -142,10 +159,13 @@ def test_means_are_over_tokens_not_over_minibatches(policy: Policy, mini_batch_s
         "ppo/policy/entropy": entropy, "ppo/policy/approxkl": surrogate.approxkl,
         "ppo/policy/k3": ppo.masked_mean(ppo.k3(logprobs, rollout.logprobs, mask), mask),
         "ppo/policy/policykl": ppo.masked_mean(rollout.logprobs - logprobs, mask),
-        "ppo/policy/clipfrac": surrogate.clipfrac, "ppo/val/clipfrac": value.clipfrac, "ppo/val/error": value.error,
+        "ppo/policy/clipfrac": surrogate.clipfrac, "ppo/val/clipfrac": value.clipfrac,
+        "ppo/val/error": value.error,
         "ppo/val/vpred": ppo.masked_mean(values, mask),
     }  # fmt: skip
-    assert bench.run().means == pytest.approx({name: float(number) for name, number in expected.items()}, rel=1e-5, abs=1e-6)
+    assert bench.run().means == pytest.approx(
+        {name: float(number) for name, number in expected.items()}, rel=1e-5, abs=1e-6
+    )
 
 
 @pytest.mark.parametrize("ent_coef", [0.0, 0.5])
@@ -164,7 +184,9 @@ def test_the_gradient_is_that_of_the_total_loss(policy: Policy, ent_coef: float)
 
 
 def test_the_gradient_is_clipped_at_every_step_and_its_norm_recorded_before(policy: Policy) -> None:
-    """Six gradient steps, each with a gradient far longer than 0.001; what the optimizer saw was never longer."""
+    """Six gradient steps, each with a gradient far longer than 0.001; what the optimizer saw was never
+    longer.
+    """
     bench = Bench(policy, max_grad_norm=1e-3)
     update = bench.run()
     assert bench.norms_at_step == pytest.approx([1e-3] * 6, rel=1e-3)  # clipping divides by norm + 1e-6
@@ -192,14 +214,19 @@ def test_the_update_kl_limit_acts_before_the_first_step_and_on_either_sign(polic
     update = bench.run(rollout=shifted(bench.rollout, by))
     assert update.gradient_steps == len(bench.norms_at_step) == 0
     assert torch.equal(bench.weights(), before)
-    assert update.epochs_seen.sum() == 3 and update.grad_norm is None, "the minibatch that passed the limit is on record"
+    assert update.epochs_seen.sum() == 3 and update.grad_norm is None, (
+        "the minibatch that passed the limit is on record"
+    )
     assert update.means["ppo/policy/k3"] == pytest.approx(math.expm1(by) - by, rel=1e-4)
     assert update.after["ppo/policy/k3_after"] == pytest.approx(math.expm1(by) - by, rel=1e-4)
     assert update.after["ppo/policy/ratio_after"] == pytest.approx(math.exp(0.5), rel=1e-4)
     assert update.first_ratio == pytest.approx(abs(math.expm1(by)), rel=1e-4)
 
 
-@pytest.mark.parametrize(("by", "limit", "steps"), [(0.5, 0.15, 6), (0.5, 0.148, 0), (-0.5, 0.108, 6), (-0.5, 0.106, 0), (3.0, 0.0, 6)])
+@pytest.mark.parametrize(
+    ("by", "limit", "steps"),
+    [(0.5, 0.15, 6), (0.5, 0.148, 0), (-0.5, 0.108, 6), (-0.5, 0.106, 0), (3.0, 0.0, 6)],
+)
 def test_the_limit_is_on_k3(policy: Policy, by: float, limit: float, steps: int) -> None:
     """The bounds on both sides of e^0.5 - 1.5 = 0.14872 and e^-0.5 - 0.5 = 0.10653; 0 is off."""
     bench = Bench(policy, target_kl=limit, learning_rate=STILL)
@@ -207,7 +234,9 @@ def test_the_limit_is_on_k3(policy: Policy, by: float, limit: float, steps: int)
 
 
 def test_an_update_can_end_within_an_epoch(policy: Policy) -> None:
-    """The minibatch that passed the limit is entered, and the numbers show the blow; all after it leave no entry."""
+    """The minibatch that passed the limit is entered, and the numbers show the blow; all after it leave no
+    entry.
+    """
     bench = Bench(policy, target_kl=0.02, learning_rate=0.01, mini_batch_size=2, ppo_epochs=5)
     forwards: list[None] = []
     bench.policy.register_forward_hook(lambda *_: forwards.append(None))
@@ -222,8 +251,9 @@ def test_an_update_can_end_within_an_epoch(policy: Policy) -> None:
 
 
 def test_a_blow_is_in_the_numbers_of_the_step_that_dealt_it(policy: Policy) -> None:
-    """Learning rate far too high, one minibatch an epoch: the limit ends every update after one gradient step. Clip shares taken
-    before that step alone said 0 %, and a move of nothing."""
+    """Learning rate far too high, one minibatch an epoch: the limit ends every update after one gradient
+    step. Clip shares taken before that step alone said 0 %, and a move of nothing.
+    """
     bench = Bench(policy, target_kl=0.05, learning_rate=0.05, mini_batch_size=8, ppo_epochs=10)
     update = bench.run()
     assert update.gradient_steps == 1 and int(update.epochs_seen.max()) == 2
@@ -234,7 +264,9 @@ def test_a_blow_is_in_the_numbers_of_the_step_that_dealt_it(policy: Policy) -> N
 
 @torch.no_grad()
 def test_what_is_said_of_the_batch_afterwards_is_so(policy: Policy) -> None:
-    """Worked again from a pass over the rows that a twentieth of the step allows: of 8, with 6 gradient steps of 3, all but one."""
+    """Worked again from a pass over the rows that a twentieth of the step allows: of 8, with 6 gradient steps
+    of 3, all but one.
+    """
     bench = Bench(policy)
     with torch.enable_grad():
         update = bench.run()
@@ -290,9 +322,15 @@ def test_what_stands_in_the_padding_is_never_seen(policy: Policy) -> None:
     for junk in (0.0, math.nan):
         policy.load_state_dict(state)
         bench = Bench(policy)
-        hidden = {name: torch.where(bench.rollout.mask, getattr(bench.rollout, name), junk) for name in ("logprobs", "values")}
+        hidden = {
+            name: torch.where(bench.rollout.mask, getattr(bench.rollout, name), junk)
+            for name in ("logprobs", "values")
+        }
         fields = {name: getattr(bench.rollout, name) for name in Rollout.__dataclass_fields__}
-        spoiled = {name: torch.where(bench.rollout.mask, getattr(bench, name), junk) for name in ("advantages", "returns")}
+        spoiled = {
+            name: torch.where(bench.rollout.mask, getattr(bench, name), junk)
+            for name in ("advantages", "returns")
+        }
         bench.run(rollout=Rollout(**{**fields, **hidden}), **spoiled)
         results.append(bench.weights())
     assert torch.equal(*results)

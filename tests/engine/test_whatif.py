@@ -1,4 +1,6 @@
-"""What-if: at the run's own settings the run's own numbers, at batch 256; and what must hold whatever the settings."""
+"""What-if: at the run's own settings the run's own numbers, at batch 256; and what must hold whatever the
+settings.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,16 @@ from ppo_engine import Config, StepRecord, Trainer, ppo
 from ppo_engine.frozen import Frozen
 from ppo_engine.notebook import notebook_example
 from ppo_engine.records import TokenTable
-from ppo_engine.whatif import Knobs, clipped_objective, estimates, gae_weights, k_step_estimators, lambda_sweep, rewards_of, what_if
+from ppo_engine.whatif import (
+    Knobs,
+    clipped_objective,
+    estimates,
+    gae_weights,
+    k_step_estimators,
+    lambda_sweep,
+    rewards_of,
+    what_if,
+)
 from tests.engine.tables import floats, masks
 
 EXACT = 1e-6
@@ -38,7 +49,12 @@ class Recorded:
     knobs: Knobs
 
     def outcome(self, **changes: Any) -> Any:
-        return what_if(self.frozen, replace(self.knobs, **changes), self.config, self.record.metrics["ppo/policy/entropy"])
+        return what_if(
+            self.frozen,
+            replace(self.knobs, **changes),
+            self.config,
+            self.record.metrics["ppo/policy/entropy"],
+        )
 
 
 def recorded(config: Config) -> Recorded:
@@ -65,7 +81,9 @@ def wide(tiny: Callable[..., Config]) -> Recorded:
 
 
 def agrees(step: Recorded) -> None:
-    """At the run's own settings: advantages, returns and clips to the last bit, figures within float32's summation error."""
+    """At the run's own settings: advantages, returns and clips to the last bit, figures within float32's
+    summation error.
+    """
     outcome, tokens, metrics = step.outcome(), step.tokens, step.record.metrics
     np.testing.assert_array_equal(step.frozen.flat(outcome.estimates.rewards), tokens.column("reward"))
     np.testing.assert_array_equal(step.frozen.flat(outcome.estimates.advantages), tokens.advantage)
@@ -81,7 +99,9 @@ def agrees(step: Recorded) -> None:
 
 def test_the_runs_own_settings_give_the_runs_own_numbers_at_batch_256(wide: Recorded) -> None:
     assert len(wide.frozen.mask) == 256 and wide.frozen.ratios.shape[2] == 4
-    assert wide.record.metrics["ppo/policy/clipfrac"] > 0.01 and wide.record.metrics["ppo/val/clipfrac"] > 0.01
+    assert (
+        wide.record.metrics["ppo/policy/clipfrac"] > 0.01 and wide.record.metrics["ppo/val/clipfrac"] > 0.01
+    )
     agrees(wide)
 
 
@@ -92,7 +112,9 @@ def test_an_update_that_ended_early_counts_only_what_it_reached(tiny: Callable[.
     agrees(step)
 
 
-def test_an_update_without_a_gradient_step_has_the_figures_of_its_one_minibatch(tiny: Callable[..., Config]) -> None:
+def test_an_update_without_a_gradient_step_has_the_figures_of_its_one_minibatch(
+    tiny: Callable[..., Config],
+) -> None:
     """`target_kl` ends it before its first gradient step, at the rounding of a ratio of 1."""
     step = recorded(tiny(target_kl=1e-30))
     assert step.record.metrics["ppo/policy/epochs"] == 0 and "ppo/policy/grad_norm" not in step.record.metrics
@@ -107,7 +129,9 @@ def test_an_update_without_an_entry_has_no_figures_but_advantages(tiny: Callable
     step = replace(step, frozen=frozen)
     outcome = step.outcome()
     assert all(math.isnan(getattr(outcome, name)) for name in FIGURES)
-    assert not outcome.policy_clips.any() and torch.equal(outcome.estimates.advantages, step.frozen.advantages)
+    assert not outcome.policy_clips.any() and torch.equal(
+        outcome.estimates.advantages, step.frozen.advantages
+    )
 
 
 FIGURES = ("policy_clipfrac", "value_clipfrac", "policy_loss", "value_loss", "total_loss")
@@ -129,12 +153,16 @@ def test_the_recorded_whitening_is_the_formulas_but_for_the_order_of_a_sum(wide:
 def test_whitening_off_trains_towards_the_advantages_themselves(wide: Recorded) -> None:
     outcome = wide.outcome(whiten=False)
     assert torch.equal(outcome.estimates.used, outcome.estimates.advantages)
-    assert outcome.policy_loss != wide.outcome().policy_loss and outcome.value_loss == wide.outcome().value_loss
+    assert (
+        outcome.policy_loss != wide.outcome().policy_loss and outcome.value_loss == wide.outcome().value_loss
+    )
 
 
 def test_each_knob_moves_what_it_should_and_nothing_else(wide: Recorded) -> None:
     own = wide.outcome()
-    assert wide.outcome(cliprange=100.0).policy_clipfrac == 0 == wide.outcome(cliprange_value=1e6).value_clipfrac
+    assert (
+        wide.outcome(cliprange=100.0).policy_clipfrac == 0 == wide.outcome(cliprange_value=1e6).value_clipfrac
+    )
     assert wide.outcome(cliprange=0.01).policy_clipfrac > own.policy_clipfrac
     assert wide.outcome(cliprange_value=0.01).value_clipfrac > own.value_clipfrac
     assert wide.outcome(cliprange=0.01).value_loss == own.value_loss
@@ -148,7 +176,9 @@ def test_each_knob_moves_what_it_should_and_nothing_else(wide: Recorded) -> None
 def test_gamma_and_lambda_one_give_the_rewards_to_come_minus_the_value(wide: Recorded) -> None:
     made = wide.outcome(gamma=1.0, lam=1.0).estimates
     to_come = made.rewards.flip(1).cumsum(1).flip(1)
-    torch.testing.assert_close(made.advantages, (to_come - wide.frozen.values) * wide.frozen.mask, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(
+        made.advantages, (to_come - wide.frozen.values) * wide.frozen.mask, rtol=1e-5, atol=1e-5
+    )
     torch.testing.assert_close(made.returns, to_come * wide.frozen.mask, rtol=1e-5, atol=1e-5)
 
 
@@ -166,20 +196,33 @@ Table = tuple[Tensor, Tensor, Tensor]
 
 
 @given(responses(), UNIT, UNIT, st.data())
-def test_the_weighted_estimators_add_up_to_the_advantage(parts: Table, gamma: float, lam: float, data: Any) -> None:
+def test_the_weighted_estimators_add_up_to_the_advantage(
+    parts: Table, gamma: float, lam: float, data: Any
+) -> None:
     row = data.draw(st.integers(0, len(parts[2]) - 1))
     position = data.draw(st.integers(0, int(parts[2][row].sum()) - 1))
     count = int(parts[2][row].sum()) - position
-    estimators, weights = k_step_estimators(*parts, row, position, gamma, range(1, count + 1)), gae_weights(count, lam)
+    estimators, weights = (
+        k_step_estimators(*parts, row, position, gamma, range(1, count + 1)),
+        gae_weights(count, lam),
+    )
     assert len(estimators) == len(weights) == count
     assert sum(weights) == pytest.approx(1, abs=1e-12)
     expected = ppo.gae(*parts, gamma, lam)[0][row, position]
-    assert sum(a * w for a, w in zip(estimators, weights, strict=True)) == pytest.approx(float(expected), rel=1e-9, abs=1e-9)
+    assert sum(a * w for a, w in zip(estimators, weights, strict=True)) == pytest.approx(
+        float(expected), rel=1e-9, abs=1e-9
+    )
 
 
 def test_k_step_estimators_by_hand() -> None:
-    """deltas: 1 + 2 - 0.5 = 2.5 and 3 - 2 = 1; A(1) = 2.5, A(2) = 2.5 + 1; with lam 0.25 the weights are 0.75 and 0.25."""
-    parts = torch.tensor([[1.0, 3.0, 9.0]]), torch.tensor([[0.5, 2.0, 9.0]]), torch.tensor([[True, True, False]])
+    """deltas: 1 + 2 - 0.5 = 2.5 and 3 - 2 = 1; A(1) = 2.5, A(2) = 2.5 + 1; with lam 0.25 the weights are 0.75
+    and 0.25.
+    """
+    parts = (
+        torch.tensor([[1.0, 3.0, 9.0]]),
+        torch.tensor([[0.5, 2.0, 9.0]]),
+        torch.tensor([[True, True, False]]),
+    )
     assert k_step_estimators(*parts, 0, 0, 1.0, (1, 2)) == (2.5, 3.5)
     assert k_step_estimators(*parts, 0, 1, 1.0, (1,)) == (1.0,)
     assert (gae_weights(2, 0.25), gae_weights(1, 0.25), gae_weights(0, 0.25)) == ((0.75, 0.25), (1.0,), ())
@@ -202,7 +245,9 @@ def test_the_clipped_objective_by_hand() -> None:
 
 
 def test_rewards_are_the_scores_and_the_kl_penalty(wide: Recorded) -> None:
-    np.testing.assert_array_equal(wide.frozen.flat(rewards_of(wide.frozen, wide.tokens.kl_coef)), wide.tokens.column("reward"))
+    np.testing.assert_array_equal(
+        wide.frozen.flat(rewards_of(wide.frozen, wide.tokens.kl_coef)), wide.tokens.column("reward")
+    )
 
 
 PRINTED = json.loads((Path(__file__).parents[1] / "golden" / "notebook_tables.json").read_text())
@@ -218,9 +263,14 @@ def test_the_notebooks_example_gives_what_the_notebook_prints() -> None:
         ("returns", made.returns, 3 * rounding + 1e-9),
         ("whitened_advantages", made.used, rounding + rounding / 1.477),
     ):
-        printed = [[x for x, v in zip(row, values, strict=True) if v] for row, values in zip(PRINTED[name], PRINTED["values"], strict=True)]
+        printed = [
+            [x for x, v in zip(row, values, strict=True) if v]
+            for row, values in zip(PRINTED[name], PRINTED["values"], strict=True)
+        ]
         for row, expected in enumerate(printed):
-            assert tensor[row][example.mask[row]].tolist() == pytest.approx(expected, abs=tolerance, rel=0), name
-    assert {name: getattr(example.knobs, name) for name in ("gamma", "lam", "cliprange", "cliprange_value")} == {
-        name: PRINTED["settings"][name] for name in ("gamma", "lam", "cliprange", "cliprange_value")
-    }
+            assert tensor[row][example.mask[row]].tolist() == pytest.approx(expected, abs=tolerance, rel=0), (
+                name
+            )
+    assert {
+        name: getattr(example.knobs, name) for name in ("gamma", "lam", "cliprange", "cliprange_value")
+    } == {name: PRINTED["settings"][name] for name in ("gamma", "lam", "cliprange", "cliprange_value")}

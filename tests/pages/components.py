@@ -1,4 +1,6 @@
-"""A page as Streamlit's own test runner runs it: opening it, pressing its buttons, and what it sends to its components."""
+"""A page as Streamlit's own test runner runs it: opening it, pressing its buttons, and what it sends to its
+components.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,11 @@ SHELL = str(ROOT / "pages" / "ui" / "shell.py")
 
 def payloads(page: AppTest) -> list[dict[str, Any]]:
     """The payload of each of our components in the page's main part, in order."""
-    return [json.loads(e.proto.json) for e in page.main if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"]
+    return [
+        json.loads(e.proto.json)
+        for e in page.main
+        if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"
+    ]
 
 
 def app(**query: str) -> AppTest:

@@ -1,4 +1,6 @@
-"""A link that asks for something that is not there says so, naming what was asked, and what is shown instead."""
+"""A link that asks for something that is not there says so, naming what was asked, and what
+is shown instead.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,10 @@ def ended(tiny: Callable[..., Config], runs: Path) -> Path:
 
 def test_a_run_that_is_not_there_is_named(ended: Path) -> None:
     page = app(run="nonsense")
-    assert f"The address asks for the run nonsense, which is not here. Shown is {RunReader(ended).info().name}, the newest." in said(page)
+    assert (
+        f"The address asks for the run nonsense, which is not here. Shown is {RunReader(ended).info().name}, "
+        "the newest." in said(page)
+    )
     for name in ("tokens", "runs", "metrics"):
         page.query_params["run"] = "nonsense"
         page.switch_page(f"../{name}.py").run()
@@ -36,7 +41,9 @@ def test_a_run_that_is_not_there_is_named(ended: Path) -> None:
 
 def test_a_run_in_the_trash_is_said_to_be_there(ended: Path) -> None:
     throw_away(ended)
-    assert f"the run {ended.name}, which is in the trash. Shown is a recorded example." in said(app(run=ended.name))
+    assert f"the run {ended.name}, which is in the trash. Shown is a recorded example." in said(
+        app(run=ended.name)
+    )
 
 
 LIVE = [
@@ -57,9 +64,13 @@ TOKENS = [
 
 
 @pytest.mark.parametrize(
-    ("page_file", "query", "words"), [*(("live", *one) for one in LIVE), *(("tokens", *one) for one in TOKENS)], ids=lambda x: str(x)[:60]
+    ("page_file", "query", "words"),
+    [*(("live", *one) for one in LIVE), *(("tokens", *one) for one in TOKENS)],
+    ids=lambda x: str(x)[:60],
 )
-def test_what_a_page_is_asked_for_in_vain_is_named(page_file: str, query: dict[str, str], words: str, ended: Path) -> None:
+def test_what_a_page_is_asked_for_in_vain_is_named(
+    page_file: str, query: dict[str, str], words: str, ended: Path
+) -> None:
     page = app()
     page.query_params.update({**query, "run": ended.name})
     page.switch_page(f"../{page_file}.py").run()
@@ -70,7 +81,9 @@ def test_what_a_page_is_asked_for_in_vain_is_named(page_file: str, query: dict[s
 def test_what_is_there_is_shown_without_a_word(ended: Path) -> None:
     page = app(run=ended.name, step="1", sample="3")
     assert not said(page) and board(page)["batch"]["pinned"] == {"step": 1, "sample": 3}
-    page.query_params.update({"run": ended.name, "step": "2", "sample": "1", "token": "0", "epoch": "1", "colour": "kl"})
+    page.query_params.update(
+        {"run": ended.name, "step": "2", "sample": "1", "token": "0", "epoch": "1", "colour": "kl"}
+    )
     page.switch_page("../tokens.py").run()
     assert not said(page)
 
@@ -81,16 +94,26 @@ def test_a_step_without_its_batch_is_not_what_notes_are_pinned_to(ended: Path) -
 
 def test_what_if_names_what_is_not_in_the_batch(ended: Path) -> None:
     page = app()
-    page.query_params.update({"run": ended.name, "step": "2", "sample": "99", "token": "99", "what": "nope:1"})
+    page.query_params.update(
+        {"run": ended.name, "step": "2", "sample": "99", "token": "99", "what": "nope:1"}
+    )
     page.switch_page("../what_if.py").run()
-    problems = "\n".join(next(made for made in payloads(page) if made.get("only") == "whatif")["whatif"]["problems"])
-    assert "sample = 99: the batch has samples 0 to 7; shown is 7" in problems and "token = 99: sample 7 has" in problems
+    problems = "\n".join(
+        next(made for made in payloads(page) if made.get("only") == "whatif")["whatif"]["problems"]
+    )
+    assert (
+        "sample = 99: the batch has samples 0 to 7; shown is 7" in problems
+        and "token = 99: sample 7 has" in problems
+    )
     assert "nope: there is no such knob; allowed: gamma, lam" in problems
 
 
 def test_update_names_the_stage_and_the_job_that_are_not_there(ended: Path) -> None:
     page = app()
-    for query, words in (({"stage": "77"}, "stage = 77: must be from 1 to 11; shown is 11"), ({"job": "x"}, "job = x: must be a whole")):
+    for query, words in (
+        ({"stage": "77"}, "stage = 77: must be from 1 to 11; shown is 11"),
+        ({"job": "x"}, "job = x: must be a whole"),
+    ):
         page.query_params.clear()
         page.query_params.update({"run": ended.name, **query})
         page.switch_page("../update.py").run()
@@ -103,7 +126,9 @@ def test_update_names_the_stage_and_the_job_that_are_not_there(ended: Path) -> N
     assert "there is no job 88" in made["walk"]["said"]
 
 
-def test_update_names_the_token_and_the_epoch_that_are_not_there(tiny: Callable[..., Config], runs: Path) -> None:
+def test_update_names_the_token_and_the_epoch_that_are_not_there(
+    tiny: Callable[..., Config], runs: Path
+) -> None:
     begun = session.start(tiny(steps=50), "tiny-reviews", runs)
     number = session.ask(begun.folder, "walk", {"batch": 4, "seed": 0})
     wait_until(lambda: read_job(begun.folder, number).state == "done")

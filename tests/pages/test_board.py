@@ -1,4 +1,6 @@
-"""The live board's payload: true to the store, small, JSON alone, and scaled so that no outlier flattens the rest."""
+"""The live board's payload: true to the store, small, JSON alone, and scaled so that no outlier flattens the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ from ppo_engine.store import submit
 
 @pytest.fixture(scope="module")
 def run(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, owner = session.create(tiny(steps=4, batch_size=12), "tiny-reviews", tmp_path_factory.mktemp("runs"))
+    folder, owner = session.create(
+        tiny(steps=4, batch_size=12), "tiny-reviews", tmp_path_factory.mktemp("runs")
+    )
     owner.run()
     return folder
 
@@ -29,10 +33,16 @@ def payload(run: Path, pinned: tuple[int, int] | None = None) -> dict[str, objec
 
 def test_the_payload_is_json_and_says_where_things_stand(run: Path) -> None:
     made = json.loads(json.dumps(payload(run), allow_nan=False))
-    assert made["run"]["state"] == "finished" and made["run"]["step"] == "step 4 of 4" and made["run"]["share"] == 1.0
+    assert (
+        made["run"]["state"] == "finished"
+        and made["run"]["step"] == "step 4 of 4"
+        and made["run"]["share"] == 1.0
+    )
     assert "The run has finished. The held-out score went from" in made["notice"]["text"]
     newest = RunReader(run).steps()[-1].metrics
-    assert float(made["headline"][0]["now"].replace("−", "-")) == pytest.approx(newest["env/reward_mean"], rel=6e-3)
+    assert float(made["headline"][0]["now"].replace("−", "-")) == pytest.approx(
+        newest["env/reward_mean"], rel=6e-3
+    )
 
 
 def test_tokens_are_those_of_the_record(run: Path) -> None:
@@ -40,7 +50,9 @@ def test_tokens_are_those_of_the_record(run: Path) -> None:
     tokens = RunReader(run).tokens(4)
     assert tokens is not None and isinstance(batch, dict)
     for column in ("reward", "whitened", "kl", "return", "old_logprob"):
-        np.testing.assert_allclose(np.array(batch["tokens"][column], float), tokens.column(column), rtol=6e-4, atol=1e-30)
+        np.testing.assert_allclose(
+            np.array(batch["tokens"][column], float), tokens.column(column), rtol=6e-4, atol=1e-30
+        )
     last = tokens.at_last_epoch("ratio", float("nan"))
     np.testing.assert_allclose(np.array(batch["tokens"]["ratio"], float), last, rtol=6e-4)
     assert batch["tokens"]["policy_clip"] == tokens.clip_epochs("policy_clip").tolist()
@@ -93,7 +105,9 @@ def test_a_view_reads_only_what_is_new(run: Path) -> None:
     assert again is rows and same is frame and list(frame["step"]) == [0, 1, 2, 3, 4]
 
 
-def test_the_evaluation_of_a_run_that_is_stopped_reaches_the_curves(tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_the_evaluation_of_a_run_that_is_stopped_reaches_the_curves(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     """It comes after the step, whose row a page has read by then."""
     views: list[state.RunView] = []
 

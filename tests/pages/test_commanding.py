@@ -43,7 +43,9 @@ def heading(page: AppTest) -> str:
     return next(one.value for one in page.sidebar.markdown if one.value.startswith("**")).replace("\\", "")
 
 
-def test_an_ended_run_shown_while_another_trains_takes_no_edit_for_it(both: tuple[Path, session.Session]) -> None:
+def test_an_ended_run_shown_while_another_trains_takes_no_edit_for_it(
+    both: tuple[Path, session.Session],
+) -> None:
     ended, on = both
     page = app(run=ended.name)
     assert heading(page) == f"**{RunReader(ended).info().name}**: finished, step 2"
@@ -64,7 +66,10 @@ def test_an_ended_run_shown_while_another_trains_takes_no_edit_for_it(both: tupl
 def test_the_run_that_is_on_is_named_where_it_is_not_shown(both: tuple[Path, session.Session]) -> None:
     ended, on = both
     page = app(run=ended.name)
-    assert page.button(key="go-to-other").label.replace("\\", "") == f"Go to {RunReader(on.folder).info().name}, which is training"
+    assert (
+        page.button(key="go-to-other").label.replace("\\", "")
+        == f"Go to {RunReader(on.folder).info().name}, which is training"
+    )
     assert "go-to-other" not in [one.key for one in app().button]
     session.command(on.folder, "stop")
     on.thread.join(30)
@@ -87,8 +92,13 @@ def test_a_draft_is_kept_while_another_tab_trains(tiny: Callable[..., Config], r
     begun = session.start(tiny(steps=50), "tiny-reviews", runs)
     wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)
     page.run()
-    assert (page.number_input(key="knob-seed").value, page.number_input(key="knob-mini_batch_size").value) == (0, 3)
-    assert any("Your own settings for the next run, or this link's, are kept" in one.value for one in page.caption)
+    assert (
+        page.number_input(key="knob-seed").value,
+        page.number_input(key="knob-mini_batch_size").value,
+    ) == (0, 3)
+    assert any(
+        "Your own settings for the next run, or this link's, are kept" in one.value for one in page.caption
+    )
     page.number_input(key="knob-lam").set_value(0.5).run()
     session.shutdown()
     page.run()
@@ -98,7 +108,13 @@ def test_a_draft_is_kept_while_another_tab_trains(tiny: Callable[..., Config], r
 
 @pytest.mark.parametrize("opened", ["by its settings", "by nothing"])
 def test_the_form_stays_as_it_is_when_its_run_ends(opened: str, running: session.Session) -> None:
-    page = app(**(RunReader(running.folder).info().config.changes_from("tiny-reviews") if opened == "by its settings" else {}))
+    page = app(
+        **(
+            RunReader(running.folder).info().config.changes_from("tiny-reviews")
+            if opened == "by its settings"
+            else {}
+        )
+    )
     page.number_input(key="knob-lam").set_value(0.5).run()
     page.number_input(key="knob-gamma").set_value(0.9).run()
     session.command(running.folder, "edit", changes={"gamma": 0.9})
@@ -124,7 +140,9 @@ def test_start_takes_the_settings_of_the_press(running: session.Session, runs: P
     assert heading(page).startswith(f"**{RunReader(begun.folder).info().name}**")
 
 
-def test_a_run_that_failed_before_its_first_step_offers_its_field_and_no_resume(tiny: Callable[..., Config], runs: Path) -> None:
+def test_a_run_that_failed_before_its_first_step_offers_its_field_and_no_resume(
+    tiny: Callable[..., Config], runs: Path
+) -> None:
     page = app(**tiny(model_name="/no/such/model").changes_from("tiny-reviews"))
     press(page, "Start")
     failed = session.current()
@@ -135,7 +153,9 @@ def test_a_run_that_failed_before_its_first_step_offers_its_field_and_no_resume(
     notice = board(page)["notice"]["text"]
     assert "Resume" not in notice and "checkpoint" not in notice and "Start to try again" in notice
     assert "model_name = /no/such/model: there is no such folder" in page.sidebar.error[0].value
-    assert "knob-model_name" not in [one.key for group in page.sidebar.expander for one in group.text_input], "it is beside the message"
+    assert "knob-model_name" not in [
+        one.key for group in page.sidebar.expander for one in group.text_input
+    ], "it is beside the message"
     page.text_input(key="knob-model_name").set_value(tiny().model_name).run()
     press(page, "Start")
     begun = session.current()
@@ -153,7 +173,9 @@ def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
     wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)
     session.shutdown()
     weights = tmp_path / "classifier" / "model.safetensors"
-    save_file({name: tensor * 1.001 for name, tensor in load_file(weights).items()}, weights, {"format": "pt"})
+    save_file(
+        {name: tensor * 1.001 for name, tensor in load_file(weights).items()}, weights, {"format": "pt"}
+    )
     page = app()
     assert "accept-changed" not in [one.key for one in page.button]
     press(page, "Resume")
@@ -166,11 +188,15 @@ def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
     wait_until(lambda: RunReader(begun.folder).info().state == "running")
     page.run()
     assert "classifier" not in said(page)
-    assert any("Went on with other sources: classifier" in item["text"] for item in board(page)["history"]["items"])
+    assert any(
+        "Went on with other sources: classifier" in item["text"] for item in board(page)["history"]["items"]
+    )
 
 
 def test_a_refresh_that_was_on_its_way_takes_back_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser's timers send all fields' values along, the old one too of a field that was just set here."""
+    """The browser's timers send all fields' values along, the old one too of a field that was
+    just set here.
+    """
     page = app()
     with monkeypatch.context() as refreshing:
         refreshing.setattr(form, "is_refresh", lambda: True)
@@ -208,7 +234,15 @@ def test_what_a_link_could_not_bring_is_said_until_the_form_is_changed() -> None
     assert not said(page)
 
 
-PAGES = ["../live.py", "../tokens.py", "../update.py", "../what_if.py", "../playground.py", "../runs.py", "../metrics.py"]
+PAGES = [
+    "../live.py",
+    "../tokens.py",
+    "../update.py",
+    "../what_if.py",
+    "../playground.py",
+    "../runs.py",
+    "../metrics.py",
+]
 ODD = [
     "self",
     "cls",
@@ -227,11 +261,27 @@ ODD = [
     "stage",
     "what",
 ]
-VALUES = ["", "1", "-1", "1.5", "x", "self", "9" * 40, "1.2", "lam:7", "tiny-reviews", "\u202e<b>", "knob-steps", "None"]
+VALUES = [
+    "",
+    "1",
+    "-1",
+    "1.5",
+    "x",
+    "self",
+    "9" * 40,
+    "1.2",
+    "lam:7",
+    "tiny-reviews",
+    "\u202e<b>",
+    "knob-steps",
+    "None",
+]
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_no_address_and_no_order_of_pages_raises(seed: int, ended: Path, tiny: Callable[..., Config], runs: Path) -> None:
+def test_no_address_and_no_order_of_pages_raises(
+    seed: int, ended: Path, tiny: Callable[..., Config], runs: Path
+) -> None:
     draw = random.Random(seed)
     page = AppTest.from_file(str(Path(__file__).parents[2] / "pages" / "ui" / "shell.py"), default_timeout=60)
     for turn in range(14):
@@ -249,7 +299,9 @@ def test_no_address_and_no_order_of_pages_raises(seed: int, ended: Path, tiny: C
         assert not page.exception, (turn, page.query_params, page.exception)
 
 
-def test_fields_that_streamlit_has_dropped_come_back_with_their_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fields_that_streamlit_has_dropped_come_back_with_their_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A run of the script that ends before a field is drawn loses its value, but not ours."""
     page = app()
     page.number_input(key="knob-lam").set_value(0.5).run()

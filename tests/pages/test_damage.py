@@ -98,7 +98,9 @@ def test_a_damaged_run_takes_no_page_down(damage: str, sound: Path, runs: Path) 
     assert len(listed) == 2 or (broken.name in said(page) and "cannot be shown" in said(page))
 
 
-def test_a_copy_of_the_run_that_is_on_is_not_commanded_in_its_place(running: session.Session, runs: Path) -> None:
+def test_a_copy_of_the_run_that_is_on_is_not_commanded_in_its_place(
+    running: session.Session, runs: Path
+) -> None:
     copy = runs / f"{running.folder.name}-copy"
     shutil.copytree(running.folder, copy)
     page = app(run=copy.name)

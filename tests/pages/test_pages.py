@@ -38,14 +38,21 @@ def test_the_metrics_page_defines_every_metric() -> None:
     assert all(f"`{name}`" in text for name in METRICS)
 
 
-@pytest.mark.parametrize("page_file", ["live.py", "metrics.py", "playground.py", "runs.py", "tokens.py", "update.py", "what_if.py"])
+@pytest.mark.parametrize(
+    "page_file", ["live.py", "metrics.py", "playground.py", "runs.py", "tokens.py", "update.py", "what_if.py"]
+)
 def test_each_page_runs_alone(page_file: str) -> None:
     assert not AppTest.from_file(str(ROOT / "pages" / page_file), default_timeout=60).run().exception
 
 
 def test_the_sidebar_has_every_setting_of_the_configuration_and_no_other() -> None:
     page = app()
-    keys = {element.key for kind in (page.number_input, page.text_input, page.selectbox, page.toggle) for element in kind if element.key}
+    keys = {
+        element.key
+        for kind in (page.number_input, page.text_input, page.selectbox, page.toggle)
+        for element in kind
+        if element.key
+    }
     assert {key.removeprefix("knob-") for key in keys if key.startswith("knob-")} == set(KNOBS)
 
 
@@ -66,7 +73,9 @@ def test_start_trains_with_the_forms_settings_and_locks_them(tiny: Callable[...,
     page.run()
     assert page.number_input(key="knob-seed").disabled and not page.number_input(key="knob-lam").disabled
     next(button for button in page.button if button.label == "Start").click().run()
-    assert any(RunReader(running.folder).info().name in warning.value.replace("\\", "") for warning in page.warning)
+    assert any(
+        RunReader(running.folder).info().name in warning.value.replace("\\", "") for warning in page.warning
+    )
     next(button for button in page.button if button.label == "Stop").click().run()
     running.thread.join(30)
     assert RunReader(running.folder).info().state == "stopped"
@@ -115,11 +124,15 @@ def test_a_stopped_run_resumes_with_one_press(running: session.Session) -> None:
     page.run()
     press(page, "Resume")
     resumed = session.current()
-    assert resumed is not None and resumed is not running and resumed.folder == running.folder and resumed.alive
+    assert (
+        resumed is not None and resumed is not running and resumed.folder == running.folder and resumed.alive
+    )
     wait_until(lambda: RunReader(running.folder).info().state == "running")
 
 
-def test_a_resume_that_was_drawn_for_a_paused_run_takes_up_the_one_that_has_stopped(running: session.Session) -> None:
+def test_a_resume_that_was_drawn_for_a_paused_run_takes_up_the_one_that_has_stopped(
+    running: session.Session,
+) -> None:
     page = app()
     session.command(running.folder, "stop")
     running.thread.join(30)
@@ -140,7 +153,9 @@ def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running:
     assert "another tab has taken it up" in board(page)["history"]["problem"]
 
 
-def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(running: session.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(
+    running: session.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise StoreError("the disk is full")
 
@@ -153,7 +168,9 @@ def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(running: s
     assert shown["run"]["state"] == "failed" and "the disk is full" in shown["notice"]["text"]
 
 
-def test_a_branch_of_a_finished_run_is_offered_from_a_step_that_leaves_some(tiny: Callable[..., Config], runs: Path) -> None:
+def test_a_branch_of_a_finished_run_is_offered_from_a_step_that_leaves_some(
+    tiny: Callable[..., Config], runs: Path
+) -> None:
     _, owner = session.create(tiny(steps=3, checkpoint_every=1), "tiny-reviews", runs)
     owner.run()
     page = press(app(), "Branch a new run")
@@ -166,7 +183,9 @@ def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: ses
     page.button(key="press-Pause").proto.disabled = False  # as in a browser that has not drawn it greyed yet
     press(page, "Pause")
     assert not page.exception
-    assert "Pause came too late: the run has changed, and is paused now" in page.error[0].value.replace("\\", "")
+    assert "Pause came too late: the run has changed, and is paused now" in page.error[0].value.replace(
+        "\\", ""
+    )
     page.run()
     assert len(page.error) == 1
 
@@ -187,7 +206,9 @@ def test_what_was_remarked_while_loading_is_in_the_history(tiny: Callable[..., C
     _, owner = session.create(tiny(), "tiny-reviews", runs)
     owner.store.event(-1, "remark", {"message": "3 rows of the reviews were left out: no text"})
     owner.run()
-    assert "3 rows of the reviews were left out: no text" in [item["text"] for item in board(app())["history"]["items"]]
+    assert "3 rows of the reviews were left out: no text" in [
+        item["text"] for item in board(app())["history"]["items"]
+    ]
 
 
 def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:
@@ -215,7 +236,9 @@ def test_the_runs_page_lists_runs_and_finds_them(tiny: Callable[..., Config], ru
     assert "Clear the search" in page.info[0].value
 
 
-def test_a_deleted_run_warns_of_its_branches_and_can_be_taken_back(tiny: Callable[..., Config], runs: Path) -> None:
+def test_a_deleted_run_warns_of_its_branches_and_can_be_taken_back(
+    tiny: Callable[..., Config], runs: Path
+) -> None:
     parent, owner = session.create(tiny(), "tiny-reviews", runs)
     owner.run()
     branch, owner = session.fork(parent, 2, {"steps": 3}, runs)
@@ -240,7 +263,10 @@ def test_what_is_refused_on_the_runs_page_is_said_there(tiny: Callable[..., Conf
     next(field for field in page.text_input if field.label.startswith("Tags")).set_value("x" * 500)
     press(page, "Save")
     assert not page.exception
-    assert [error.value.count("tag = ") for error in page.error] == [1, 1], "in the sidebar and beside the run"
+    assert [error.value.count("tag = ") for error in page.error] == [
+        1,
+        1,
+    ], "in the sidebar and beside the run"
 
 
 def test_an_ended_runs_settings_can_be_taken_over(tiny: Callable[..., Config], runs: Path) -> None:
@@ -254,7 +280,9 @@ def test_an_ended_runs_settings_can_be_taken_over(tiny: Callable[..., Config], r
 
 
 @pytest.mark.parametrize("names", [("query", "setting"), ("same", "same"), ("alpha", "alpha: score")])
-def test_runs_of_any_names_can_be_compared(names: tuple[str, str], tiny: Callable[..., Config], runs: Path) -> None:
+def test_runs_of_any_names_can_be_compared(
+    names: tuple[str, str], tiny: Callable[..., Config], runs: Path
+) -> None:
     for seed, name in enumerate(names):
         folder, owner = session.create(tiny(seed=seed), "tiny-reviews", runs)
         owner.run()
@@ -272,15 +300,23 @@ def test_inert_text_escapes_all_that_markdown_reads(text: str) -> None:
     assert not re.search(r"(?<!\\)[^\w\s\\]|(?<!\\)_|\n|  ", asking.inert(text))
 
 
-def test_a_run_of_another_process_is_shown_read_only(running: session.Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_of_another_process_is_shown_read_only(
+    running: session.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As the second of two servers on one folder sees it."""
     monkeypatch.setattr(os, "getpid", lambda: 1)
     page = app()
-    assert all(button.disabled for button in page.button if button.label in ("Pause", "Resume", "Step", "Stop", "Checkpoint"))
+    assert all(
+        button.disabled
+        for button in page.button
+        if button.label in ("Pause", "Resume", "Step", "Stop", "Checkpoint")
+    )
     assert any("It can be watched here, and controlled there" in caption.value for caption in page.caption)
 
 
-def test_a_link_opens_the_run_the_step_and_the_sample_it_names(tiny: Callable[..., Config], runs: Path) -> None:
+def test_a_link_opens_the_run_the_step_and_the_sample_it_names(
+    tiny: Callable[..., Config], runs: Path
+) -> None:
     folders = []
     for seed in (1, 2):
         folder, owner = session.create(tiny(seed=seed), "tiny-reviews", runs)
@@ -293,9 +329,17 @@ def test_a_link_opens_the_run_the_step_and_the_sample_it_names(tiny: Callable[..
 
 
 @pytest.mark.parametrize(
-    "query", [{"step": "x", "sample": "1"}, {"step": "9" * 30, "sample": "0"}, {"step": "77", "sample": "2"}, {"run": "../../etc"}]
+    "query",
+    [
+        {"step": "x", "sample": "1"},
+        {"step": "9" * 30, "sample": "0"},
+        {"step": "77", "sample": "2"},
+        {"run": "../../etc"},
+    ],
 )
-def test_a_broken_link_still_opens_the_page(query: dict[str, str], tiny: Callable[..., Config], runs: Path) -> None:
+def test_a_broken_link_still_opens_the_page(
+    query: dict[str, str], tiny: Callable[..., Config], runs: Path
+) -> None:
     _, owner = session.create(tiny(), "tiny-reviews", runs)
     owner.run()
     page = app(**query)
@@ -307,15 +351,21 @@ def test_a_run_that_cannot_be_read_is_said_not_raised(runs: Path) -> None:
     (runs / "20260101-broken" / "run.sqlite").write_bytes(b"no database" * 500)
     page = app()
     assert not page.exception
-    assert "The newest run, 20260101-broken, cannot be shown" in said(page) and "Shown is a recorded example" in said(page)
+    assert "The newest run, 20260101-broken, cannot be shown" in said(
+        page
+    ) and "Shown is a recorded example" in said(page)
 
 
-DANGEROUS = re.compile(r"unsafe_allow_html|st\.html|components\.v1|\.innerHTML|insertAdjacentHTML|document\.write|\beval\(")
+DANGEROUS = re.compile(
+    r"unsafe_allow_html|st\.html|components\.v1|\.innerHTML|insertAdjacentHTML|document\.write|\beval\("
+)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pages").rglob("*.*")), ids=lambda path: path.name)
 def test_no_page_can_turn_text_into_markup(path: Path) -> None:
-    """Model text reaches the page through textContent alone; what could render it otherwise is not used at all."""
+    """Model text reaches the page through textContent alone; what could render it otherwise is not used at
+    all.
+    """
     if path.suffix in (".py", ".js"):
         assert not DANGEROUS.search(path.read_text())
 

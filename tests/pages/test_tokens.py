@@ -23,7 +23,9 @@ pytestmark = pytest.mark.usefixtures("runs")
 @pytest.fixture
 def run(tiny: Callable[..., Config], runs: Path) -> Path:
     """A finished run of three steps whose clips bind."""
-    folder, owner = session.create(tiny(steps=3, ppo_epochs=3, learning_rate=5e-3, target_kl=0.0), "tiny-reviews", runs)
+    folder, owner = session.create(
+        tiny(steps=3, ppo_epochs=3, learning_rate=5e-3, target_kl=0.0), "tiny-reviews", runs
+    )
     owner.run()
     return folder
 
@@ -50,9 +52,16 @@ def test_without_a_run_it_says_what_to_do() -> None:
 def test_it_opens_on_the_newest_step_and_its_numbers_are_the_records(run: Path) -> None:
     data, tokens = shown(tokens_page()), RunReader(run).tokens(3)
     assert tokens is not None
-    assert (data["following"], data["look"]["step"], data["look"]["sample"], data["look"]["epoch"]) == (True, 3, 0, 2)
+    assert (data["following"], data["look"]["step"], data["look"]["sample"], data["look"]["epoch"]) == (
+        True,
+        3,
+        0,
+        2,
+    )
     mine = tokens.sample == 0
-    assert data["sample"]["text"] == [text for text, is_mine in zip(tokens.text, mine, strict=True) if is_mine]
+    assert data["sample"]["text"] == [
+        text for text, is_mine in zip(tokens.text, mine, strict=True) if is_mine
+    ]
     assert data["sample"]["whitened"] == pytest.approx(tokens.whitened[mine].tolist(), rel=1e-4)
     assert data["sample"]["ratio"][2] == pytest.approx(tokens.ratio[mine, 2].tolist(), rel=1e-4)
     assert data["story"]["advantage"] == float(tokens.advantage[0]) and len(data["story"]["epochs"]) == 3
@@ -60,7 +69,10 @@ def test_it_opens_on_the_newest_step_and_its_numbers_are_the_records(run: Path) 
 
 def test_an_address_reopens_the_view(run: Path) -> None:
     data = shown(tokens_page(step="2", sample="1", token="0", epoch="1", colour="ratio", run=run.name))
-    assert data["look"] == {"step": 2, "sample": 1, "token": 0, "epoch": 1, "colour": "ratio"} and not data["following"]
+    assert (
+        data["look"] == {"step": 2, "sample": 1, "token": 0, "epoch": 1, "colour": "ratio"}
+        and not data["following"]
+    )
 
 
 def test_the_batch_is_left_out_where_the_browser_has_it(run: Path) -> None:
@@ -74,7 +86,15 @@ def test_the_batch_is_left_out_where_the_browser_has_it(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", [{"step": "x"}, {"sample": "999"}, {"token": "999"}, {"epoch": "77"}, {"colour": "<b>"}, {"step": "9" * 40}]
+    "query",
+    [
+        {"step": "x"},
+        {"sample": "999"},
+        {"token": "999"},
+        {"epoch": "77"},
+        {"colour": "<b>"},
+        {"step": "9" * 40},
+    ],
 )
 def test_an_address_that_cannot_be_read_opens_the_page_all_the_same(query: dict[str, str], run: Path) -> None:
     data = shown(tokens_page(**query))
@@ -96,7 +116,10 @@ def test_a_step_whose_tokens_are_gone_offers_the_nearest_that_has_them(run: Path
         connection.commit()
     made = microscope.payload(run, Look(step=1))
     assert made is not None
-    assert made["missing"] == "Step 1 has no tokens on record. The nearest step that has them is 3." and made["look"]["step"] == 3
+    assert (
+        made["missing"] == "Step 1 has no tokens on record. The nearest step that has them is 3."
+        and made["look"]["step"] == 3
+    )
 
 
 def test_a_run_without_any_tokens_left_says_so(run: Path) -> None:
@@ -129,11 +152,20 @@ def test_damaged_tokens_are_said_not_raised(run: Path) -> None:
     assert not page.exception and "its tokens are damaged" in page.error[0].value.replace("\\", "")
 
 
-def test_an_update_that_ended_at_once_has_no_epochs_and_says_how_many_it_missed(tiny: Callable[..., Config], runs: Path) -> None:
-    """With a KL limit of almost nothing the second minibatch already stops the update: only a part of the first epoch is entered."""
+def test_an_update_that_ended_at_once_has_no_epochs_and_says_how_many_it_missed(
+    tiny: Callable[..., Config], runs: Path
+) -> None:
+    """With a KL limit of almost nothing the second minibatch already stops the update: only a part of the
+    first epoch is entered.
+    """
     _, owner = session.create(tiny(steps=1, learning_rate=1e-2, target_kl=1e-9), "tiny-reviews", runs)
     owner.run()
     data = shown(tokens_page(epoch="1"))
-    assert (data["epochs"], data["look"]["epoch"]) == (1, 0), "the last epoch is the last that the update came to"
+    assert (data["epochs"], data["look"]["epoch"]) == (
+        1,
+        0,
+    ), "the last epoch is the last that the update came to"
     assert data["batch"]["scatter"]["unreached"] > 0 and data["batch"]["scatter"]["ratio"]
-    assert sum(one["count"] for one in data["batch"]["scatter"]["cases"]) == len(data["batch"]["scatter"]["ratio"])
+    assert sum(one["count"] for one in data["batch"]["scatter"]["cases"]) == len(
+        data["batch"]["scatter"]["ratio"]
+    )

@@ -1,4 +1,6 @@
-"""The Update page as Streamlit's own test runner runs it: its empty states, a job asked and answered, what cannot be, the address."""
+"""The Update page as Streamlit's own test runner runs it: its empty states, a job asked and answered, what
+cannot be, the address.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ def shown(page: AppTest) -> dict[str, Any]:
 def test_without_a_run_the_page_says_what_will_happen(runs: Path) -> None:
     payload = shown(update())
     assert payload["state"] == "empty" and "Press Start" in payload["said"]
-    assert len(payload["stages"]) == 11 and all(stage["explanation"] and not stage["tensors"] for stage in payload["stages"])
+    assert len(payload["stages"]) == 11 and all(
+        stage["explanation"] and not stage["tensors"] for stage in payload["stages"]
+    )
 
 
 def test_a_run_that_was_never_walked_offers_to(finished: Path) -> None:
@@ -79,15 +83,22 @@ def test_a_job_waits_is_answered_and_reopens_from_its_link(finished: Path) -> No
     for query in ({}, {"run": finished.name, "job": str(number), "stage": "9", "token": "1.0", "epoch": "2"}):
         payload = shown(update(**query))
         assert payload["state"] == "done" and payload["number"] == number
-        assert [sample["response"] for sample in payload["samples"]] == [sample["response"] for sample in stored["samples"]]
+        assert [sample["response"] for sample in payload["samples"]] == [
+            sample["response"] for sample in stored["samples"]
+        ]
         assert payload["stages"][5]["tensors"][2]["values"] == stored["tokens"]["advantage"]
-    assert payload["stage"] == 9 and payload["token"] == [1, 0] and payload["stages"][8]["epochs"]["chosen"] == 2
+    assert (
+        payload["stage"] == 9 and payload["token"] == [1, 0] and payload["stages"][8]["epochs"]["chosen"] == 2
+    )
 
 
 def test_what_cannot_be_walked_is_said_with_what_is_allowed(finished: Path) -> None:
     payload = shown(update(job=ask(finished, batch=99), stage="3"))
     assert payload["state"] == "error" and payload["stage"] == 3
-    assert "batch = 99: must be a whole number from 1 to 16" in payload["said"] and "take another batch" in payload["said"]
+    assert (
+        "batch = 99: must be a whole number from 1 to 16" in payload["said"]
+        and "take another batch" in payload["said"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -104,14 +115,25 @@ def test_what_cannot_be_walked_is_said_with_what_is_allowed(finished: Path) -> N
         {"job": "²"},
     ],
 )
-def test_a_broken_link_still_opens_the_page(query: dict[str, str], walked_once: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_link_still_opens_the_page(
+    query: dict[str, str], walked_once: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PPO_LIVE_RUNS", str(walked_once.parent))
     payload = shown(update(**query))
-    assert payload["state"] == ("error" if query.get("job") == "77" else "done") and 1 <= payload["stage"] <= 11
+    assert (
+        payload["state"] == ("error" if query.get("job") == "77" else "done") and 1 <= payload["stage"] <= 11
+    )
 
 
 def test_a_job_of_another_kind_is_no_update(finished: Path) -> None:
-    question = {"opening": "the film", "sources": ["policy"], "count": 1, "length": 2, "temperature": 1.0, "seed": 0}
+    question = {
+        "opening": "the film",
+        "sources": ["policy"],
+        "count": 1,
+        "length": 2,
+        "temperature": 1.0,
+        "seed": 0,
+    }
     number = ask_job(finished, "playground", question)
     payload = shown(update(job=str(number)))
     assert payload["state"] == "error" and f"job {number} of this run is no update" in payload["said"]

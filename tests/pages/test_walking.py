@@ -1,4 +1,6 @@
-"""The Update page's stages: every formula with numbers in it is worked again, for every token, and is what the batch says."""
+"""The Update page's stages: every formula with numbers in it is worked again, for every token, and is what
+the batch says.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,23 @@ from ppo_engine.walk import walk
 from tests.engine.runs import trained
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.(\d+))?(?:e(-?\d+))?")
-FUNCTIONS = {"exp": math.exp, "sqrt": math.sqrt, "min": min, "max": max, "clip": lambda x, low, high: min(max(x, low), high)}
+FUNCTIONS = {
+    "exp": math.exp,
+    "sqrt": math.sqrt,
+    "min": min,
+    "max": max,
+    "clip": lambda x, low, high: min(max(x, low), high),
+}
 
 KINDS: dict[str, dict[str, Any]] = {
-    "ordinary": {"temperature": 0.9, "gamma": 0.97, "ent_coef": 0.01, "cliprange": 0.1, "cliprange_value": 0.03, "learning_rate": 3e-3},
+    "ordinary": {
+        "temperature": 0.9,
+        "gamma": 0.97,
+        "ent_coef": 0.01,
+        "cliprange": 0.1,
+        "cliprange_value": 0.03,
+        "learning_rate": 3e-3,
+    },
     "ended early": {"target_kl": 1e-4, "learning_rate": 0.01, "max_grad_norm": 0},
     "never begun": {"target_kl": 1e-20, "temperature": 0.9},
     "one token": {"output_max_length": 1, "top_k": 20},
@@ -32,7 +47,9 @@ KINDS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def walks(tiny: Callable[..., Config]) -> dict[str, dict[str, Any]]:
     return {
-        kind: walk(trained(tiny(steps=9, **changes)), Path(), 2, batch=1 if kind == "one token" else 4, seed=1)
+        kind: walk(
+            trained(tiny(steps=9, **changes)), Path(), 2, batch=1 if kind == "one token" else 4, seed=1
+        )
         for kind, changes in KINDS.items()
     }
 
@@ -50,17 +67,26 @@ def read(text: str) -> float:
 def half_unit(match: re.Match[str]) -> float:
     """Half of the last digit shown; 0 for settings and counts, which are shown whole."""
     decimals, power = match[1], match[2]
-    return 0.0 if decimals is None or (len(decimals) < 4 and power is None) else 0.5 * 10 ** (int(power or 0) - len(decimals))
+    return (
+        0.0
+        if decimals is None or (len(decimals) < 4 and power is None)
+        else 0.5 * 10 ** (int(power or 0) - len(decimals))
+    )
 
 
 def check(text: str) -> float:
-    """The numbers of "name = expression = result" agree as closely as the digits shown allow. Returns the result."""
+    """The numbers of "name = expression = result" agree as closely as the digits shown allow. Returns the
+    result.
+    """
     _, expression, result = text.split(" = ")
     code = expression.replace("−", "-").replace("×", "*").replace("√", "sqrt").replace("²", "**2")
     exact = evaluate(code)
     slack = 0.0
     for match in NUMBER.finditer(code):
-        moved = [f"{code[: match.start()]}({float(match[0]) + sign * half_unit(match)!r}){code[match.end() :]}" for sign in (1, -1)]
+        moved = [
+            f"{code[: match.start()]}({float(match[0]) + sign * half_unit(match)!r}){code[match.end() :]}"
+            for sign in (1, -1)
+        ]
         slack += max(abs(evaluate(one) - exact) for one in moved)
     found = NUMBER.search(result.replace("−", "-"))
     assert found is not None, text
@@ -95,7 +121,10 @@ def test_every_formula_with_numbers_is_right(walks: dict[str, dict[str, Any]], k
 
 def test_what_is_shown_of_an_epoch_is_of_that_epoch(walks: dict[str, dict[str, Any]]) -> None:
     told = walks["ordinary"]
-    for epoch, ratio in [*zip(told["update"]["epochs"], told["update"]["ratio"], strict=True), (AFTER, told["again"]["ratio"])]:
+    for epoch, ratio in [
+        *zip(told["update"]["epochs"], told["update"]["ratio"], strict=True),
+        (AFTER, told["again"]["ratio"]),
+    ]:
         stage = stages(told, (1, 0), epoch)["stages"][8]
         (shown,) = [tensor for tensor in stage["tensors"] if tensor["label"].startswith("Ratio")]
         assert shown["values"] == ratio and stage["epochs"]["chosen"] == epoch
@@ -123,11 +152,17 @@ def test_the_running_sum_goes_back_from_the_last_token(walks: dict[str, dict[str
     assert lines[0]["text"].split(" = ")[1].endswith("× 0")
 
 
-def test_eleven_stages_have_words_a_formula_and_tensors_whose_shapes_are_said(walks: dict[str, dict[str, Any]]) -> None:
+def test_eleven_stages_have_words_a_formula_and_tensors_whose_shapes_are_said(
+    walks: dict[str, dict[str, Any]],
+) -> None:
     words, told = stages(None)["stages"], stages(walks["ordinary"])["stages"]
     assert len(words) == len(told) == len(STAGES) == 11
     for bare, stage in zip(words, told, strict=True):
-        assert bare["formulas"] == stage["formulas"] and stage["formulas"] and bare["tensors"] == bare["worked"] == []
+        assert (
+            bare["formulas"] == stage["formulas"]
+            and stage["formulas"]
+            and bare["tensors"] == bare["worked"] == []
+        )
         assert 2 <= len(re.findall(r"[.:](?: |$)", stage["explanation"])) <= 5
         assert stage["worked"] and stage["tensors"]
         for tensor in stage["tensors"]:
@@ -141,8 +176,14 @@ def test_eleven_stages_have_words_a_formula_and_tensors_whose_shapes_are_said(wa
 
 
 @pytest.mark.parametrize("kind", ["never begun", "failed"])
-def test_an_update_that_did_not_happen_says_why_at_every_stage_that_needs_it(walks: dict[str, dict[str, Any]], kind: str) -> None:
-    told = walks.get(kind) or {**walks["ordinary"], "again": None, "trouble": "The update failed: the loss is nan."}
+def test_an_update_that_did_not_happen_says_why_at_every_stage_that_needs_it(
+    walks: dict[str, dict[str, Any]], kind: str
+) -> None:
+    told = walks.get(kind) or {
+        **walks["ordinary"],
+        "again": None,
+        "trouble": "The update failed: the loss is nan.",
+    }
     if kind == "failed":
         told["update"] = {**told["update"], "epochs": [], "gradient_steps": 0, "means": {}}
     found = stages(told)["stages"]
@@ -156,7 +197,11 @@ def test_a_batch_without_finite_numbers_still_has_stages(walks: dict[str, dict[s
     for rows in told["tokens"].values():
         for row in rows:
             row[:] = [None] * len(row)
-    told |= {"again": None, "trouble": "The update failed.", "whitening": {"mean": None, "var": None, "count": 9.0}}
+    told |= {
+        "again": None,
+        "trouble": "The update failed.",
+        "whitening": {"mean": None, "var": None, "count": 9.0},
+    }
     told["update"] |= {"epochs": [], "means": {}, "losses": [None], "grad_norms": [None], "gradient_steps": 0}
     found = stages(told)["stages"]
     assert "–" in found[4]["worked"][0]["text"]
@@ -164,7 +209,9 @@ def test_a_batch_without_finite_numbers_still_has_stages(walks: dict[str, dict[s
 
 
 @pytest.mark.parametrize("token", [(99, 0), (0, 99), (-1, 0), None])
-def test_a_token_that_is_not_there_gives_way_to_the_one_that_moved_most(walks: dict[str, dict[str, Any]], token: Any) -> None:
+def test_a_token_that_is_not_there_gives_way_to_the_one_that_moved_most(
+    walks: dict[str, dict[str, Any]], token: Any
+) -> None:
     told = walks["ordinary"]
     row, position = stages(told, token)["token"]
     ratio = told["again"]["ratio"]

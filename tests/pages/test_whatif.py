@@ -49,13 +49,23 @@ def figures(made: dict[str, Any]) -> dict[str, tuple[float, float]]:
 
 def test_at_the_runs_own_settings_nothing_differs(run: Path) -> None:
     made = payload(run, Look(sample=2, token=1))
-    assert (made["step"], made["newest"], made["before"], made["after"], made["following"]) == (3, 3, 2, None, True)
+    assert (made["step"], made["newest"], made["before"], made["after"], made["following"]) == (
+        3,
+        3,
+        2,
+        None,
+        True,
+    )
     for label, (was, now) in figures(made).items():
-        assert now == pytest.approx(was, rel=1e-6, abs=1e-7), label  # losses are sums of float32 that nearly cancel out
+        # losses are sums of float32 that nearly cancel out
+        assert now == pytest.approx(was, rel=1e-6, abs=1e-7), label
     for histogram in made["histograms"]:
         assert histogram["was"] == histogram["now"]
     sample = made["sample"]
-    assert all(sample[name][0] == sample[name][1] for name in ("rewards", "advantages", "used", "returns", "policy_clips", "value_clips"))
+    assert all(
+        sample[name][0] == sample[name][1]
+        for name in ("rewards", "advantages", "used", "returns", "policy_clips", "value_clips")
+    )
     assert sample["moved"] is None
 
 
@@ -69,7 +79,10 @@ def test_a_turned_knob_moves_figures_and_tokens_and_leaves_what_the_run_had(run:
     own, made = payload(run, Look()), payload(run, Look(turned=(("lam", 0.1), ("cliprange", 0.01))))
     assert all(figures(made)[label][0] == figures(own)[label][0] for label in figures(own))
     assert figures(made)["Policy clip binds"][1] > figures(own)["Policy clip binds"][1]
-    assert figures(made)["Advantages, standard deviation"][1] != figures(own)["Advantages, standard deviation"][1]
+    assert (
+        figures(made)["Advantages, standard deviation"][1]
+        != figures(own)["Advantages, standard deviation"][1]
+    )
     assert sum(made["histograms"][0]["now"]) == sum(made["histograms"][0]["was"]) == int(step_tokens(run))
     assert made["sample"]["used"][0] == own["sample"]["used"][0] != made["sample"]["used"][1]
     assert isinstance(made["sample"]["moved"], int)
@@ -86,7 +99,11 @@ def test_tokens_are_those_of_the_chosen_sample(run: Path) -> None:
     assert tokens is not None
     made = payload(run, Look(step=2, sample=7))["sample"]
     own = tokens.sample == 7
-    assert (made["query"], made["score"], made["texts"]) == (sample.query, sample.score, [tokens.text[i] for i in np.flatnonzero(own)])
+    assert (made["query"], made["score"], made["texts"]) == (
+        sample.query,
+        sample.score,
+        [tokens.text[i] for i in np.flatnonzero(own)],
+    )
     np.testing.assert_allclose(made["rewards"][0], tokens.column("reward")[own], rtol=1e-6)
     np.testing.assert_allclose(made["used"][0], tokens.whitened[own], rtol=1e-6)
     assert made["policy_clips"][0] == tokens.clip_epochs("policy_clip")[own].tolist()
@@ -102,15 +119,21 @@ def test_the_ladder_adds_up_to_the_tokens_advantage(run: Path) -> None:
     ladder = made["ladder"]
     assert ladder["sum"] == pytest.approx(made["sample"]["advantages"][1][0], rel=1e-6)
     assert ladder["count"] == len(ladder["rungs"]) == len(made["sample"]["texts"])
-    assert sum(rung["value"] * rung["weight"] for rung in ladder["rungs"]) == pytest.approx(ladder["sum"], rel=1e-4)
+    assert sum(rung["value"] * rung["weight"] for rung in ladder["rungs"]) == pytest.approx(
+        ladder["sum"], rel=1e-4
+    )
 
 
-def test_of_a_long_response_only_the_first_estimators_and_the_last_are_shown(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_a_long_response_only_the_first_estimators_and_the_last_are_shown(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(lessons, "_MOST_RUNGS", 2)
     longest = max(RunReader(run).samples(3), key=lambda sample: sample.response_length)
     count = longest.response_length
     assert count > 3
-    whole, short = (payload(run, Look(sample=longest.index, token=token))["ladder"] for token in (0, count - 2))
+    whole, short = (
+        payload(run, Look(sample=longest.index, token=token))["ladder"] for token in (0, count - 2)
+    )
     assert [rung["k"] for rung in whole["rungs"]] == [1, None, count]
     assert [rung["k"] for rung in short["rungs"]] == [1, 2]
     assert sum(rung["weight"] for rung in whole["rungs"]) == pytest.approx(1, abs=1e-9)
@@ -126,7 +149,10 @@ def test_clip_points_are_on_the_curve_and_few(run: Path) -> None:
 
 def test_a_step_without_tokens_offers_the_nearest(run: Path) -> None:
     made = payload(run, Look(step=77))
-    assert made["missing"] == "Step 77 of this run has not been taken. The nearest step that has them is 3." and made["nearest"] == 3
+    assert (
+        made["missing"] == "Step 77 of this run has not been taken. The nearest step that has them is 3."
+        and made["nearest"] == 3
+    )
     assert "figures" not in made
     assert "There" not in payload(run, Look(step=0))["missing"] and payload(run, Look(step=0))["nearest"] == 1
 
@@ -155,7 +181,9 @@ def test_the_notebooks_example_has_no_clips_and_locked_knobs(run: Path) -> None:
     assert [knob["name"] for knob in made["knobs"] if not knob["locked"]] == ["gamma", "lam"]
 
 
-def test_each_step_is_asked_with_the_settings_that_were_in_force(tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_each_step_is_asked_with_the_settings_that_were_in_force(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     made = Run(lambda seen: session.create(tiny(steps=3), "tiny-reviews", tmp_path, seen))
     made.hold_at(1)
     made.tell("edit", changes={"lam": 0.5, "cliprange": 0.05})
@@ -197,14 +225,25 @@ def test_what_an_address_cannot_ask_for_is_said_and_left_out(query: dict[str, st
     assert look == Look(turned=(("gamma", 0.5),))
 
 
-FORM = {"gamma": 1.0, "lam": 0.95, "cliprange": 0.2, "cliprange_value": 0.2, "init_kl_coef": 0.2, "adap_kl_ctrl": True}
+FORM = {
+    "gamma": 1.0,
+    "lam": 0.95,
+    "cliprange": 0.2,
+    "cliprange_value": 0.2,
+    "init_kl_coef": 0.2,
+    "adap_kl_ctrl": True,
+}
 
 
 def test_what_differs_from_the_sidebar_is_staged(scene: Scene) -> None:
     look = Look(turned=(("lam", 0.5), ("kl_coef", 0.7), ("whiten", False)))
     changes, said = whatif.use_in_run(FORM, look, scene)
     assert changes == {"lam": 0.5}
-    assert "for the next run: lam 0.5" in said and "the adaptive controller moves it" in said and "a run always whitens" in said
+    assert (
+        "for the next run: lam 0.5" in said
+        and "the adaptive controller moves it" in said
+        and "a run always whitens" in said
+    )
     changes, said = whatif.use_in_run({**FORM, "adap_kl_ctrl": False}, look, scene)
     assert changes == {"lam": 0.5, "init_kl_coef": 0.7} and "controller" not in said
     same = replace(look, turned=())
@@ -224,21 +263,31 @@ def opened(**query: str) -> dict[str, Any]:
 def test_before_the_first_run_the_page_has_the_recorded_example(runs: Path) -> None:
     made = opened(what="lam:0.5,gamma:7")
     assert made["run"] == "a recorded example" and made["figures"]
-    assert made["problems"] == ["gamma = 7: must be a number from 0 to 1"] and made["query"]["what"] == "lam:0.5"
+    assert (
+        made["problems"] == ["gamma = 7: must be a number from 0 to 1"] and made["query"]["what"] == "lam:0.5"
+    )
     assert state.EXAMPLE.is_dir()
 
 
-def test_a_step_that_was_looked_for_too_early_is_there_once_it_is_taken(tiny: Callable[..., Config], tmp_path: Path) -> None:
+def test_a_step_that_was_looked_for_too_early_is_there_once_it_is_taken(
+    tiny: Callable[..., Config], tmp_path: Path
+) -> None:
     going = Run(lambda on_record: session.create(tiny(steps=2), "tiny-reviews", tmp_path, on_record))
     going.hold_at(1)
     assert "has not been taken" in payload(going.folder, Look(step=2))["missing"]
     going.let_go()
     going.thread.join(60)
-    assert payload(going.folder, Look(step=2))["step"] == 2 and "missing" not in payload(going.folder, Look(step=2))
+    assert payload(going.folder, Look(step=2))["step"] == 2 and "missing" not in payload(
+        going.folder, Look(step=2)
+    )
 
 
 @pytest.mark.parametrize("lam", [0.97, 0.99])
 def test_the_lessons_title_states_what_the_table_does(lam: float) -> None:
-    made = whatif.payload(state.EXAMPLE, RunReader(state.EXAMPLE).info(), Look(turned=(("lam", lam),)), [], "", 0)
-    deviation = next(row["now"] for row in made["figures"] if row["label"] == "Advantages, standard deviation")
+    made = whatif.payload(
+        state.EXAMPLE, RunReader(state.EXAMPLE).info(), Look(turned=(("lam", lam),)), [], "", 0
+    )
+    deviation = next(
+        row["now"] for row in made["figures"] if row["label"] == "Advantages, standard deviation"
+    )
     assert f"the variance is {three_digits(deviation**2)}," in made["sweep"]["title"]

@@ -27,7 +27,12 @@ def test_assets_are_small():
 
 
 def test_every_file_is_in_the_manifest():
-    found = {path.relative_to(ASSETS).as_posix() for part in PARTS for path in (ASSETS / part).rglob("*") if path.is_file()}
+    found = {
+        path.relative_to(ASSETS).as_posix()
+        for part in PARTS
+        for path in (ASSETS / part).rglob("*")
+        if path.is_file()
+    }
     assert found == set(read_manifest()["files"])
 
 

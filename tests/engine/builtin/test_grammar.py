@@ -5,7 +5,15 @@ import re
 
 import pytest
 
-from ppo_engine.builtin.grammar import RULES, Call, article, score_of, sentence_shapes, vocabulary, write_review
+from ppo_engine.builtin.grammar import (
+    RULES,
+    Call,
+    article,
+    score_of,
+    sentence_shapes,
+    vocabulary,
+    write_review,
+)
 from ppo_engine.builtin.judge import fragment_sentiment, is_grammatical
 
 REVIEWS = [write_review(random.Random(seed)) for seed in range(150)]
@@ -74,7 +82,9 @@ def test_judge_rejects_slips(text):
     assert not is_grammatical(text)
 
 
-@pytest.mark.parametrize("text", ["", "Th", "This movie was won", "This movie was a", "This movie was wonderful, and I "])
+@pytest.mark.parametrize(
+    "text", ["", "Th", "This movie was won", "This movie was a", "This movie was wonderful, and I "]
+)
 def test_judge_accepts_unfinished_texts(text):
     assert is_grammatical(text)
 

@@ -8,7 +8,7 @@ from starlette.middleware import Middleware
 
 from pages.ui.assets import ROUTES
 from pages.ui.origin import OwnPagesOnly
-from pages.ui.presses import PressesOnce
+from pages.ui.press_filter import PressesOnce
 from ppo_engine import session
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import asking, board, state
+from pages.ui import commands, run_view
 from pages.ui.address import beyond, no_numbers, refusal, whole
+from pages.ui.live import board
 from pages.ui.refresh import heed, interval
 from ppo_engine.errors import StoreError
 from ppo_engine.store import RunInfo
@@ -20,26 +21,28 @@ def draw() -> None:
     """The board; runs again and again while the page is open."""
     if token := st.session_state.pop("token_asked", None):
         st.switch_page("../tokens.py", query_params={name: str(value) for name, value in token.items()})
-    folder = state.shown_run()
+    folder = run_view.shown_run()
     example = folder is None
-    if folder is not None and asking.info(folder) is None:
+    if folder is not None and commands.info(folder) is None:
         return  # the frame around the page says why
     try:
-        payload = _payload(folder or state.EXAMPLE, example)
+        payload = _payload(folder or run_view.EXAMPLE, example)
     except StoreError as error:
-        st.error(asking.inert(str(error)))
+        st.error(commands.inert(str(error)))
         return
-    asking.say_unmet(_unmet(state.info_of(folder or state.EXAMPLE), payload["batch"]))
-    result = board.mount(payload, key="board", on_pin=asking.answering(_pin), on_ask=asking.answering(_ask))
+    commands.say_unmet(_unmet(run_view.info_of(folder or run_view.EXAMPLE), payload["batch"]))
+    result = board.mount(
+        payload, key="board", on_pin=commands.answering(_pin), on_ask=commands.answering(_ask)
+    )
     heed(result)
 
 
 def _payload(folder: Path, example: bool) -> dict[str, Any]:
-    info = state.info_of(folder)
-    earlier = None if example else state.earlier_run(folder)
+    info = run_view.info_of(folder)
+    earlier = None if example else run_view.earlier_run(folder)
     prompt = (st.session_state.get("board") or {}).get("prompt") or 0
     return board.board_payload(
-        folder, info, earlier, _pinned(), example, int(prompt), asking.problem_in_words()
+        folder, info, earlier, _pinned(), example, int(prompt), commands.problem_in_words()
     )
 
 
@@ -53,29 +56,30 @@ def _pin() -> None:
     else:
         for name in ("step", "sample"):
             st.query_params.pop(name, None)
-        if state.shown_run() == state.newest_run():
+        if run_view.shown_run() == run_view.newest_run():
             # nothing else is shown now; should a newer run begin, that will be
             st.query_params.pop("run", None)
 
 
 def _ask() -> None:
     """What the board asks for: an edit back, a note, or a token's story on the Tokens page."""
-    asked, folder = st.session_state.board.get("ask") or {}, state.shown_run()
-    if folder is None or asked.get("run") != state.info_of(folder).id:
+    asked, folder = st.session_state.board.get("ask") or {}, run_view.shown_run()
+    if folder is None or asked.get("run") != run_view.info_of(folder).id:
         return
     if asked.get("kind") == "undo":
         undo = next(
-            (one.undo for one in state.view_of(folder).history() if one.number == asked.get("number")), None
+            (one.undo for one in run_view.view_of(folder).history() if one.number == asked.get("number")),
+            None,
         )
         if undo:
-            asking.edit(folder, undo)
+            commands.edit(folder, undo)
     elif asked.get("kind") == "token":
         st.session_state.token_asked = {
             "run": asked["run"],
             **{name: int(asked.get(name, 0)) for name in ("step", "sample", "token")},
         }
     elif asked.get("kind") == "note":
-        asking.note(folder, int(asked.get("step", 0)), str(asked.get("text", "")))
+        commands.note(folder, int(asked.get("step", 0)), str(asked.get("text", "")))
 
 
 def _pinned() -> tuple[int, int] | None:
@@ -100,4 +104,4 @@ def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
     return found + beyond(query, "sample", len(batch["samples"]), f"step {batch['step']}", None)
 
 
-st.fragment(asking.surviving(draw), run_every=interval(busy=0.5))()
+st.fragment(commands.surviving(draw), run_every=interval(busy=0.5))()

@@ -9,12 +9,13 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import asking, board, state
+from pages.ui import commands, run_view
+from pages.ui.live import board
 from pages.ui.top import top_line
 from ppo_engine import session
-from ppo_engine.checkpoints import list_checkpoints
 from ppo_engine.errors import PPOEngineError
 from ppo_engine.store import RunInfo, read_job
+from ppo_engine.training.checkpoints import list_checkpoints
 
 _REFRESH_S = 0.5
 
@@ -22,8 +23,8 @@ _REFRESH_S = 0.5
 def draw() -> None:
     """The form, and under it the answer as soon as there is one."""
     st.title("Playground")
-    folder = state.shown_run()
-    info = asking.info(folder)
+    folder = run_view.shown_run()
+    info = commands.info(folder)
     if folder is None or info is None or info.last_step < 0:
         st.info(
             "There is no model to play with yet. Press Start, and come back when the first step is done.",
@@ -57,7 +58,7 @@ def draw() -> None:
                 seed=seed,
             )
     if st.session_state.get("playing", (None,))[0] == folder:
-        st.fragment(asking.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
+        st.fragment(commands.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
 
 
 def _sources(folder: Path, info: RunInfo) -> list[str | int]:
@@ -75,11 +76,11 @@ def _titled(source: str | int) -> str:
 
 
 def _ask(folder: Path, **payload: Any) -> None:
-    asking.forget_problem()
+    commands.forget_problem()
     try:
         st.session_state.playing = folder, session.ask(folder, "playground", payload)
     except PPOEngineError as error:
-        asking.complain(error)
+        commands.complain(error)
 
 
 def _is_open() -> bool:
@@ -92,7 +93,7 @@ def _answer() -> None:
     job = read_job(folder, number)
     if job.state in ("queued", "working"):
         session.attend(folder)
-        alive = state.info_of(folder).alive
+        alive = run_view.info_of(folder).alive
         st.caption(
             "Waiting for the step under way to end."
             if alive
@@ -100,7 +101,7 @@ def _answer() -> None:
         )
         return
     if job.result is not None and "error" in job.result:
-        st.error("That cannot be:\n\n" + asking.listed(job.result["error"].splitlines()))
+        st.error("That cannot be:\n\n" + commands.listed(job.result["error"].splitlines()))
         return
     board.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
     if st.session_state.get("drawn_job") != (folder, number):  # the answer is there: no need to look again
@@ -109,4 +110,4 @@ def _answer() -> None:
 
 
 top_line()
-asking.surviving(draw)()
+commands.surviving(draw)()

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import asking, comparing, one_run, state
+from pages.ui import commands, run_view
+from pages.ui.runs import actions, comparing
 from pages.ui.top import top_line
-from ppo_engine.catalog import Summary, branches_of, survey
-from ppo_engine.numbers import data_size
+from ppo_engine.formatting import data_size
+from ppo_engine.store.catalog import Summary, branches_of, survey
 
 _CHOSEN = "chosen_runs"
 _COLUMNS = {
@@ -44,8 +45,8 @@ _COLUMNS = {
 def draw() -> None:
     """The table, and below it what is chosen there."""
     st.title("Runs")
-    asking.show_confirmation()
-    found, damaged = survey(state.runs_folder())
+    commands.show_confirmation()
+    found, damaged = survey(run_view.runs_folder())
     _list_damaged(damaged)
     if not found:
         st.info(
@@ -60,7 +61,7 @@ def draw() -> None:
         placeholder="name, tag, remark, preset or state",
         label_visibility="collapsed",
     )
-    size, folder = data_size(sum(one.size for one in found)), asking.inert(str(state.runs_folder()))
+    size, folder = data_size(sum(one.size for one in found)), commands.inert(str(run_view.runs_folder()))
     right.caption(f"{len(found)} {'run' if len(found) == 1 else 'runs'}, {size} in {folder}")
     listed = [one for one in found if _matches(one, wanted)]
     if not listed:
@@ -72,7 +73,7 @@ def draw() -> None:
             "Tick a run to open, resume, rename, export or delete it; tick two or more to compare them."
         )
     elif len(chosen) == 1:
-        one_run.draw(chosen[0], branches_of(chosen[0], found))
+        actions.draw(chosen[0], branches_of(chosen[0], found))
     else:
         comparing.draw(chosen)
 
@@ -81,11 +82,11 @@ def _list_damaged(there: list[tuple[Path, str]]) -> None:
     """What lies in the runs folder and cannot be read, each with its reason."""
     if there:
         reasons = "\n".join(
-            f"- **{asking.inert(folder.name)}**: {asking.inert(reason)}" for folder, reason in there
+            f"- **{commands.inert(folder.name)}**: {commands.inert(reason)}" for folder, reason in there
         )
         count = "One run" if len(there) == 1 else f"{len(there)} runs"
         st.warning(
-            f"{count} in {asking.inert(str(state.runs_folder()))} cannot be shown. Nothing in them is "
+            f"{count} in {commands.inert(str(run_view.runs_folder()))} cannot be shown. Nothing in them is "
             f"changed.\n\n{reasons}"
         )
 
@@ -136,5 +137,5 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
 
 
 top_line()
-asking.surviving(draw)()
-asking.surviving(one_run.draw_trash)(state.runs_folder())
+commands.surviving(draw)()
+commands.surviving(actions.draw_trash)(run_view.runs_folder())

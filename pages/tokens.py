@@ -8,10 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import asking, board, state
+from pages.ui import commands, run_view
 from pages.ui.address import beyond, no_numbers, refusal, whole
-from pages.ui.microscope import COLOURS, Look, payload
+from pages.ui.live import board
 from pages.ui.refresh import interval
+from pages.ui.tokens.microscope import COLOURS, Look, payload
 from pages.ui.top import top_line
 from ppo_engine.errors import PPOEngineError
 
@@ -20,8 +21,8 @@ _NAMES = ("step", "sample", "token", "epoch")
 
 def draw() -> None:
     """The microscope; while it follows the newest step it runs again and again."""
-    folder = state.shown_run()
-    info = asking.info(folder)
+    folder = run_view.shown_run()
+    info = commands.info(folder)
     if folder is None:
         st.info(
             "There is no token to look at yet. Press Start, and come back when the first step is done.",
@@ -38,7 +39,7 @@ def draw() -> None:
     try:
         made = payload(folder, _look(info.id))
     except PPOEngineError as error:
-        st.error(asking.inert(str(error)))
+        st.error(commands.inert(str(error)))
         return
     if made is None:
         st.info(
@@ -46,12 +47,12 @@ def draw() -> None:
             icon=":material/biotech:",
         )
         return
-    asking.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
+    commands.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
     made["echo"] = _asked().get("click")
     board.mount(
         {"only": "microscope", "run": {"id": info.id}, "microscope": made},
         key="microscope",
-        on_look=asking.answering(_remember),
+        on_look=commands.answering(_remember),
     )
 
 
@@ -95,8 +96,8 @@ def _asked() -> dict[str, Any]:
 
 def _remember() -> None:
     """The address keeps what is looked at, so that a link reopens it."""
-    look, folder = _asked(), state.shown_run()
-    if folder is None or look.get("run") != state.info_of(folder).id:
+    look, folder = _asked(), run_view.shown_run()
+    if folder is None or look.get("run") != run_view.info_of(folder).id:
         return
     before = st.query_params.to_dict()
     after = {name: text for name, text in before.items() if name not in (*_NAMES, "colour")}
@@ -108,4 +109,4 @@ def _remember() -> None:
 
 
 top_line()
-st.fragment(asking.surviving(draw), run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()
+st.fragment(commands.surviving(draw), run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()

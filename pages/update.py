@@ -10,11 +10,12 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import asking, board, state
+from pages.ui import commands, run_view
 from pages.ui.address import no_numbers, refusal, whole
+from pages.ui.live import board
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
-from pages.ui.walking import stages
+from pages.ui.update.stages import stages
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError, StoreError
 from ppo_engine.store import RunInfo, newest_job, read_job
@@ -25,15 +26,15 @@ _LAST_STAGE = 11
 
 def draw() -> None:
     """The stages, or what has to happen before there are any."""
-    folder = state.shown_run()
-    info = asking.info(folder)
+    folder = run_view.shown_run()
+    info = commands.info(folder)
     payload = _payload(folder, info)
-    asking.say_unmet(_unmet(payload) if info is not None else [])
+    commands.say_unmet(_unmet(payload) if info is not None else [])
     board.mount(
         {"only": "walk", "walk": payload},
         key="walk",
-        on_ask=asking.answering(_ask),
-        on_look=asking.answering(_look),
+        on_ask=commands.answering(_ask),
+        on_look=commands.answering(_look),
     )
     every = (
         _WAITING_S
@@ -105,7 +106,7 @@ def _of_job(folder: Path, number: int) -> dict[str, Any]:
 
 
 def _waiting(folder: Path) -> str:
-    info = state.info_of(folder)
+    info = run_view.info_of(folder)
     if not info.alive:
         return "Loading the run's models from its last checkpoint, which takes some seconds."
     return (
@@ -194,7 +195,7 @@ def _keep(wanted: dict[str, str]) -> None:
 
 def _look() -> None:
     """The address keeps what is looked at, so that a link reopens it."""
-    looked, folder = st.session_state.walk.get("look") or {}, state.shown_run()
+    looked, folder = st.session_state.walk.get("look") or {}, run_view.shown_run()
     if folder is None or looked.get("run") != folder.name:
         return
     if str(looked.get("job")) != st.query_params.get("job", str(looked.get("job"))):
@@ -211,14 +212,14 @@ def _look() -> None:
 
 def _reopen() -> None:
     """Another page's address has no place for what was looked at here: coming back, it is taken up again."""
-    looked, folder = st.session_state.get("walk_looked"), state.shown_run()
+    looked, folder = st.session_state.get("walk_looked"), run_view.shown_run()
     if looked and folder is not None and looked["run"] == folder.name and "job" not in st.query_params:
         st.query_params.update(looked)
 
 
 def _ask() -> None:
     """Takes another update apart."""
-    asked, folder = st.session_state.walk.get("ask") or {}, state.shown_run()
+    asked, folder = st.session_state.walk.get("ask") or {}, run_view.shown_run()
     if folder is None or asked.get("run") != folder.name:
         return
     st.session_state.walk_problem = "", None
@@ -242,5 +243,6 @@ top_line()
 _reopen()
 st.session_state.setdefault("walk_every", None)
 st.fragment(
-    asking.surviving(draw), run_every=None if st.session_state.get("hidden") else st.session_state.walk_every
+    commands.surviving(draw),
+    run_every=None if st.session_state.get("hidden") else st.session_state.walk_every,
 )()

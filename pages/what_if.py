@@ -8,9 +8,12 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import asking, board, form, state, whatif, whatif_look
+from pages.ui import commands, run_view
+from pages.ui.live import board
 from pages.ui.refresh import interval
+from pages.ui.sidebar import form
 from pages.ui.top import top_line
+from pages.ui.whatif import payload, view_state
 from ppo_engine.errors import PPOEngineError
 
 
@@ -19,71 +22,71 @@ def draw() -> None:
     if st.session_state.pop("whatif_staged", False):
         st.rerun(scope="app")  # the sidebar is not this fragment's to draw
     folder = _folder()
-    info = asking.info(folder)
-    number = whatif_look.told_by("look").get("number", 0)
+    info = commands.info(folder)
+    number = view_state.told_by("look").get("number", 0)
     if info is None:
         return  # the run cannot be read, which the sidebar says
-    if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != asking.circumstances():
+    if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != commands.circumstances():
         st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:
-        made = whatif.payload(
+        made = payload.payload(
             folder,
             info,
-            whatif_look.current(),
+            view_state.current(),
             _problems(folder),
             st.session_state.get("whatif_said", ""),
             number,
         )
     except PPOEngineError as error:
-        st.error(asking.inert(str(error)))
+        st.error(commands.inert(str(error)))
         return
     board.mount(
         {"only": "whatif", "whatif": made},
         key="whatif",
-        on_look=asking.answering(_look),
-        on_ask=asking.answering(_use),
+        on_look=commands.answering(_look),
+        on_ask=commands.answering(_use),
     )
 
 
 def _problems(folder: Path) -> list[str]:
     """What the address, or the browser, asked for and cannot have."""
-    look = whatif_look.current()
-    scene = whatif.scene_of(folder, look)
+    look = view_state.current()
+    scene = payload.scene_of(folder, look)
     if scene is None:
-        return whatif_look.problems()
+        return view_state.problems()
     lengths = scene.mask.sum(1)
-    return whatif_look.problems() + whatif_look.unmet(
+    return view_state.problems() + view_state.unmet(
         len(lengths), int(lengths[min(look.sample, len(lengths) - 1)])
     )
 
 
 def _folder() -> Path:
     """The run that is shown; before the first, the recorded example."""
-    return state.shown_run() or state.EXAMPLE
+    return run_view.shown_run() or run_view.EXAMPLE
 
 
 def _look() -> None:
-    folder = state.shown_run()
+    folder = run_view.shown_run()
     st.session_state.whatif_said = ""
-    whatif_look.heard(folder.name if folder else None)
+    view_state.heard(folder.name if folder else None)
 
 
 def _use() -> None:
     """Puts the knobs' values into the sidebar's form. A callback, because a field's value cannot be set once
     it is drawn.
     """
-    look = whatif_look.asked()
-    scene = whatif.scene_of(_folder(), look)
+    look = view_state.asked()
+    scene = payload.scene_of(_folder(), look)
     if scene is None:
         return
-    changes, st.session_state.whatif_said = whatif.use_in_run(
+    changes, st.session_state.whatif_said = payload.use_in_run(
         form.forms().shown, look, scene, on=bool(form.forms().of)
     )
     form.put(changes)
-    st.session_state.whatif_said_when = asking.circumstances()
+    st.session_state.whatif_said_when = commands.circumstances()
     st.session_state.whatif_staged = bool(changes)
 
 
-whatif_look.take_from_address(shown.name if (shown := state.shown_run()) else None)
+view_state.take_from_address(shown.name if (shown := run_view.shown_run()) else None)
 top_line()
-st.fragment(asking.surviving(draw), run_every=interval(busy=1.0))()
+st.fragment(commands.surviving(draw), run_every=interval(busy=1.0))()

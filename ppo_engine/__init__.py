@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .metrics import METRICS, Metric
     from .records import StepRecord
     from .store import RunReader
-    from .trainer import Trainer
+    from .training.trainer import Trainer
 
 _HOMES = {
     "Config": "config",
@@ -29,7 +29,7 @@ _HOMES = {
     "Metric": "metrics",
     "StepRecord": "records",
     "RunReader": "store",
-    "Trainer": "trainer",
+    "Trainer": "training.trainer",
 }
 
 __all__ = [

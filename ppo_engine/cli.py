@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from . import console
-from .checkpoints import list_checkpoints
+from .charts.timeline import happenings
 from .config import PRESETS, Config
 from .errors import ConfigError, DeviceError, PPOEngineError, SourceError
-from .export import FORMATS, WHAT, export, write_text
-from .history import happenings
-from .numbers import data_size
+from .export.report import html_report
+from .export.tables import FORMATS, WHAT, export, write_text
+from .formatting import data_size
 from .records import StepRecord
-from .report import html_report
 from .session import OnRecord, RunOwner, branched_config, create, fork, reopen
 from .store import DATABASE, RunReader
+from .training.checkpoints import list_checkpoints
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -126,7 +126,7 @@ def _accepting(command: argparse.ArgumentParser) -> None:
 def _export(options: argparse.Namespace) -> int:
     run, output = _existing(options.run_folder), options.output
     if options.what == "policy":
-        from .policy_export import export_policy
+        from .export.policy import export_policy
 
         if output == "-":
             raise ConfigError(["output = -: a policy is a folder; give its name with -o"])
@@ -187,7 +187,7 @@ def _work(begin: Callable[[OnRecord], tuple[Path, RunOwner]], steps: int) -> int
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from .journal import replay
+    from .session.replay import replay
 
     folder = _existing(options.run_folder)
     with _Progress(RunReader(folder).info().last_step) as progress:
@@ -197,7 +197,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _work_on_jobs(options: argparse.Namespace) -> int:
-    from .jobs import work
+    from .session.jobs.playground import work
 
     work(_existing(options.run_folder))
     return DONE

@@ -10,7 +10,7 @@ import streamlit as st
 
 from ppo_engine.errors import StoreError
 
-from .state import info_of, shown_run
+from .run_view import info_of, shown_run
 
 IDLE_S = 2.0
 """Between looks while no run is on: another tab may start one."""

@@ -13,9 +13,10 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from pages.ui import asking, branching, controls, settings, state  # noqa: E402
+from pages.ui import commands, run_view  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
+from pages.ui.sidebar import branching, controls, settings  # noqa: E402
 from ppo_engine import session  # noqa: E402
 
 st.set_page_config(
@@ -32,15 +33,15 @@ page = st.navigation(
         st.Page("../metrics.py", title="Metrics", icon=":material/menu_book:"),
     ]
 )
-state.keep_run(page.url_path)
+run_view.keep_run(page.url_path)
 with st.sidebar:
-    st.fragment(asking.surviving(controls.buttons), run_every=interval(busy=1.0))()
+    st.fragment(commands.surviving(controls.buttons), run_every=interval(busy=1.0))()
     corrected = settings.correct()
-    asking.surviving(branching.branch_button)()
-    asking.surviving(settings.settings)(corrected)
+    commands.surviving(branching.branch_button)()
+    commands.surviving(settings.settings)(corrected)
 # always there, so that the page below it keeps its place among Streamlit's elements
 with st.container(key="trouble"):
-    if said := state.run_trouble():
-        st.warning(asking.inert(said))
+    if said := run_view.run_trouble():
+        st.warning(commands.inert(said))
 page.run()
 session.warm_up()  # once the first page is drawn

@@ -19,8 +19,7 @@ MANIFEST = "manifest.json"
 CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
 
 _ADVICE = (
-    "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `python -m "
-    "ppo_engine.builtin.build`."
+    "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `python -m ppo_engine.world.build`."
 )
 
 

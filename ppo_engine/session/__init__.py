@@ -16,12 +16,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from .. import checkpoints
 from ..config import Config
 from ..errors import ConfigError, RunBusyError, StoreError
-from ..provenance import CHANGED_BY
 from ..records import StepRecord
 from ..store import ENDED, RunReader, RunStore, ask_job, mark_branch, refuse_without_owner, submit
+from ..training import checkpoints
+from ..training.provenance import CHANGED_BY
 from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
 
@@ -68,7 +68,10 @@ def warm_up() -> None:
     with _lock:
         if _warming is None:
             _warming = threading.Thread(
-                target=import_module, args=("ppo_engine.journal",), name="ppo-live warm-up", daemon=True
+                target=import_module,
+                args=("ppo_engine.session.replay",),
+                name="ppo-live warm-up",
+                daemon=True,
             )
             _warming.start()
 

@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .. import checkpoints
 from ..config import Config
 from ..errors import (
     ChangedSourcesError,
@@ -31,12 +30,13 @@ from ..errors import (
     TrainingError,
 )
 from ..records import EVAL, StepRecord
-from ..sources import abandonable
+from ..sources.locate import abandonable
 from ..store import RunStore, requeue_jobs
 from ..store.ownership import HEARTBEAT_S
+from ..training import checkpoints
 
 if TYPE_CHECKING:
-    from ..journal import JournaledTrainer
+    from .replay import JournaledTrainer
 
 FINISH_STEP_WITHIN_S = 3.0
 """How long the step under way may still take when the process ends, before it is abandoned."""
@@ -159,7 +159,7 @@ class RunOwner:
         """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the
         run fails of it.
         """
-        journal = abandonable("importing", lambda: import_module("ppo_engine.journal"), self._wait)
+        journal = abandonable("importing", lambda: import_module("ppo_engine.session.replay"), self._wait)
         try:
             course: JournaledTrainer = journal.JournaledTrainer(
                 self.store.folder,
@@ -230,7 +230,7 @@ class RunOwner:
 
     def _keep(self, record: StepRecord) -> None:
         """Commits a step; only then may anyone see it."""
-        from ..machine import memory_in_use
+        from ..training.device import memory_in_use
 
         assert self.course is not None
         self.store.record(record)
@@ -286,7 +286,7 @@ class RunOwner:
 
     def _do_jobs(self) -> None:
         """Answers what was asked about the models, between two steps."""
-        from ..jobs import do_jobs
+        from .jobs.playground import do_jobs
 
         if self.course is not None and self.store.has_jobs():
             do_jobs(self.store.folder, self.course)

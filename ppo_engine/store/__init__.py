@@ -5,7 +5,7 @@ between calls, and asks for something by `submit`, a row in the command table th
 refuses at the next step boundary.
 """
 
-from .jobs import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
+from .job_queue import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
 from .ownership import Owner
 from .reader import Edit, RunInfo, RunReader, StepRow, list_runs
 from .requests import add_note, describe, mark_branch, refuse_without_owner, submit

@@ -34,7 +34,7 @@ from transformers.models.auto.modeling_auto import (
 
 from ppo_engine import Config, Trainer
 from ppo_engine.errors import CanaryError, PPOEngineError
-from ppo_engine.scoring import load_scorer
+from ppo_engine.training.rewards.classifier import load_scorer
 from tests.engine.checkpoints import make_tokenizer, write_world
 
 WORKS, REFUSED, WRONG, ERROR, UNMADE = "works", "refused", "WRONG", "RAW ERROR", "not made"

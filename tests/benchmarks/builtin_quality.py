@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ppo_engine.builtin import read_manifest
-from ppo_engine.builtin.figures import text_quality
 from ppo_engine.config import Config
-from ppo_engine.trainer import Trainer
+from ppo_engine.training.trainer import Trainer
+from ppo_engine.world.figures import text_quality
 
 GOAL = 2.0  # mean score on held-out openings
 SAMPLES = 256

@@ -15,10 +15,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.frozen import Frozen
-from ppo_engine.numbers import signed, three_digits
+from ppo_engine.analysis.recorded_batch import Frozen
+from ppo_engine.analysis.what_if import Knobs, what_if
+from ppo_engine.formatting import signed, three_digits
 from ppo_engine.store import DATABASE, list_runs
-from ppo_engine.whatif import Knobs, what_if
 from tests.browser.board import press, wait_for_state, wait_for_step
 from tests.browser.conftest import Server
 

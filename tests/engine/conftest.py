@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from ppo_engine import Config, session
-from ppo_engine.models import Policy
+from ppo_engine.training.models import Policy
 from tests.engine.checkpoints import make_policy, make_tokenizer, with_value_head
 from tests.engine.runs import Run
 

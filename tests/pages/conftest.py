@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import ppo_engine.journal  # noqa: F401  before the warm-up of the first page would import it in a thread beside the tests
+import ppo_engine.session.replay  # noqa: F401  before a page imports it in a thread beside the tests
 from ppo_engine import Config, RunReader, session
 from tests.pages.components import wait_until
 

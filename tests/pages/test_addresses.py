@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.catalog import throw_away
 from ppo_engine.store import read_job
+from ppo_engine.store.catalog import throw_away
 from tests.pages.components import app, board, payloads, said, wait_until
 
 pytestmark = pytest.mark.usefixtures("runs")

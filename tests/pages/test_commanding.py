@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import form, settings
+from pages.ui.sidebar import form, settings
 from ppo_engine import Config, RunReader, session
 from ppo_engine.config import KNOBS
 from ppo_engine.store import list_runs

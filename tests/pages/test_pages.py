@@ -13,11 +13,12 @@ import pytest
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import asking
-from ppo_engine import METRICS, Config, RunReader, checkpoints, session
+from pages.ui import commands
+from ppo_engine import METRICS, Config, RunReader, session
 from ppo_engine.config import KNOBS
 from ppo_engine.errors import StoreError
 from ppo_engine.store import add_note, describe, list_runs
+from ppo_engine.training import checkpoints
 from tests.pages.components import ROOT, app, board, press, said, wait_until
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -297,7 +298,7 @@ def test_runs_of_any_names_can_be_compared(
 
 @pytest.mark.parametrize("text", ["__x__", "_hidden_", "**b** $x$ :red[c]", "# a\n\n    b", "<i>"])
 def test_inert_text_escapes_all_that_markdown_reads(text: str) -> None:
-    assert not re.search(r"(?<!\\)[^\w\s\\]|(?<!\\)_|\n|  ", asking.inert(text))
+    assert not re.search(r"(?<!\\)[^\w\s\\]|(?<!\\)_|\n|  ", commands.inert(text))
 
 
 def test_a_run_of_another_process_is_shown_read_only(

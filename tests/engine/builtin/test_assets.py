@@ -7,10 +7,10 @@ import pytest
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from ppo_engine.builtin import ASSETS, CANARIES, read_manifest, verify
-from ppo_engine.builtin.build import PARTS
-from ppo_engine.builtin.figures import measure, score_texts
-from ppo_engine.builtin.grammar import vocabulary
 from ppo_engine.errors import AssetError
+from ppo_engine.world.build import PARTS
+from ppo_engine.world.figures import measure, score_texts
+from ppo_engine.world.grammar import vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_verify_refuses_a_flipped_byte(tmp_path, name):
     with pytest.raises(AssetError, match="does not match the manifest") as caught:
         verify(copy)
     assert name in str(caught.value)
-    assert "git checkout" in str(caught.value) and "ppo_engine.builtin.build" in str(caught.value)
+    assert "git checkout" in str(caught.value) and "ppo_engine.world.build" in str(caught.value)
 
 
 def test_verify_refuses_a_missing_file_and_a_missing_manifest(tmp_path):

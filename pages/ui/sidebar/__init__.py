@@ -1,0 +1,1 @@
+"""The sidebar: buttons, settings, branching."""

@@ -1,0 +1,229 @@
+"""The hyperparameters as fields made from `ppo_engine.config`: a draft for the next run, or staged for the
+run that is shown and on.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from ppo_engine import session
+from ppo_engine.charts.timeline import shown
+from ppo_engine.config import GROUPS, KNOBS, PRESETS, Config, Knob
+from ppo_engine.errors import ConfigError
+from ppo_engine.store import RunInfo
+
+from .. import commands
+from ..run_view import failed_early, is_mine, shown_run
+from . import form
+
+_FIRST = ("seed", "steps")
+
+
+def settings(corrected: list[str]) -> None:
+    """The fields, all but those that `correct` has drawn. What comes and goes above them has places of its
+    own, so that no group closes when a run begins or ends.
+    """
+    run = shown_run()
+    info = commands.info(run)
+    on = run is not None and info is not None and is_mine(run, info)
+    form.show(run if on else None, info)
+    with st.container():
+        _say_what_the_link_could_not()
+    with st.container(key="about-settings"):  # the style sheet reserves its height
+        if run is not None and info is not None and on:
+            _say_when_changes_come_into_force()
+        else:
+            _offer_settings_of(run, info)
+    with st.container(key="pending-place"):  # the style sheet keeps it in sight while the sidebar is scrolled
+        if run is not None and info is not None and on:
+            _pending(run, info)
+    _fields(on, corrected)
+    form.to_address()
+
+
+def _fields(on: bool, elsewhere: list[str]) -> None:
+    """elsewhere: fields that are drawn beside a message."""
+    st.selectbox(
+        "Preset",
+        list(PRESETS),
+        key="preset",
+        format_func=lambda name: PRESETS[name].title,
+        on_change=form.use_preset,
+        disabled=on,
+        help="\n\n".join(f"{preset.title}: {preset.help}" for preset in PRESETS.values()),
+    )
+    for name in _FIRST:
+        _field(KNOBS[name], on, elsewhere)
+    for group in GROUPS:
+        knobs = [knob for knob in KNOBS.values() if knob.group == group and knob.name not in _FIRST]
+        if knobs:
+            with st.expander(group, key=f"group-{group}"):
+                for knob in knobs:
+                    _field(knob, on, elsewhere)
+
+
+def _field(knob: Knob, on: bool, elsewhere: list[str]) -> None:
+    if knob.name in elsewhere:
+        st.caption(f"{_label(knob)}: above, beside the message.")
+    else:
+        widget(knob, on and not knob.live, on_change=form.heard, args=(knob.name,))
+
+
+def _say_what_the_link_could_not() -> None:
+    """Until something is changed or begun here: then the fields are no longer the link's."""
+    kept = form.forms()
+    if kept.touched or kept.draft_of:
+        kept.refused.clear()
+    if kept.refused:
+        st.warning(
+            "The link asks for settings that cannot be; without them:\n\n" + commands.listed(kept.refused)
+        )
+
+
+def correct() -> list[str]:
+    """Of a run that failed before its first step: the fields that it failed by, beside the reason. Returns
+    their names.
+    """
+    info = commands.info(shown_run())
+    with st.container():
+        names = (
+            []
+            if info is None or not failed_early(info)
+            else re.findall(r"^(\w+) = ", info.error, re.MULTILINE)
+        )
+        names = [name for name in dict.fromkeys(names) if name in KNOBS]
+        if info is None or not names:
+            return []
+        form.show(None, None)
+        with st.container(border=True, key="correct"):
+            st.error(commands.listed(info.error.splitlines()))
+            for name in names:
+                widget(KNOBS[name], on_change=form.heard, args=(name,))
+            st.caption("Correct it here, and press Start to try again.")
+    return names
+
+
+def _say_when_changes_come_into_force() -> None:
+    about = "What you change comes into force at the next step, once it is applied. "
+    if form.waits():
+        st.caption(
+            f"{about}Your own settings for the next run, or this link's, are kept, and come back when this "
+            "one has ended."
+        )
+    else:
+        st.caption(f"{about}Greyed settings are fixed for a run: branch a new one with them.")
+
+
+def _pending(folder: Path, info: RunInfo) -> None:
+    """What is staged, and what to do with it."""
+    changes = form.staged(folder, info)
+    if not changes:
+        return
+    with st.container(border=True, key="pending"):
+        lines = "".join(
+            f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**"
+            for name, value in changes.items()
+        )
+        st.markdown(f"Pending{lines}")
+        if commands.edit_is_open(folder):
+            st.caption("Asked for; comes into force when the step under way is done.")
+            return
+        problems = _problems(info, changes)
+        if problems:
+            st.error("These changes cannot be:\n\n" + commands.listed(problems))
+        left, right = st.columns(2, gap="small")
+        left.button(
+            "Apply",
+            type="primary",
+            width="stretch",
+            disabled=bool(problems),
+            on_click=commands.edit,
+            args=(folder, changes),
+            key="apply-edit",
+            help="All of them together, at the next step boundary. A checkpoint is kept before.",
+        )
+        right.button("Discard", width="stretch", on_click=form.discard, key="discard-edit")
+
+
+def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
+    try:
+        session.edited_config(info.config, changes, info.last_step)
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+def _offer_settings_of(run: Path | None, info: RunInfo | None) -> None:
+    """A run that has ended may have had other settings than the draft: one press takes them over for the
+    next.
+    """
+    if run is None or info is None or not _differs(info.config):
+        st.caption(
+            "The settings of the next run. The page's address keeps them: a link to it brings the same, the "
+            "seed included."
+        )
+        return
+    st.caption("The settings of the next run.")
+    st.button(
+        f"Take over the settings of {commands.inert(info.name)}",
+        icon=":material/content_copy:",
+        width="stretch",
+        on_click=_take_over,
+        args=(run, info),
+        key="take-over",
+        help="The settings below are for the next run. This makes them those of the run that is shown.",
+    )
+
+
+def _differs(config: Config) -> bool:
+    try:
+        return form.config() != config
+    except ConfigError:
+        return True
+
+
+def _take_over(run: Path, info: RunInfo) -> None:
+    form.draft_from(info.config, info.preset, run.name)
+
+
+def _label(knob: Knob) -> str:
+    return (
+        knob.label[0].upper()
+        + knob.label[1:]
+        + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
+    )
+
+
+def widget(knob: Knob, locked: bool = False, key: str = "knob", **more: Any) -> Any:
+    """The form element of one setting. Its value is `st.session_state[f"{key}-{knob.name}"]`, which has to be
+    there already.
+    """
+    common: dict[str, Any] = {
+        "key": f"{key}-{knob.name}",
+        "disabled": locked,
+        "help": f"`{knob.name}`: {knob.help} Allowed: {knob.allowed}.",
+        **more,
+    }
+    if knob.choices:
+        return st.selectbox(_label(knob), knob.choices, **common)
+    if knob.kind is bool:
+        return st.toggle(_label(knob), **common)
+    if knob.kind is str:
+        return st.text_input(_label(knob), **common)
+    if knob.kind is int:
+        return st.number_input(
+            _label(knob), min_value=int(knob.minimum or 0), max_value=int(knob.maximum or 0), step=1, **common
+        )
+    low, high = float(knob.minimum or 0), float(knob.maximum or 0)
+    return st.number_input(
+        _label(knob), min_value=low, max_value=high, step=_stride(knob), format="%g", **common
+    )
+
+
+def _stride(knob: Knob) -> float:
+    """A step of the little arrows that suits the default's size."""
+    return float(f"{(knob.default or 1) / 10:.0e}")

@@ -1,0 +1,251 @@
+"""What the Tokens page shows of a recorded step: the batch, one sample, one token's story.
+Static/microscope.js draws it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ppo_engine import ppo
+from ppo_engine.analysis.token_trace import clip_cases, finds, story
+from ppo_engine.charts.live import shortened_or_none
+from ppo_engine.config import Config
+from ppo_engine.records import Array, TokenTable
+from ppo_engine.store import RunReader
+
+from ..live.board import scale_limit
+from ..run_view import batch_of
+
+COLOURS = {
+    "reward": (
+        "Reward",
+        "reward",
+        0.0,
+        "What the token earned: its KL penalty, plus the whole score at the last token.",
+    ),
+    "kl": ("KL", "kl", 0.0, "Log-probability under the policy minus that under the reference, in nats."),
+    "value": ("Value", "value", 0.0, "The return that the value head expected here, before the update."),
+    "advantage": (
+        "Advantage",
+        "advantage",
+        0.0,
+        "How much better it went than the values expected, by GAE, before whitening.",
+    ),
+    "whitened": (
+        "Whitened",
+        "whitened",
+        0.0,
+        "The advantage, shifted and scaled to mean 0 and variance 1 over the batch: what the update uses.",
+    ),
+    "return": ("Return", "return", 0.0, "Advantage plus value: what the value head is trained towards."),
+    "old_logprob": (
+        "Old logprob",
+        "old_logprob",
+        0.0,
+        "Log-probability when the token was sampled, in nats.",
+    ),
+    "new_logprob": (
+        "New logprob",
+        "new_logprob",
+        0.0,
+        "Log-probability in the chosen epoch of the update, in nats.",
+    ),
+    "ratio": (
+        "Ratio",
+        "ratio",
+        1.0,
+        "New probability over old in the chosen epoch. Underlined where the policy clip binds.",
+    ),
+    "clip": (
+        "Clip state",
+        "ratio",
+        1.0,
+        "Where the clips bind in the chosen epoch: P the policy clip, V the value clip.",
+    ),
+}
+"""What can colour the tokens: label, column, centre of the scale, meaning."""
+
+_PLAIN = (
+    "old_logprob",
+    "ref_logprob",
+    "kl",
+    "kl_penalty",
+    "score_share",
+    "reward",
+    "value",
+    "delta",
+    "advantage",
+    "whitened",
+    "return",
+)
+_PER_EPOCH = ("new_logprob", "ratio", "new_value")
+_CLIPS = ("policy_clip", "value_clip")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a person looks at. step: None to follow the newest; sample, token: None for the first; epoch: None
+    for the last.
+
+    has: the batch that the browser holds already, by the `batch_key` it came with.
+    """
+
+    step: int | None = None
+    sample: int | None = None
+    token: int | None = None
+    epoch: int | None = None
+    colour: str = "whitened"
+    has: str = ""
+
+
+def payload(folder: Path, look: Look) -> dict[str, Any] | None:
+    """Everything the page draws, the batch only where the browser has it not; None where no step of the run
+    has tokens.
+    """
+    reader = RunReader(folder)
+    kept = reader.steps_with_tokens()
+    if not kept:
+        return None
+    step = kept[-1] if look.step is None else min(kept, key=lambda other: abs(other - (look.step or 0)))
+    missing = (
+        ""
+        if look.step in (None, step)
+        else f"Step {look.step} has no tokens on record. The nearest step that has them is {step}."
+    )
+    batch = _batch(folder, step)
+    tokens, samples = batch.tokens, batch.whole["samples"]
+    epochs = batch.part["epochs"]
+    epoch = epochs - 1 if look.epoch is None or not 0 <= look.epoch < epochs else look.epoch
+    sample = look.sample if look.sample is not None and 0 <= look.sample < len(samples) else 0
+    length = int((tokens.sample == sample).sum())
+    token = min(max(look.token or 0, 0), length - 1) if length else None
+    key = f"{folder.name}/{step}/{epoch}"
+    return {
+        **batch.part,
+        "batch_key": key,
+        "batch": None if look.has == key else {**batch.whole, "scatter": _scatter(folder, step, epoch)},
+        "steps": kept,
+        "count": len(samples),
+        "following": look.step is None,
+        "missing": missing,
+        "look": {"step": step, "sample": sample, "token": token, "epoch": epoch, "colour": look.colour},
+        "epoch_chosen": look.epoch is not None,
+        "sample": _sample(tokens, sample, epochs),
+        "story": None if token is None else _story(folder, step, sample, token),
+    }
+
+
+@dataclass(frozen=True)
+class _Batch:
+    tokens: TokenTable
+    config: Config
+    part: dict[str, Any]
+    whole: dict[str, Any]
+
+
+@lru_cache(maxsize=16)
+def _batch(folder: Path, step: int) -> _Batch:
+    """What concerns the whole batch, made once a step."""
+    reader = RunReader(folder)
+    found, config = batch_of(reader, step), _config(folder, step)
+    assert found is not None
+    tokens, samples = found
+    limits = {
+        name: scale_limit(shortened_or_none(_at_last(tokens, column)), centre)
+        for name, (_, column, centre, _) in COLOURS.items()
+    }
+    whole = {
+        "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],
+        "finds": [asdict(one) for one in finds(tokens, samples)],
+    }
+    part = {
+        "step": step,
+        "limits": limits,
+        "colours": {
+            name: {"label": label, "centre": centre, "about": about}
+            for name, (label, _, centre, about) in COLOURS.items()
+        },
+        "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update came to
+        "cliprange": config.cliprange,
+        "cliprange_value": config.cliprange_value,
+        "restricted": bool(config.top_k or config.top_p < 1),
+    }
+    return _Batch(tokens, config, part, whole)
+
+
+def _config(folder: Path, step: int) -> Config:
+    """The configuration in force at that step."""
+    reader = RunReader(folder)
+    row = next(iter(reader.steps(after=step - 1)))
+    return reader.config_after(row.config_version)
+
+
+def _at_last(tokens: TokenTable, column: str) -> Array:
+    return tokens.at_last_epoch(column, float("nan")) if column in _PER_EPOCH else tokens.column(column)
+
+
+def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
+    """All columns of one sample; per-epoch ones as a list of epochs, each a list of tokens, None where the
+    update never came.
+    """
+    rows = np.flatnonzero(tokens.sample == sample)
+    seen = tokens.epochs_seen[rows]
+    plain = {name: shortened_or_none(tokens.column(name)[rows]) for name in _PLAIN}
+    by_epoch: dict[str, list[list[Any]]] = {}
+    for name in (*_PER_EPOCH, *_CLIPS):
+        column = getattr(tokens, name)[rows]
+        by_epoch[name] = [
+            [
+                value if epoch < count else None
+                for value, count in zip(_listed(column[:, epoch]), seen, strict=True)
+            ]
+            for epoch in range(epochs)
+        ]
+    return {
+        "text": [tokens.text[row] for row in rows],
+        "id": tokens.token_id[rows].tolist(),
+        **plain,
+        **by_epoch,
+    }
+
+
+def _listed(column: Array) -> list[Any]:
+    return column.tolist() if column.dtype == bool else shortened_or_none(column)
+
+
+@lru_cache(maxsize=256)
+def _story(folder: Path, step: int, sample: int, token: int) -> dict[str, Any]:
+    told = asdict(story(_batch(folder, step).tokens, _batch(folder, step).config, sample, token))
+    for epoch in told["epochs"]:
+        epoch["case"] = ppo.CLIP_CASES[epoch["case"]]
+    return told
+
+
+@lru_cache(maxsize=32)
+def _scatter(folder: Path, step: int, epoch: int) -> dict[str, Any]:
+    """Every token that the update came to in that epoch: its ratio, its whitened advantage, its case, and how
+    many are in each case.
+    """
+    batch = _batch(folder, step)
+    tokens = batch.tokens
+    cases = clip_cases(tokens, batch.part["cliprange"], epoch) if epoch >= 0 else np.full(len(tokens), -1)
+    there = cases >= 0
+    names, counts = ppo.CLIP_CASES, np.bincount(cases[there], minlength=len(ppo.CLIP_CASES))
+    return {
+        "ratio": shortened_or_none(tokens.ratio[there, epoch]) if there.any() else [],
+        "advantage": shortened_or_none(tokens.whitened[there]),
+        "case": cases[there].tolist(),
+        "sample": tokens.sample[there].tolist(),
+        "position": tokens.position[there].tolist(),
+        "text": [text for text, is_there in zip(tokens.text, there, strict=True) if is_there],
+        "cases": [
+            {"name": name, "count": int(count), "cut": place in ppo.BINDING_CASES}
+            for place, (name, count) in enumerate(zip(names, counts, strict=True))
+        ],
+        "unreached": int((~there).sum()),
+    }

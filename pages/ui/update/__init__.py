@@ -1,0 +1,1 @@
+"""The Update page: one PPO update, stage by stage."""

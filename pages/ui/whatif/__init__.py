@@ -1,0 +1,1 @@
+"""The What-if page: other settings on a recorded step."""

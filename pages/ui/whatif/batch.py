@@ -1,0 +1,137 @@
+"""What the knobs are turned on: a recorded step, or the notebook's batch. Read once, and kept for the next
+move of a slider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ppo_engine.analysis.recorded_batch import Frozen
+from ppo_engine.analysis.tutorial_batch import notebook_example
+from ppo_engine.analysis.what_if import (
+    Estimates,
+    Knobs,
+    Outcome,
+    Sweep,
+    estimates,
+    k_step_estimators,
+    lambda_sweep,
+    rewards_of,
+    what_if,
+)
+from ppo_engine.config import Config
+from ppo_engine.records import Sample, TokenTable
+
+from ..live.board import scale_limit
+from ..run_view import batch_of, view_of
+
+SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """own: the knobs as they were; was, was_outcome: what they gave. The rest is None or empty where the
+    notebook does not print it.
+    """
+
+    values: Tensor
+    mask: Tensor
+    own: Knobs
+    was: Estimates
+    was_outcome: Outcome | None = None
+    frozen: Frozen | None = None
+    tokens: TokenTable | None = None
+    config: Config | None = None
+    metrics: Mapping[str, float] | None = None
+    samples: tuple[Sample, ...] = ()
+
+    @cached_property
+    def limit(self) -> float:
+        """Where the scale of the advantages as used saturates: as they were, so that colours keep their
+        meaning while a knob turns.
+        """
+        return scale_limit(self.was.used[self.mask].double().tolist(), 0.0)
+
+    def recorded(self, metric: str, figure: str) -> float:
+        """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure
+        of that part.
+        """
+        assert self.metrics is not None and self.config is not None and self.was_outcome is not None
+        whole = len(self.mask) >= self.config.batch_size
+        return float(self.metrics[metric] if whole else getattr(self.was_outcome, figure))
+
+    def rewards(self, kl_coef: float) -> Tensor:
+        """(batch, response) token rewards; the notebook's are given and have no KL part to change."""
+        return self.was.rewards if self.frozen is None else rewards_of(self.frozen, kl_coef)
+
+    def turned(self, knobs: Knobs) -> tuple[Estimates, Outcome | None]:
+        """The estimates with other knobs, and the clips and losses where there are ratios."""
+        if self.frozen is None or self.config is None or self.metrics is None:
+            return estimates(self.was.rewards, self.values, self.mask, knobs), None
+        outcome = what_if(self.frozen, knobs, self.config, self.metrics["ppo/policy/entropy"])
+        return outcome.estimates, outcome
+
+
+def step_scene(folder: Path, step: int) -> Scene | None:
+    """A recorded step; None where its tokens are not kept, or there are none."""
+    try:
+        return _recorded(folder, step)
+    except LookupError:  # which is not remembered: the step may come yet
+        return None
+
+
+@lru_cache(maxsize=8)
+def _recorded(folder: Path, step: int) -> Scene:
+    view = view_of(folder)
+    found = batch_of(view.reader, step)
+    row = next((row for row in view.refresh()[0] if row.step == step), None)
+    if found is None or row is None or not len(found[0]):
+        raise LookupError(f"step {step} has no tokens")
+    tokens, samples = found
+    config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
+    own = Knobs.of(config, tokens)
+    was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])
+    return Scene(
+        frozen.values,
+        frozen.mask,
+        own,
+        was.estimates,
+        was,
+        frozen,
+        tokens,
+        config,
+        row.metrics,
+        tuple(samples),
+    )
+
+
+@lru_cache(maxsize=1)
+def notebook_scene() -> Scene:
+    """The tutorial notebook's printed batch."""
+    example = notebook_example()
+    return Scene(
+        example.values,
+        example.mask,
+        example.knobs,
+        estimates(example.rewards, example.values, example.mask, example.knobs),
+    )
+
+
+@lru_cache(maxsize=64)
+def sweep(scene: Scene, kl_coef: float, gamma: float) -> Sweep:
+    """Bias against variance along lambda."""
+    return lambda_sweep(scene.rewards(kl_coef), scene.values, scene.mask, gamma, SWEPT)
+
+
+@lru_cache(maxsize=256)
+def estimators(
+    scene: Scene, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]
+) -> tuple[float, ...]:
+    """A token's k-step estimators; lambda weighs them and is no part of them."""
+    return k_step_estimators(scene.rewards(kl_coef), scene.values, scene.mask, row, position, gamma, steps)

@@ -1,0 +1,142 @@
+"""The What-if page's two lessons: what lambda weighs against what, and what the policy clip does to this
+batch's tokens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from ppo_engine.analysis.what_if import (
+    Estimates,
+    Knobs,
+    Outcome,
+    clipped_objective,
+    gae_weights,
+    lambda_sweep,
+)
+from ppo_engine.formatting import percent, three_digits
+from ppo_engine.records import Array, TokenTable
+
+from .batch import Scene, estimators, sweep
+
+_MOST_RUNGS = 24
+_MOST_POINTS = 150
+"""Tokens drawn on each branch of the clip lesson's curve: evenly along the ratio, the outermost always."""
+
+
+def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -> dict[str, Any]:
+    """The chosen token's k-step estimators, their weights with these knobs and as they were, and the
+    advantage they add up to.
+
+    Of a long rest of a response the first ones and the last: those between are one rung, with their weight
+    and without a value.
+    """
+    count = int(scene.mask[row].sum()) - position
+    steps = tuple(range(1, count + 1)) if count <= _MOST_RUNGS else (*range(1, _MOST_RUNGS), count)
+    weights, own = (gae_weights(count, lam) for lam in (knobs.lam, scene.own.lam))
+    found = estimators(scene, row, position, knobs.kl_coef, knobs.gamma, steps)
+    made = [
+        {"k": k, "value": value, "weight": weights[k - 1], "own": own[k - 1]}
+        for k, value in zip(steps, found, strict=True)
+    ]
+    if count > _MOST_RUNGS:
+        between = slice(_MOST_RUNGS - 1, count - 1)
+        made.insert(-1, {"k": None, "value": None, "weight": sum(weights[between]), "own": sum(own[between])})
+    return {"rungs": made, "count": count, "sum": float(now.advantages[row, position])}
+
+
+def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
+    """Along lambda over the whole batch, with gamma and the KL coefficient as they are turned."""
+    made = sweep(scene, knobs.kl_coef, knobs.gamma)
+    here = lambda_sweep(scene.rewards(knobs.kl_coef), scene.values, scene.mask, knobs.gamma, (knobs.lam,))
+    variance, distance = three_digits(here.variance[0]), three_digits(here.distance[0])
+    return {
+        "key": "sweep",
+        "title": (
+            f"At lambda {knobs.lam:g} the variance is {variance}, the squared distance from lambda 1 is "
+            f"{distance}"
+        ),
+        "lams": made.lams,
+        "variance": made.variance,
+        "distance": made.distance,
+        "now": knobs.lam,
+        "was": scene.own.lam,
+    }
+
+
+def clip(
+    scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, row: int, position: int
+) -> dict[str, Any] | None:
+    """L_CLIP over the ratio for advantages +1 and -1, and this batch's tokens on it by the ratio of their
+    last epoch.
+
+    None where there are no ratios: in the notebook's example, and where the update ended before it began.
+    """
+    if (
+        outcome is None
+        or scene.tokens is None
+        or scene.frozen is None
+        or not (scene.tokens.epochs_seen > 0).any()
+    ):
+        return None
+    tokens, used = scene.tokens, scene.frozen.flat(now.used)
+    reached, ratio = tokens.epochs_seen > 0, tokens.at_last_epoch("ratio", 1.0)
+    last = scene.frozen.flat(outcome.policy_clips)[np.arange(len(tokens)), tokens.last_epoch.clip(0)]
+    binds = last & reached
+    low, high = _ends(ratio[reached], knobs.cliprange)
+    corners = {low, high, max(low, 1 - knobs.cliprange), 1 + knobs.cliprange, 1.0}
+    grid = torch.tensor(sorted(corners), dtype=torch.float64)
+    seen = reached & (ratio >= low) & (ratio <= high)
+    return {
+        "key": "clip",
+        "title": (
+            f"In each token's last epoch the clip binds for {percent(float(binds[reached].mean()))} of the "
+            "tokens"
+        ),
+        "grid": [round(float(x), 6) for x in grid],
+        "sides": [
+            _side(grid, seen & (np.sign(used) == sign), ratio, binds, sign, knobs.cliprange)
+            for sign in (1.0, -1.0)
+        ],
+        "range": knobs.cliprange,
+        "chosen": _chosen(tokens, reached, ratio, used, row, position, knobs.cliprange),
+    }
+
+
+def _ends(ratio: Array, cliprange: float) -> tuple[float, float]:
+    """From where to where the ratio is drawn: nearly all tokens, and the clip range with room beside it."""
+    low, high = (float(x) for x in np.quantile(ratio, (0.002, 0.998)))
+    return max(0.0, min(low, 1 - 1.5 * cliprange)), max(high, 1 + 1.5 * cliprange)
+
+
+def _side(
+    grid: torch.Tensor, wanted: Array, ratio: Array, binds: Array, sign: float, cliprange: float
+) -> dict[str, Any]:
+    where = np.flatnonzero(wanted)
+    where = where[np.argsort(ratio[where], kind="stable")]
+    kept = (
+        where[np.unique(np.linspace(0, len(where) - 1, _MOST_POINTS).astype(int))]
+        if len(where) > _MOST_POINTS
+        else where
+    )
+    return {
+        "curve": [round(float(y), 6) for y in clipped_objective(grid, sign, cliprange)],
+        "x": [round(float(x), 5) for x in ratio[kept]],
+        "y": [round(float(y), 5) for y in clipped_objective(torch.tensor(ratio[kept]), sign, cliprange)],
+        "binds": binds[kept].tolist(),
+        "tokens": len(where),
+    }
+
+
+def _chosen(
+    tokens: TokenTable, reached: Array, ratio: Array, used: Array, row: int, position: int, cliprange: float
+) -> list[float] | None:
+    """Where the chosen token is on the curve; None where the update never reached it."""
+    found = np.flatnonzero((tokens.sample == row) & (tokens.position == position) & reached)
+    if not len(found):
+        return None
+    at = torch.tensor(ratio[found])
+    return [float(at), float(clipped_objective(at, float(np.sign(used[found[0]])) or 1.0, cliprange))]

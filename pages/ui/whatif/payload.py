@@ -1,0 +1,311 @@
+"""The What-if page's payload: the knobs, what they make of the frozen step beside what the run had, and the
+two lessons.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ppo_engine.analysis.what_if import Estimates, Knobs, Outcome
+from ppo_engine.config import KNOBS
+from ppo_engine.formatting import three_digits
+from ppo_engine.metrics import METRICS
+from ppo_engine.ppo import masked_mean, masked_var
+from ppo_engine.records import Array
+from ppo_engine.store import RunInfo
+
+from ..run_view import EXAMPLE, view_of
+from . import lessons as lessons
+from .batch import Scene, notebook_scene, step_scene
+from .view_state import FIELDS, Look
+
+_SLIDERS = {
+    "gamma": (0, 1, 0.005),
+    "lam": (0, 1, 0.01),
+    "kl_coef": (0, 1, 0.005),
+    "cliprange": (0.01, 1, 0.01),
+    "cliprange_value": (0.01, 2, 0.01),
+}
+"""Each slider's ends and step; the field beside it takes whatever the setting allows."""
+
+_NAMES = {
+    "gamma": "Gamma",
+    "lam": "Lambda",
+    "kl_coef": "KL coefficient",
+    "cliprange": "Policy clip range",
+    "cliprange_value": "Value clip range",
+}
+_BINS = 40
+
+
+def payload(
+    folder: Path, info: RunInfo, look: Look, problems: list[str], said: str, told: int
+) -> dict[str, Any]:
+    """All that the page shows. said: the answer to the last "Use these"; told: the browser's number of the
+    look that this answers.
+    """
+    steps = view_of(folder).reader.steps_with_tokens()
+    newest = steps[-1] if steps else None
+    step = newest if look.step is None else look.step
+    scene = scene_of(folder, look)
+    made: dict[str, Any] = {
+        "told": told,
+        "problems": problems,
+        "said": said,
+        "query": look.query(),
+        "example": look.example,
+        "run": "a recorded example" if folder == EXAMPLE else info.name,
+        "step": step,
+        "newest": newest,
+        "before": max((one for one in steps if step is not None and one < step), default=None),
+        "after": min((one for one in steps if step is not None and one > step), default=None),
+        "following": look.step is None,
+    }
+    if scene is None:
+        nearest = min(steps, key=lambda one: abs(one - (step or 0)), default=None)
+        return {**made, "missing": _missing(info, step, nearest), "nearest": nearest}
+    return {**made, **_shown(scene, look)}
+
+
+def scene_of(folder: Path, look: Look) -> Scene | None:
+    """What the look is at; None where there is nothing to turn knobs on."""
+    if look.example:
+        return notebook_scene()
+    step = (
+        look.step if look.step is not None else max(view_of(folder).reader.steps_with_tokens(), default=None)
+    )
+    return None if step is None else step_scene(folder, step)
+
+
+def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
+    if info.last_step < 1:
+        return (
+            "This run has no step yet. The first one appears here, or load the notebook's example meanwhile."
+        )
+    if step is None:
+        return (
+            "No step of this run has its tokens kept. Load the notebook's example instead, or open another "
+            "run on the Runs page."
+        )
+    why = "has no tokens on record"
+    if step > info.last_step:
+        why = "has not been taken"
+    elif step == 0:
+        why = "is the untrained policy, before any update"
+    elif info.parent_step is not None and step <= info.parent_step:
+        why = "was taken by the run that this one branched from"
+    return f"Step {step} of this run {why}." + (
+        f" The nearest step that has them is {nearest}." if nearest is not None else ""
+    )
+
+
+def _shown(scene: Scene, look: Look) -> dict[str, Any]:
+    knobs = look.knobs(scene.own)
+    now, outcome = scene.turned(knobs)
+    row = min(look.sample, len(scene.mask) - 1)
+    length = int(scene.mask[row].sum())
+    position = min(look.token, max(0, length - 1))
+    return {
+        "knobs": [_knob(name, scene, knobs) for name in FIELDS],
+        "whiten": {"own": scene.own.whiten, "value": knobs.whiten},
+        "figures": _figures(scene, now, outcome),
+        "histograms": [
+            _histogram("Advantages", scene, scene.was.advantages, now.advantages),
+            _histogram("Returns", scene, scene.was.returns, now.returns),
+        ],
+        "sample": _sample(scene, row, position, now, outcome),
+        "ladder": lessons.rungs(scene, row, position, knobs, now) if length else None,
+        "sweep": lessons.bias_and_variance(scene, knobs),
+        "clip": lessons.clip(scene, knobs, now, outcome, row, position),
+    }
+
+
+def _knob(name: str, scene: Scene, knobs: Knobs) -> dict[str, Any]:
+    setting, (low, high, stride) = KNOBS[FIELDS[name]], _SLIDERS[name]
+    own = getattr(scene.own, name)
+    about = "What one nat of KL from the reference costs each token." if name == "kl_coef" else setting.help
+    locked = ""
+    if scene.frozen is None and name not in ("gamma", "lam"):
+        locked = (
+            "The notebook prints no KL for this batch."
+            if name == "kl_coef"
+            else "The notebook prints no ratios for this batch."
+        )
+    return {
+        "name": name,
+        "label": _NAMES[name],
+        "about": f"{name}: {about} Allowed: {setting.allowed}.",
+        "own": own,
+        "value": getattr(knobs, name),
+        "low": low,
+        "high": max(high, math.ceil(own * 1.25)) if own > high else high,
+        "stride": stride,
+        "locked": locked,
+    }
+
+
+def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict[str, Any]]:
+    """Rows of the table: label, the run's, with these knobs, how it is written, and what it is."""
+    rows = []
+    for label, was, new, about in (
+        (
+            "Advantages",
+            scene.was.advantages,
+            now.advantages,
+            "GAE advantages of the batch's tokens, before whitening.",
+        ),
+        (
+            "Returns",
+            scene.was.returns,
+            now.returns,
+            "What the value head is trained towards: advantage plus value.",
+        ),
+    ):
+        rows.append((f"{label}, mean", _mean(was, scene), _mean(new, scene), "signed", about))
+        rows.append(
+            (f"{label}, standard deviation", _deviation(was, scene), _deviation(new, scene), "number", about)
+        )
+    for label, metric, figure, kind in (
+        ("Policy clip binds", "ppo/policy/clipfrac", "policy_clipfrac", "percent"),
+        ("Value clip binds", "ppo/val/clipfrac", "value_clipfrac", "percent"),
+        ("Policy loss", "ppo/loss/policy", "policy_loss", "signed"),
+        ("Value loss", "ppo/loss/value", "value_loss", "number"),
+        ("Total loss", "ppo/loss/total", "total_loss", "signed"),
+    ):
+        if outcome is not None and scene.metrics is not None:
+            rows.append(
+                (
+                    label,
+                    scene.recorded(metric, figure),
+                    getattr(outcome, figure),
+                    kind,
+                    METRICS[metric].tooltip,
+                )
+            )
+    return [
+        {"label": label, "was": _finite(was), "now": _finite(new), "kind": kind, "about": about}
+        for label, was, new, kind, about in rows
+    ]
+
+
+def _mean(x: torch.Tensor, scene: Scene) -> float:
+    return float(masked_mean(x, scene.mask))
+
+
+def _deviation(x: torch.Tensor, scene: Scene) -> float:
+    return float(masked_var(x, scene.mask)) ** 0.5
+
+
+def _histogram(label: str, scene: Scene, was: torch.Tensor, now: torch.Tensor) -> dict[str, Any]:
+    """Counts in bins of a round width, so that what the run had stays put while a slider moves."""
+    both = [x[scene.mask].double().numpy() for x in (was, now)]
+    low, high = min(x.min() for x in both), max(x.max() for x in both)
+    width = _round_up(max(float(high - low), 1e-6) / _BINS)
+    first, last = math.floor(low / width), math.floor(high / width) + 1
+    edges = width * np.arange(first, last + 1)
+    counts = [np.histogram(x, edges)[0].tolist() for x in both]
+    spread = [three_digits(_deviation(x, scene)) for x in (was, now)]
+    return {
+        "key": label.lower(),
+        "title": f"{label}: standard deviation {spread[0]} as they were, {spread[1]} with these knobs",
+        "x": [round(float(x), 9) for x in edges[:-1]],
+        "was": counts[0],
+        "now": counts[1],
+        "axis": label.lower(),
+    }
+
+
+def _round_up(x: float) -> float:
+    """The next of 1, 2, 5, 10, 20, 50 ..., and so down too."""
+    size = 10 ** math.floor(math.log10(x))
+    return next(float(step * size) for step in (1, 2, 5, 10) if step * size >= x)
+
+
+def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outcome | None) -> dict[str, Any]:
+    """The chosen sample's tokens: what each had and what it has, and in how many epochs clips bind."""
+    here = scene.mask[row]
+    pairs = {
+        name: [_column(getattr(one, name)[row][here].numpy()) for one in (scene.was, now)]
+        for name in ("rewards", "advantages", "used", "returns")
+    }
+    made: dict[str, Any] = {
+        "index": row,
+        "count": len(scene.mask),
+        "token": position,
+        "values": _column(scene.values[row][here].numpy()),
+        **pairs,
+        "limit": scene.limit,
+        "moved": _most_moved(scene, now),
+        "query": "",
+        "texts": [f"token {i + 1}" for i in range(int(here.sum()))],
+        "digits": 4 if scene.frozen is None else 0,
+    }
+    if scene.tokens is None or outcome is None or scene.was_outcome is None or scene.frozen is None:
+        return made
+    own = scene.tokens.sample == row
+    sample = scene.samples[row]
+    return {
+        **made,
+        "query": sample.query,
+        "score": sample.score,
+        "texts": [text for text, is_own in zip(scene.tokens.text, own, strict=True) if is_own],
+        "ratios": _column(scene.tokens.at_last_epoch("ratio", math.nan)[own]),
+        "epochs": scene.tokens.epochs_seen[own].tolist(),
+        "policy_clips": [
+            one.policy_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)
+        ],
+        "value_clips": [one.value_clips[row][here].sum(-1).tolist() for one in (scene.was_outcome, outcome)],
+    }
+
+
+def _column(x: Array) -> list[float | None]:
+    """Numbers for JSON: more digits than are shown, None for what is not finite."""
+    return [_finite(float(f"{value:.7g}")) for value in x.tolist()]
+
+
+def _finite(x: float) -> float | None:
+    return float(x) if math.isfinite(x) else None
+
+
+def _most_moved(scene: Scene, now: Estimates) -> int | None:
+    """The sample whose advantages, as used, change most; None while none does."""
+    by = ((now.used - scene.was.used).abs() * scene.mask).sum(1) / scene.mask.sum(1).clamp(min=1)
+    return int(by.argmax()) if float(by.max()) > 1e-6 else None
+
+
+def use_in_run(
+    form: dict[str, Any], look: Look, scene: Scene, on: bool = False
+) -> tuple[dict[str, float], str]:
+    """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values
+    by name; on: of a run.
+    """
+    knobs = look.knobs(scene.own)
+    values = {field: getattr(knobs, name) for name, field in FIELDS.items() if name != "kl_coef"}
+    left_out = []
+    if scene.frozen is None:
+        values = {name: values[name] for name in ("gamma", "lam")}
+    elif not form.get("adap_kl_ctrl", True):
+        values["init_kl_coef"] = knobs.kl_coef
+    elif knobs.kl_coef != scene.own.kl_coef:
+        left_out.append(
+            "The KL coefficient is left out: the adaptive controller moves it. Switch that off in the sidebar"
+            " to set it."
+        )
+    if not knobs.whiten:
+        left_out.append("Whitening is left out: a run always whitens.")
+    changes = {name: value for name, value in values.items() if form.get(name) != value}
+    return changes, " ".join([_staged(changes, on), *left_out])
+
+
+def _staged(changes: dict[str, float], on: bool) -> str:
+    if not changes:
+        return "The sidebar has these values already."
+    words = ", ".join(f"{KNOBS[name].label} {value:g}" for name, value in changes.items())
+    if not on:
+        return f"Set in the sidebar for the next run: {words}. Press Start there."
+    return f"Pending in the sidebar: {words}. Press Apply there to use them from the next step on."

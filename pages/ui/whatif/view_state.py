@@ -1,0 +1,189 @@
+"""What a person looks at on the What-if page: step, sample, token, and which knobs are turned; kept for the
+session and in the address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import streamlit as st
+
+from ppo_engine.analysis.what_if import Knobs
+from ppo_engine.config import Config
+from ppo_engine.errors import ConfigError
+
+from ..address import beyond, no_numbers, whole
+
+FIELDS = {
+    "gamma": "gamma",
+    "lam": "lam",
+    "kl_coef": "init_kl_coef",
+    "cliprange": "cliprange",
+    "cliprange_value": "cliprange_value",
+}
+"""The knobs that are numbers, and the setting that has each one's range and help."""
+
+PARAMETERS = ("step", "sample", "token", "example", "what")
+"""The address's own: `what` holds the turned knobs, as in what=lam:0.9,whiten:off."""
+
+_LOOK, _WRITTEN, _PROBLEMS, _RUN = "whatif_look", "whatif_written", "whatif_problems", "whatif_run"
+_OPENED = "whatif_opened"
+
+
+@dataclass(frozen=True)
+class Look:
+    """step: None follows the newest; example: the notebook's batch in a step's place; turned: knobs that are
+    not as the run had them.
+    """
+
+    step: int | None = None
+    sample: int = 0
+    token: int = 0
+    example: bool = False
+    turned: tuple[tuple[str, float | bool], ...] = ()
+
+    def knobs(self, own: Knobs) -> Knobs:
+        """The run's own knobs with what is turned."""
+        return replace(own, **dict(self.turned))  # type: ignore[arg-type]
+
+    def query(self) -> dict[str, str]:
+        """The look as an address has it; `read` reads it back."""
+        what = ",".join(f"{name}:{_word(value)}" for name, value in self.turned)
+        asked = {
+            "step": "" if self.step is None else str(self.step),
+            "example": "notebook" if self.example else "",
+            "what": what,
+        }
+        return {
+            "sample": str(self.sample),
+            "token": str(self.token),
+            **{name: text for name, text in asked.items() if text},
+        }
+
+
+def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
+    """The look that an address or the browser asks for, and what of it cannot be, which is left out."""
+    problems: list[str] = []
+    numbers: dict[str, int | None] = {}
+    for name in ("step", "sample", "token"):
+        text = query.get(name, "")
+        numbers[name] = whole(text)
+        if text and numbers[name] is None:
+            problems += no_numbers(query, [name])
+    example = query.get("example", "")
+    if example not in ("", "notebook"):
+        problems.append(f"example = {example[:60]}: must be notebook")
+    turned: dict[str, float | bool] = {}
+    for part in filter(None, query.get("what", "").split(",")):
+        name, _, text = part.partition(":")
+        try:
+            turned[name] = _value(name, text)
+        except ConfigError as error:
+            problems += error.problems
+    return (
+        Look(
+            numbers["step"],
+            numbers["sample"] or 0,
+            numbers["token"] or 0,
+            example == "notebook",
+            tuple(turned.items()),
+        ),
+        problems,
+    )
+
+
+def _word(value: float | bool) -> str:
+    return ("on" if value else "off") if isinstance(value, bool) else repr(value)
+
+
+def _value(name: str, text: str) -> float | bool:
+    if name == "whiten" and text in ("on", "off"):
+        return text == "on"
+    if name == "whiten":
+        raise ConfigError([f"whiten = {text[:60]}: must be on or off"])
+    if name not in FIELDS:
+        raise ConfigError([f"{name[:60]}: there is no such knob; allowed: {', '.join((*FIELDS, 'whiten'))}"])
+    try:
+        return float(getattr(Config.from_strings("tiny-reviews", {FIELDS[name]: text}), FIELDS[name]))
+    except ConfigError as error:
+        raise ConfigError([problem.replace(FIELDS[name], name, 1) for problem in error.problems]) from None
+
+
+def current() -> Look:
+    """The look as it stands in this tab."""
+    look: Look = st.session_state.get(_LOOK, Look())
+    return look
+
+
+def problems() -> list[str]:
+    """What was asked for and cannot be."""
+    return list(st.session_state.get(_PROBLEMS, []))
+
+
+def unmet(count: int, length: int) -> list[str]:
+    """What the address asked for beyond the batch, while that is still what is looked at. length: the chosen
+    sample's tokens.
+    """
+    asked: dict[str, str] = st.session_state.get(_OPENED) or {}
+    row = min(current().sample, count - 1)
+    return beyond(asked, "sample", count, "the batch", row) + beyond(
+        asked, "token", length, f"sample {row}", max(0, length - 1)
+    )
+
+
+def take_from_address(run: str | None) -> None:
+    """When the page is opened: the address's look; where it names none, the one that this tab had before, of
+    another run its knobs.
+    """
+    asked = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    if asked and asked != st.session_state.get(_WRITTEN):
+        st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)
+        st.session_state[_WRITTEN], st.session_state[_RUN], st.session_state[_OPENED] = asked, run, asked
+    elif not asked and _LOOK in st.session_state:
+        if st.session_state.get(_RUN) != run:
+            st.session_state[_LOOK] = replace(current(), step=None, sample=0, token=0)
+        _write(run)
+
+
+def heard(run: str | None) -> None:
+    """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its
+    way would fill the history.
+    """
+    told = told_by("look")
+    st.session_state[_OPENED] = None
+    st.session_state[_LOOK], st.session_state[_PROBLEMS] = _read_told(told)
+    if told.get("settled"):
+        _write(run)
+
+
+def told_by(name: str) -> dict[str, Any]:
+    """What the browser last said: `look`, or `ask` for a press of "Use these"."""
+    told = (st.session_state.get("whatif") or {}).get(name)
+    return told if isinstance(told, dict) else {}
+
+
+def asked() -> Look:
+    """The look whose knobs are to be used: as the browser has it, which may be a move ahead of what was
+    drawn.
+    """
+    return _read_told(told_by("ask"))[0]
+
+
+def _read_told(told: dict[str, Any]) -> tuple[Look, list[str]]:
+    query = told.get("query")
+    return read(
+        {name: str(query[name]) for name in PARAMETERS if name in query} if isinstance(query, dict) else {}
+    )
+
+
+def _write(run: str | None) -> None:
+    query, st.session_state[_RUN] = current().query(), run
+    for name in PARAMETERS:
+        if name not in query:
+            st.query_params.pop(name, None)
+    if current().step is not None and not current().example and run:
+        query["run"] = run
+    st.query_params.update(query)
+    st.session_state[_WRITTEN] = {name: text for name, text in query.items() if name in PARAMETERS}

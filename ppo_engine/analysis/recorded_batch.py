@@ -1,0 +1,76 @@
+"""A recorded step as padded tensors: what was sampled and scored once, kept still, so that all that follows
+can be computed again.
+
+The shapes and the arithmetic are the trainer's own, so at the run's own settings the results are the recorded
+ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..records import Array, TokenTable
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A step's rollout and what its update saw, on the CPU.
+
+    mask: (batch, response) bool; old_logprobs, ref_logprobs, values, advantages, whitened: (batch, response)
+    float32, 0 outside the mask; scores: (batch,) float32. ratios, new_values: (batch, response, epochs)
+    float32, read from the record;
+    entered: the same in bool, True where the update reached that token in that epoch.
+    """
+
+    mask: Tensor
+    old_logprobs: Tensor
+    ref_logprobs: Tensor
+    values: Tensor
+    advantages: Tensor
+    whitened: Tensor
+    scores: Tensor
+    ratios: Tensor
+    new_values: Tensor
+    entered: Tensor
+    sample: Tensor
+    position: Tensor
+
+    @classmethod
+    def of(cls, tokens: TokenTable) -> Frozen:
+        """The padded form of a table; samples without a token keep their row."""
+        sample, position = (
+            torch.tensor(tokens.sample, dtype=torch.long),
+            torch.tensor(tokens.position, dtype=torch.long),
+        )
+        shape = (len(tokens.scores), int(position.max()) + 1 if len(tokens) else 0)
+
+        def spread(column: Array) -> Tensor:
+            flat = torch.tensor(column)
+            padded = torch.zeros((*shape, *flat.shape[1:]), dtype=flat.dtype)
+            padded[sample, position] = flat
+            return padded
+
+        mask = torch.zeros(shape, dtype=torch.bool)
+        mask[sample, position] = True
+        return cls(
+            mask=mask,
+            old_logprobs=spread(tokens.old_logprob),
+            ref_logprobs=spread(tokens.ref_logprob),
+            values=spread(tokens.value),
+            advantages=spread(tokens.advantage),
+            whitened=spread(tokens.whitened),
+            scores=torch.tensor(tokens.scores),
+            ratios=spread(tokens.ratio),
+            new_values=spread(tokens.new_value),
+            entered=spread(tokens.entered),
+            sample=sample,
+            position=position,
+        )
+
+    def flat(self, padded: Tensor) -> Array:
+        """(tokens, ...) entries of a (batch, response, ...) tensor, in the order of the table."""
+        entries: Array = padded.numpy()[self.sample.numpy(), self.position.numpy()]
+        return entries

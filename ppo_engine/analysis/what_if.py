@@ -1,0 +1,186 @@
+"""What a recorded step's update would have seen with other settings: advantages, clips and losses from the
+frozen rollout.
+
+Ratios and new values are read from the record: other settings would have trained another policy, and that is
+not computed here. What is answered is narrower and exact: what these settings make of the very same tokens.
+The formulas are all `ppo`'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .. import ppo
+from ..config import Config
+from ..records import TokenTable
+from .recorded_batch import Frozen
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """The settings that can be turned. kl_coef: score per nat; cliprange_value: score; whiten: whether
+    advantages are whitened.
+    """
+
+    gamma: float
+    lam: float
+    kl_coef: float
+    cliprange: float
+    cliprange_value: float
+    whiten: bool = True
+
+    @classmethod
+    def of(cls, config: Config, tokens: TokenTable) -> Knobs:
+        """What the run itself used at that step. config: in force then; the KL coefficient, which a
+        controller may move, is the table's.
+        """
+        return cls(tokens.gamma, config.lam, tokens.kl_coef, config.cliprange, config.cliprange_value)
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What the policy and the value head are trained towards. All (batch, response), 0 outside the mask;
+    used: whitened, or as they are.
+    """
+
+    rewards: Tensor
+    advantages: Tensor
+    returns: Tensor
+    used: Tensor
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Estimates, and what the update's entries come to with them.
+
+    policy_clips, value_clips: (batch, response, epochs) bool, where a clip binds. The figures are means over
+    all counted tokens of all epochs, like the trainer's metrics; NaN where the update had no entry.
+    """
+
+    estimates: Estimates
+    policy_clips: Tensor
+    value_clips: Tensor
+    policy_clipfrac: float
+    value_clipfrac: float
+    policy_loss: float
+    value_loss: float
+    total_loss: float
+
+
+def rewards_of(frozen: Frozen, kl_coef: float) -> Tensor:
+    """(batch, response) token rewards with that KL coefficient."""
+    return ppo.token_rewards(
+        frozen.scores, frozen.old_logprobs, frozen.ref_logprobs, frozen.mask, kl_coef
+    ).rewards
+
+
+def estimates(rewards: Tensor, values: Tensor, mask: Tensor, knobs: Knobs) -> Estimates:
+    """Advantages and returns from rewards and values, all (batch, response)."""
+    advantages, returns = ppo.gae(rewards, values, mask, knobs.gamma, knobs.lam)
+    return Estimates(
+        rewards, advantages, returns, ppo.masked_whiten(advantages, mask) if knobs.whiten else advantages
+    )
+
+
+def what_if(frozen: Frozen, knobs: Knobs, config: Config, entropy: float) -> Outcome:
+    """The step with `knobs`. config: in force at the step, for the weights of the losses; entropy: the
+    recorded `ppo/policy/entropy`.
+    """
+    made = estimates(rewards_of(frozen, knobs.kl_coef), frozen.values, frozen.mask, knobs)
+    if knobs.whiten and torch.equal(made.advantages, frozen.advantages):
+        # The last digits of a sum hang on its order, which the run's device chose: what it whitened is taken
+        # as it was.
+        made = Estimates(made.rewards, made.advantages, made.returns, frozen.whitened)
+    surrogate, policy_clips = ppo.clipped_surrogate(
+        frozen.ratios, made.used.unsqueeze(-1), frozen.entered, knobs.cliprange
+    )
+    squares, value_clips = ppo.clipped_squares(
+        frozen.new_values,
+        frozen.values.unsqueeze(-1),
+        made.returns.unsqueeze(-1),
+        frozen.entered,
+        knobs.cliprange_value,
+    )
+    policy, value = _mean(surrogate, frozen.entered), 0.5 * _mean(squares, frozen.entered)
+    total = ppo.total_loss(
+        policy, value, torch.tensor(entropy, dtype=torch.float64), config.vf_coef, config.ent_coef
+    )
+    return Outcome(
+        estimates=made,
+        policy_clips=policy_clips,
+        value_clips=value_clips,
+        policy_clipfrac=float(_mean(policy_clips, frozen.entered)),
+        value_clipfrac=float(_mean(value_clips, frozen.entered)),
+        policy_loss=float(policy),
+        value_loss=float(value),
+        total_loss=float(total),
+    )
+
+
+def _mean(x: Tensor, entered: Tensor) -> Tensor:
+    """The mean over the update's entries, summed in float64; NaN where there are none."""
+    return (
+        ppo.masked_mean(x.double(), entered)
+        if entered.any()
+        else torch.tensor(torch.nan, dtype=torch.float64)
+    )
+
+
+def k_step_estimators(
+    rewards: Tensor, values: Tensor, mask: Tensor, row: int, position: int, gamma: float, steps: Sequence[int]
+) -> tuple[float, ...]:
+    """One token's estimators A(k) for each k of `steps` (GAE, eq. 11 to 14). rewards, values, mask: (batch,
+    response), without gaps.
+    """
+    rest = slice(position, position + int(mask[row, position:].sum()))
+    parts = rewards[row : row + 1, rest], values[row : row + 1, rest], mask[row : row + 1, rest]
+    return tuple(float(ppo.k_step_advantages(*parts, gamma, k)[0, 0]) for k in steps)
+
+
+def gae_weights(count: int, lam: float) -> tuple[float, ...]:
+    """How much A(1) to A(count) of a token weigh in its GAE advantage, `count` tokens before the end (GAE,
+    eq. 16).
+
+    (1 - lam) lam^(k-1). The last estimator sees the whole rest of the response, as would all longer ones, so
+    it takes their weight too: lam^(count-1). So the weights sum to 1, and the estimators so weighted to the
+    advantage.
+    """
+    return (*((1 - lam) * lam ** (k - 1) for k in range(1, count)), *([lam ** (count - 1)] * (count > 0)))
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Bias against variance over a batch: for each lambda the variance of the advantages, and how far they
+    are from lambda = 1.
+
+    distance: mean squared difference from the advantages with lambda = 1, whose only values are sampled
+    rewards and the token's own value, so that nothing in them leans on the value head's forecasts of later
+    tokens.
+    """
+
+    lams: tuple[float, ...]
+    variance: tuple[float, ...]
+    distance: tuple[float, ...]
+
+
+def lambda_sweep(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lams: Sequence[float]) -> Sweep:
+    """The sweep over `lams`. rewards, values, mask: (batch, response)."""
+    unbiased = ppo.gae(rewards, values, mask, gamma, 1.0)[0]
+    found = [ppo.gae(rewards, values, mask, gamma, lam)[0] for lam in lams]
+    return Sweep(
+        tuple(lams),
+        tuple(float(ppo.masked_var(advantages, mask)) for advantages in found),
+        tuple(float(ppo.masked_mean((advantages - unbiased) ** 2, mask)) for advantages in found),
+    )
+
+
+def clipped_objective(ratios: Tensor, advantage: float, cliprange: float) -> Tensor:
+    """L_CLIP of tokens with that advantage, at each of `ratios` (any shape): min(r A, clip(r, 1 - eps, 1 +
+    eps) A) (PPO, figure 1).
+    """
+    everywhere = torch.ones_like(ratios, dtype=torch.bool)
+    return -ppo.clipped_surrogate(ratios, torch.full_like(ratios, advantage), everywhere, cliprange)[0]

@@ -1,0 +1,163 @@
+"""A run's journal in words: what happened after which step, for the history on the page and the markers on
+the charts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from ..config import KNOBS
+from ..errors import StoreError
+from ..formatting import data_size, signed
+
+_STATE_WORDS = {"paused": "pause", "stopped": "stop", "failed": "failed", "interrupted": "interrupted"}
+_STATE_TEXTS = {
+    "paused": "Paused.",
+    "stopped": "Stopped.",
+    "failed": "Failed.",
+    "finished": "Finished.",
+    "loading": "Taken up from the last checkpoint.",
+}
+_LONGEST_ON_A_CHART = 80
+_MOST_WORDS = 30
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of the journal. word: for a chart's marker, "" for a tick without; undo: the edit that takes
+    it back, if it is one.
+    """
+
+    number: int
+    step: int
+    time: str
+    kind: str
+    word: str
+    text: str
+    undo: dict[str, Any] | None = None
+
+
+def happenings(events: Iterable[dict[str, Any]]) -> list[Happening]:
+    """The journal's events, as `RunReader.events` gives them, in words and in order. Raises `StoreError` for
+    one that makes no sense.
+    """
+    told = []
+    trained = False
+    for event in events:
+        try:
+            word, text, undo = _tell(event, trained)
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise StoreError(
+                f"event {event.get('id')} of the journal is damaged ({error or type(error).__name__})"
+            ) from error
+        trained |= event["kind"] == "state" and event["payload"]["state"] == "running"
+        told.append(Happening(event["id"], event["step"], event["time"], event["kind"], word, text, undo))
+    return told
+
+
+def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any] | None]:
+    kind, payload = event["kind"], event["payload"]
+    if kind == "state":
+        state = payload["state"]
+        if state == "running":
+            return ("resume", "Resumed.", None) if trained else ("", "Training began.", None)
+        return _STATE_WORDS.get(state, ""), _STATE_TEXTS.get(state, state), None
+    if kind == "edit":
+        changes = payload["changes"]
+        text = ", ".join(
+            f"{_label(name)}: {shown(old)} → {shown(new)}" for name, (old, new) in changes.items()
+        )
+        return "edit", text, {name: old for name, (old, _) in changes.items()}
+    if kind == "checkpoint":
+        return "", f"Checkpoint kept, {data_size(payload['bytes'])}.", None
+    if kind == "branch":
+        return "branch", f"Branched as {payload['name']}.", None
+    if kind == "evaluation":
+        return (
+            "",
+            (
+                "Held-out openings after the last step: mean score "
+                f"{signed(payload['metrics']['eval/reward_mean'])}."
+            ),
+            None,
+        )
+    if kind == "note":
+        return "note", payload["text"], None
+    if kind == "accepted":
+        return (
+            "accepted",
+            "Went on with other sources: "
+            + "; ".join(f"{name}: {how}" for name, how in payload["changed"].items())
+            + ".",
+            None,
+        )
+    word = {"error": "error", "difference": "differs", "remark": ""}.get(kind, kind)
+    return word, str(payload.get("message", "")), None
+
+
+def _label(name: str) -> str:
+    return KNOBS[name].label if name in KNOBS else name
+
+
+def shown(value: Any) -> str:
+    """A setting's value as a person writes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def markers(told: Sequence[Happening], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """plotly shapes and annotations: a thin line a step at which something happened, with a word where it has
+    one.
+
+    Lines of a kind are one shape, and only the newest lines have words: plotly.js takes milliseconds for each
+    of either.
+    """
+    by_step: dict[int, list[Happening]] = {}
+    for one in told:
+        if one.word or one.kind == "checkpoint":
+            by_step.setdefault(max(0, one.step), []).append(one)
+    spoken = {
+        step: [one for one in here if one.word]
+        for step, here in by_step.items()
+        if any(one.word for one in here)
+    }
+    silent = [step for step in by_step if step not in spoken]
+    shapes = [_lines(list(spoken), 1.0, colour, "dot"), _lines(silent, 0.04, colour, "solid")]
+    return [shape for shape in shapes if shape["path"]], [
+        _word(step, spoken[step], colour) for step in sorted(spoken)[-_MOST_WORDS:]
+    ]
+
+
+def _lines(steps: Sequence[int], height: float, colour: str, dash: str) -> dict[str, Any]:
+    """Upright lines at those steps, from the axis to that share of the chart's height."""
+    path = " ".join(f"M{step},0L{step},{height:g}" for step in steps)
+    return {
+        "type": "path",
+        "path": path,
+        "yref": "paper",
+        "line": {"color": colour, "width": 1, "dash": dash},
+    }
+
+
+def _word(step: int, here: Sequence[Happening], colour: str) -> dict[str, Any]:
+    return {
+        "x": step,
+        "y": 1,
+        "yref": "paper",
+        "xanchor": "right",
+        "yanchor": "top",
+        "textangle": -90,
+        "showarrow": False,
+        "text": ", ".join(dict.fromkeys(one.word for one in here)),
+        "font": {"size": 10, "color": colour},
+        # plotly.js reads a few tags in texts: what people wrote must not be any.
+        "hovertext": "<br>".join(escape(_short(one.text)) for one in here),
+    }
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST_ON_A_CHART else text[: _LONGEST_ON_A_CHART - 1] + "…"

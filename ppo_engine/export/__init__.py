@@ -1,0 +1,1 @@
+"""A run as files: tables, a report, the policy."""

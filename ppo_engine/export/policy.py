@@ -1,0 +1,132 @@
+"""A run's policy as a folder that `from_pretrained` loads, with a model card. Needs torch; the pages start it
+as a process of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ..errors import ConfigError, StoreError
+from ..formatting import signed
+from ..store import RunInfo, RunReader
+from ..store.catalog import summary
+from ..training.checkpoints import Checkpoint, list_checkpoints
+from ..training.provenance import changes, of_model
+
+_LANGUAGE_MODEL = "language_model."
+
+
+def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
+    """Writes the policy of the checkpoint after `step` (the newest for None) to the folder `target`, which
+    must not exist yet.
+    """
+    from safetensors.torch import load_file
+
+    from ..training.models import load_language_model
+
+    checkpoint, info = _checkpoint(run, step), RunReader(run).info()
+    checkpoint.verify()
+    if target.exists():
+        raise ConfigError([f"output = {target}: is there already; give the name of a new folder"])
+    model, tokenizer = load_language_model(info.start_config.model_name)
+    _check_is_the_runs_own(run, model, tokenizer)
+    weights = load_file(checkpoint.folder / "model.safetensors")
+    own = {
+        name.removeprefix(_LANGUAGE_MODEL): tensor
+        for name, tensor in weights.items()
+        if name.startswith(_LANGUAGE_MODEL)
+    }
+    missing, unexpected = model.load_state_dict(own, strict=False)
+    tied = set(model.all_tied_weights_keys)
+    # tied ones are stored once; where none is missing, a configuration that calls them tied is wrong
+    if missing:
+        model.tie_weights()
+    if unexpected or set(missing) - tied:
+        raise StoreError(
+            f"{checkpoint.folder}: its weights do not fit the policy {info.start_config.model_name}"
+        )
+    aside = target.with_name(f".making-{target.name}")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        model.save_pretrained(aside)
+        tokenizer.save_pretrained(aside)
+        _check_reads_back(aside, model)
+        (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
+        aside.rename(target)
+    except OSError as error:
+        raise StoreError(f"{target}: cannot be written ({error})") from error
+    return target
+
+
+def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
+    """The weights are the checkpoint's, but configuration and tokenizer are of the model that the run began
+    with.
+    """
+    recorded = {
+        name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"
+    }
+    if changed := changes(recorded, of_model("policy", model, tokenizer)):
+        raise StoreError(
+            f"the policy cannot be exported: {changed['policy']}. Put back what the run began with"
+        )
+
+
+def _check_reads_back(folder: Path, model: Any) -> None:
+    """Raises `StoreError` where what `from_pretrained` makes of the folder is not the model."""
+    from transformers import AutoModelForCausalLM
+
+    from ..training.models import load_whole
+
+    again = load_whole(AutoModelForCausalLM, str(folder)).state_dict()
+    if differ := [
+        name
+        for name, tensor in model.state_dict().items()
+        if name not in again or not again[name].equal(tensor)
+    ]:
+        raise StoreError(
+            f"{folder}: what was written reads back otherwise ({', '.join(differ[:3])}); nothing was exported"
+        )
+
+
+def _checkpoint(run: Path, step: int | None) -> Checkpoint:
+    there = list_checkpoints(run)
+    chosen = [one for one in there if step in (None, one.step)]
+    if not chosen:
+        allowed = ", ".join(str(one.step) for one in there) or "none: the run has no checkpoint yet"
+        raise ConfigError([f"step = {step}: has no checkpoint; those there are: {allowed}"])
+    return chosen[-1]
+
+
+def _card(run: Path, info: RunInfo, step: int) -> str:
+    """The model card: where the weights come from, how they were trained, what they are good for."""
+    sums = summary(run)
+    settings = json.dumps(info.config.model_dump(), indent=1)
+    return f"""---
+library_name: transformers
+pipeline_tag: text-generation
+tags: [ppo, rlhf]
+base_model: {json.dumps(info.start_config.model_name)}
+---
+
+# A policy fine-tuned with PPO
+
+Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO made it
+write what the classifier `{info.config.reward_model}` scores highly, held near the model it started from by a
+KL penalty.
+
+- Started from: `{info.start_config.model_name}`
+- Mean score of the run's last step: {signed(sums.last_score)}; held out: {signed(sums.held_out)}
+- KL from the reference at the last step: {sums.last_kl:.3g} nats a sample
+
+The value head is not part of it. It was trained to please a classifier, not to be right: use it to study PPO.
+
+## Settings
+
+```json
+{settings}
+```
+"""

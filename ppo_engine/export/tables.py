@@ -1,0 +1,201 @@
+"""A run's data as tables and files: metrics, samples, tokens, configuration; CSV, JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pandas as pd
+
+from ..errors import StoreError
+from ..metrics import METRICS
+from ..records import EVAL, TRAIN, TokenTable
+from ..store import RunReader
+
+WHAT = ("metrics", "samples", "tokens", "config")
+FORMATS = ("csv", "jsonl", "parquet")
+
+_STORED = (
+    "sample",
+    "position",
+    "token_id",
+    "text",
+    "old_logprob",
+    "ref_logprob",
+    "value",
+    "advantage",
+    "whitened",
+)
+_PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
+
+
+def metrics_table(reader: RunReader) -> pd.DataFrame:
+    """A row a step and a column a metric, `step` first; empty where a step has no such metric."""
+    rows = [
+        {"step": row.step, "wall_time": row.wall_time.isoformat(), **row.metrics} for row in reader.steps()
+    ]
+    return pd.DataFrame(rows, columns=["step", "wall_time", *METRICS])
+
+
+def samples_table(reader: RunReader) -> pd.DataFrame:
+    """A row a sample of every step, training and held-out."""
+    rows = [
+        {
+            "step": step,
+            "split": split,
+            "sample": sample.index,
+            "query": sample.query,
+            "response": sample.response,
+            "score": sample.score,
+            **{f"score_{name}": part for name, part in sample.score_parts.items()},
+            "response_length": sample.response_length,
+            "ended_by_eos": sample.ended_by_eos,
+            "kl_sum": sample.kl_sum,
+        }
+        for split in (TRAIN, EVAL)
+        for step in reader.steps_with_samples(split)
+        for sample in reader.samples(step, split)
+    ]
+    return (
+        pd.DataFrame(rows).sort_values(["step", "split", "sample"], ignore_index=True)
+        if rows
+        else pd.DataFrame()
+    )
+
+
+def tokens_table(reader: RunReader) -> pd.DataFrame:
+    """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
+    frames = [
+        _step_tokens(step, tokens)
+        for step in reader.steps_with_tokens()
+        if (tokens := reader.tokens(step)) is not None
+    ]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+
+
+def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
+    flat = {name: tokens.column(name) for name in (*_STORED, *TokenTable.DERIVED)}
+    lists = {
+        name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
+        for name in _PER_EPOCH
+    }
+    return pd.DataFrame({"step": step, **flat, **lists})
+
+
+def config_table(reader: RunReader) -> pd.DataFrame:
+    """A row a hyperparameter: name and value, the value as text."""
+    values = reader.info().config.model_dump()
+    return pd.DataFrame({"name": list(values), "value": [str(value) for value in values.values()]})
+
+
+def export(run: Path, what: str, format: str, output: str) -> None:
+    """Writes one table of the run in `run` to the file `output`, or to standard output for "-"."""
+    frame = table(run, what)
+    with _opened(output) as file:
+        _write(frame, format, file)
+
+
+def table(run: Path, what: str) -> pd.DataFrame:
+    """One of the tables in `WHAT`, of the run as it is at one moment, on or not."""
+    make = {
+        "metrics": metrics_table,
+        "samples": samples_table,
+        "tokens": tokens_table,
+        "config": config_table,
+    }[what]
+    with RunReader(run).snapshot() as reader:
+        return make(reader)
+
+
+def table_bytes(run: Path, what: str, format: str) -> bytes:
+    """The same file as `export` writes, in memory."""
+    file = io.BytesIO()
+    _write(table(run, what), format, file)
+    return file.getvalue()
+
+
+def write_text(text: str, output: str) -> None:
+    """Writes text to the file `output`, or to standard output for "-"."""
+    with _opened(output) as file:
+        file.write(text.encode())
+        file.flush()
+
+
+@contextmanager
+def _opened(output: str) -> Iterator[BinaryIO]:
+    if output == "-":
+        yield sys.stdout.buffer
+        return
+    try:
+        with open(output, "wb") as file:
+            yield file
+    except OSError as error:
+        raise StoreError(f"{output}: cannot be written ({error.strerror})") from error
+
+
+def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
+    if format == "parquet":
+        frame.to_parquet(file, index=False)
+        return
+    if format == "csv":
+        # With this line end, as RFC 4180 has it, a text with a carriage return is put into quotes too.
+        file.write(_inert(_lists_as_json(frame)).to_csv(index=False, lineterminator="\r\n").encode())
+    else:
+        file.write(
+            frame.to_json(orient="records", lines=True, force_ascii=False, double_precision=15).encode()
+        )
+    file.flush()
+
+
+def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
+    """CSV has no lists: a cell that holds one gets its JSON."""
+    lists: dict[str, Any] = {name: frame[name].map(json.dumps) for name in _PER_EPOCH if name in frame}
+    return frame.assign(**lists)
+
+
+def _inert(frame: pd.DataFrame) -> pd.DataFrame:
+    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it.
+    Numbers stay numbers.
+    """
+    guarded = {
+        name: frame[name].map(lambda cell: guard(cell) if isinstance(cell, str) else cell)
+        for name in frame.columns
+        if frame[name].dtype == object or pd.api.types.is_string_dtype(frame[name])
+    }
+    return frame.assign(**guarded)
+
+
+def guard(cell: str) -> str:
+    """The text as a spreadsheet's cell that is text, whatever it begins with; `unguard` gives it back
+    exactly.
+    """
+    return f"'{cell}" if _runs(cell.lstrip("'")) else cell
+
+
+def unguard(cell: str) -> str:
+    """The inverse of `guard`."""
+    return cell[1:] if cell.startswith("'") and _runs(cell.lstrip("'")) else cell
+
+
+def _runs(text: str) -> bool:
+    """Whether a spreadsheet may take the text for a formula: what it drops at the beginning is looked
+    through, and wide forms count.
+
+    A sign alone is none.
+    """
+    inner = text.lstrip(_dropped(text))
+    sign = unicodedata.normalize("NFKC", inner[:1])
+    return text.startswith(("\t", "\r", "\n")) or (sign != "" and sign in "=+-@" and len(text) > 1)
+
+
+def _dropped(text: str) -> str:
+    """The characters of the text that have no shape: blanks, controls, marks of direction, what
+    has no width.
+    """
+    return "".join({one for one in text if unicodedata.category(one)[0] in "ZC"})

@@ -1,0 +1,1 @@
+"""Jobs on a run's models, done between steps."""

@@ -1,0 +1,376 @@
+"""One PPO update taken apart: every tensor of it, on the run's own models and prompts, and the same batch
+again afterwards.
+
+It is a step as the trainer takes one, by the same functions, but on a copy of the policy, with a copy of the
+optimizer's state and random numbers of its own: the run goes on as if nobody had asked. What the numbers mean
+is said by whoever shows them.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ... import ppo
+from ...config import Config
+from ...errors import ConfigError, NumericalError
+from ...records import Rollout
+from ...training import step_record
+from ...training.decoding import Decoded
+from ...training.device import within_memory
+from ...training.models import Policy
+from ...training.trainer import Trainer
+from ...training.update import Update, run_update
+
+MOST_SAMPLES = 16
+LARGEST_SEED = 2**31 - 1
+RUNNERS_UP = 5
+EPOCHS_KEPT = 8
+"""Of an update with more epochs, the first and the last of them are kept, so many in all."""
+
+_SETTINGS = (
+    "input_min_text_length", "input_max_text_length", "output_min_length", "output_max_length",
+    "temperature", "top_k", "top_p",
+    "gamma", "lam", "cliprange", "cliprange_value", "vf_coef", "ent_coef", "target_kl", "learning_rate",
+    "max_grad_norm",
+    "ppo_epochs", "mini_batch_size",
+)  # fmt: skip
+_ROWS_AT_ONCE = 4
+
+
+def walk(trainer: Trainer, folder: Path, step: int, *, batch: int = 4, seed: int = 0) -> dict[str, Any]:
+    """Takes one update of `batch` samples apart. Raises `ConfigError` for a batch or a seed that cannot be.
+
+    Result, all of it JSON with numbers to 7 digits and None for what is not finite. Tokens are lists of rows,
+    a row a sample, an entry a response token that counts.
+      step, batch, seed, kl_coef, settings (those in force), shape (batch, response), query_shape (batch,
+      query)
+      samples: query, response, score, parts, ended, query_tokens, tokens (texts)
+      tokens: logprob, ref_logprob, entropy, value, kl, kl_penalty, reward, delta, advantage, whitened, return
+      runners_up: for each token the likeliest (text, probability, whether it was drawn)
+      whitening: mean, var, count;  update: see `_told`;  again: see `_again`, None where the update failed;
+      trouble: what went wrong
+    """
+    _check(batch, seed)
+    with within_memory(trainer.accelerator.device, "walk", "ask for a smaller batch"):
+        return _walk(trainer, step, batch, seed)
+
+
+def _check(batch: int, seed: int) -> None:
+    problems = []
+    if type(batch) is not int or not 1 <= batch <= MOST_SAMPLES:
+        problems.append(f"batch = {batch}: must be a whole number from 1 to {MOST_SAMPLES}")
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        problems.append(f"seed = {seed}: must be a whole number from 0 to {LARGEST_SEED}")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
+    config = trainer.config.changed(
+        batch_size=batch, mini_batch_size=min(batch, trainer.config.mini_batch_size)
+    )
+    policy, optimizer = _copies(trainer)
+    rollout = trainer.continue_openings(batch, seed)
+    mask, kl_coef = rollout.mask, trainer.kl_coef
+    texts = step_record.decoded(trainer.decoder, rollout)
+    scores = trainer.scorer.score([text.query + text.response for text in texts])
+    seen, reference = _look(trainer, policy, rollout, RUNNERS_UP), _look(trainer, trainer.reference, rollout)
+    rewards = ppo.token_rewards(scores.total, rollout.logprobs, reference.logprobs, mask, kl_coef)
+    advantages, returns = ppo.gae(rewards.rewards, rollout.values, mask, config.gamma, config.lam)
+    whitened = ppo.masked_whiten(advantages, mask)
+    before = [parameter.detach().clone() for parameter in policy.parameters()]
+    descent = _Descent(trainer)
+    update, trouble = _update(policy, optimizer, descent, rollout, whitened, returns, config, seed)
+    now = _look(trainer, policy, rollout)
+    rewards_now = ppo.token_rewards(scores.total, now.logprobs, reference.logprobs, mask, kl_coef)
+    tokens = {
+        "logprob": rollout.logprobs,
+        "ref_logprob": reference.logprobs,
+        "entropy": rollout.entropy,
+        "value": rollout.values,
+        "kl": rewards.kl,
+        "kl_penalty": rewards.kl_penalty,
+        "reward": rewards.rewards,
+        "delta": ppo.td_residuals(rewards.rewards, rollout.values, mask, config.gamma),
+        "advantage": advantages,
+        "whitened": whitened,
+        "return": returns,
+    }
+    whitening = {
+        "mean": ppo.masked_mean(advantages, mask),
+        "var": ppo.masked_var(advantages, mask),
+        "count": mask.sum(),
+    }
+    return {
+        "step": max(0, step),
+        "batch": batch,
+        "seed": seed,
+        "kl_coef": _short(kl_coef),
+        "settings": {name: getattr(config, name) for name in _SETTINGS},
+        "shape": list(mask.shape),
+        "query_shape": list(rollout.query_ids.shape),
+        "samples": _samples(trainer, rollout, texts, scores.total, scores.parts),
+        "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
+        "runners_up": _named(trainer, seen, rollout),
+        "whitening": {name: _short(float(x)) for name, x in whitening.items()},
+        "update": (
+            _told(update, descent, config, rollout, whitened, returns) | {"moved": _moved(policy, before)}
+        ),
+        "again": None if update is None else _again(now, rollout, rewards_now, whitened, returns, config),
+        "trouble": trouble,
+    }
+
+
+def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
+    """The policy and its optimizer as the next step would find them, sharing no tensor with the run's own."""
+    # The reference has the policy's form without what the run's accelerator may have wrapped around it.
+    policy = copy.deepcopy(trainer.reference).requires_grad_(True)
+    policy.load_state_dict(trainer.accelerator.unwrap_model(trainer.policy).state_dict())
+    optimizer = torch.optim.Adam(policy.parameters(), lr=trainer.config.learning_rate, fused=True)
+    # which would share Adam's moments with the run's
+    optimizer.load_state_dict(copy.deepcopy(trainer.optimizer.state_dict()))
+    for group in optimizer.param_groups:
+        group["lr"] = trainer.config.learning_rate
+    return policy, optimizer
+
+
+@dataclass
+class _Descent:
+    """What `run_update` asks of an accelerator, for a policy that the run's own must not learn of. Notes each
+    gradient step.
+    """
+
+    trainer: Trainer
+    losses: list[float] = field(default_factory=list)
+    grad_norms: list[float] = field(default_factory=list)
+
+    def autocast(self) -> Any:
+        return self.trainer.accelerator.autocast()
+
+    def backward(self, loss: Tensor) -> None:
+        self.losses.append(float(loss.detach()))
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def clip_grad_norm_(self, parameters: Any, max_norm: float) -> Tensor:
+        norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+        self.grad_norms.append(float(norm))
+        return norm
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A model's view of a rollout, (batch, response): log-probabilities, values, and the likeliest tokens
+    with their probabilities.
+    """
+
+    logprobs: Tensor
+    values: Tensor
+    likeliest: Tensor
+    chances: Tensor
+
+
+@torch.no_grad()
+def _look(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 1) -> _Seen:
+    """One forward pass over the sampled ids, a few rows at once: a large vocabulary's logits of a whole batch
+    take gigabytes.
+    """
+    ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
+    for rows in torch.arange(len(ids), device=ids.device).split(_ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
+        with trainer.accelerator.autocast():
+            logits, values = model(
+                ids[rows], attention_mask[rows], rollout.mask.shape[1], trainer.config.temperature
+            )
+        top = torch.softmax(logits, dim=-1).topk(min(likeliest, logits.shape[-1]), dim=-1)
+        parts.append(
+            (ppo.logprobs_from_logits(logits, rollout.response_ids[rows]), values, top.indices, top.values)
+        )
+    logprobs, values, indices, chances = (torch.cat(column) for column in zip(*parts, strict=True))
+    zero = torch.zeros((), device=ids.device)
+    return _Seen(
+        torch.where(rollout.mask, logprobs, zero), torch.where(rollout.mask, values, zero), indices, chances
+    )
+
+
+def _update(
+    policy: Policy,
+    optimizer: torch.optim.Adam,
+    descent: _Descent,
+    rollout: Rollout,
+    whitened: Tensor,
+    returns: Tensor,
+    config: Config,
+    seed: int,
+) -> tuple[Update | None, str]:
+    """The update, and in words what was not as planned, "" for nothing; no update where its numbers were not
+    finite.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    give_up = descent.trainer.give_up_if_interrupted
+    try:
+        update = run_update(
+            policy, optimizer, descent, rollout, whitened, returns, config, generator, give_up
+        )
+    except NumericalError as error:
+        return None, f"The update failed: {error}"
+    planned = _planned(config, len(rollout.mask))
+    if update.gradient_steps == planned:
+        return update, ""
+    where = (
+        "before its first gradient step"
+        if not update.gradient_steps
+        else f"after {update.gradient_steps} of {planned} gradient steps"
+    )
+    return (
+        update,
+        (
+            f"The update ended {where}: the next minibatch's KL from the policy that sampled the batch was "
+            f"more than target_kl = {config.target_kl:g} nats a token."
+        ),
+    )
+
+
+def _planned(config: Config, batch: int) -> int:
+    return config.ppo_epochs * math.ceil(batch / config.mini_batch_size)
+
+
+def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
+    """How far the weights went: how many there are, the length of the change, and the largest
+    change of one.
+    """
+    changes = [(now.detach() - old).float() for now, old in zip(policy.parameters(), before, strict=True)]
+    length = math.hypot(*(float(change.norm()) for change in changes))
+    return {
+        "weights": sum(change.numel() for change in changes),
+        "length": _short(length),
+        "largest": _short(max(float(change.abs().max()) for change in changes)),
+    }
+
+
+def _told(
+    update: Update | None,
+    descent: _Descent,
+    config: Config,
+    rollout: Rollout,
+    whitened: Tensor,
+    returns: Tensor,
+) -> dict[str, Any]:
+    """The update as JSON.
+
+    epochs: the numbers of those kept; new_logprob, ratio, new_value, and of `_clips`: for each of them rows
+    of tokens, a row None where the sample did not enter that epoch; losses, grad_norms: of each gradient
+    step; minibatches: gradient steps an epoch has; planned, gradient_steps; means.
+    """
+    epochs = list(range(config.ppo_epochs))
+    if len(epochs) > EPOCHS_KEPT:
+        epochs = epochs[: EPOCHS_KEPT // 2] + epochs[-EPOCHS_KEPT // 2 :]
+    kept = [] if update is None else [epoch for epoch in epochs if epoch < int(update.epochs_seen.max())]
+    columns: dict[str, list[Any]] = {name: [] for name in ("new_logprob", "ratio", "new_value", *_CLIPS)}
+    for epoch in kept:
+        assert update is not None
+        ratio, new_value = update.ratios[:, :, epoch], update.new_values[:, :, epoch]
+        entries = {"new_logprob": update.new_logprobs[:, :, epoch], "ratio": ratio, "new_value": new_value}
+        entries |= _clips(ratio, new_value, rollout, whitened, returns, config)
+        for name, entry in entries.items():
+            rows = zip(_rows(entry, rollout.mask), update.epochs_seen.tolist(), strict=True)
+            columns[name].append([row if epoch < seen else None for row, seen in rows])
+    return {
+        "epochs": [epoch + 1 for epoch in kept],
+        **columns,
+        "losses": [_short(loss) for loss in descent.losses],
+        "grad_norms": [_short(norm) for norm in descent.grad_norms],
+        "minibatches": math.ceil(len(rollout.mask) / config.mini_batch_size),
+        "planned": _planned(config, len(rollout.mask)),
+        "gradient_steps": 0 if update is None else update.gradient_steps,
+        "means": {} if update is None else {name: _short(mean) for name, mean in update.means.items()},
+    }
+
+
+def _again(
+    now: _Seen, rollout: Rollout, rewards: ppo.TokenRewards, whitened: Tensor, returns: Tensor, config: Config
+) -> dict[str, list[list[Any]]]:
+    """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl,
+    kl_penalty, reward, and what `_clips` says of the next pass, if there were one.
+    """
+    ratio = torch.exp((now.logprobs - rollout.logprobs).clamp(max=ppo.LARGEST_LOG_RATIO))
+    columns = {
+        "logprob": now.logprobs,
+        "value": now.values,
+        "ratio": ratio,
+        "kl": rewards.kl,
+        "kl_penalty": rewards.kl_penalty,
+        "reward": rewards.rewards,
+        **_clips(ratio, now.values, rollout, whitened, returns, config),
+    }
+    return {name: _rows(column, rollout.mask) for name, column in columns.items()}
+
+
+_CLIPS = ("policy_term", "policy_clip", "value_term", "value_clip")
+
+
+def _clips(
+    ratio: Tensor, values: Tensor, rollout: Rollout, whitened: Tensor, returns: Tensor, config: Config
+) -> dict[str, Tensor]:
+    """Each token's term of both losses, and where their clips bind, (batch, response)."""
+    policy_term, policy_clip = ppo.clipped_surrogate(ratio, whitened, rollout.mask, config.cliprange)
+    value_term, value_clip = ppo.clipped_squares(
+        values, rollout.values, returns, rollout.mask, config.cliprange_value
+    )
+    return dict(zip(_CLIPS, (policy_term, policy_clip, value_term, value_clip), strict=True))
+
+
+def _samples(
+    trainer: Trainer, rollout: Rollout, texts: Sequence[Decoded], scores: Tensor, parts: dict[str, Tensor]
+) -> list[dict[str, Any]]:
+    query_ids = [ids[mask].tolist() for ids, mask in zip(rollout.query_ids, rollout.query_mask, strict=True)]
+    ended = step_record.ended_by(rollout, trainer.special_tokens.end).tolist()
+    return [
+        {
+            "query": text.query,
+            "response": text.response,
+            "score": _short(float(scores[i])),
+            "parts": {name: _short(float(part[i])) for name, part in parts.items()},
+            "ended": ended[i],
+            "query_tokens": text.query_pieces,
+            "query_ids": query_ids[i],
+            "tokens": text.pieces,
+        }
+        for i, text in enumerate(texts)
+    ]
+
+
+def _named(trainer: Trainer, seen: _Seen, rollout: Rollout) -> list[list[list[list[Any]]]]:
+    """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is
+    the one that was drawn.
+    """
+    indices, chances, drawn = (
+        column.tolist() for column in (seen.likeliest, seen.chances, rollout.response_ids)
+    )
+    return [
+        [
+            [
+                [trainer.decoder.vocabulary[token], _short(chance), token == drawn[i][t]]
+                for token, chance in zip(indices[i][t], chances[i][t], strict=True)
+            ]
+            for t in range(int(length))
+        ]
+        for i, length in enumerate(rollout.mask.sum(1))
+    ]
+
+
+def _rows(x: Tensor, mask: Tensor) -> list[list[Any]]:
+    """The counted entries of each row: numbers to 7 digits, or flags."""
+    rows = [row[inside].tolist() for row, inside in zip(x.detach().cpu(), mask.cpu(), strict=True)]
+    return rows if x.dtype == torch.bool else [[_short(entry) for entry in row] for row in rows]
+
+
+def _short(x: float) -> Any:
+    """7 significant digits, all that a float32 has for sure; None for what JSON cannot say."""
+    return float(f"{x:.7g}") if math.isfinite(x) else None

@@ -1,0 +1,151 @@
+"""A trainer that follows a run's journal, which says which edit came after which step.
+
+It takes new steps, takes recorded ones again after a checkpoint, and replays a whole run, all by the same few
+lines: that is why a run that was resumed is bit for bit the run that was never stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from ..errors import ChangedSourcesError, CheckpointError, ConfigError
+from ..metrics import DEFINITIONS, METRICS_VERSION
+from ..records import StepRecord, first_difference
+from ..store import RunReader
+from ..training import checkpoints
+from ..training.checkpoints import Checkpoint
+from ..training.provenance import changes, machine_changes
+from ..training.trainer import Trainer
+
+
+class JournaledTrainer:
+    """The trainer of the run in `folder`, at `checkpoint`, or at the run's beginning for None. Loads the
+    models.
+
+    on_stage, interrupted: as in `Trainer`. accept_changed: go on with other models or data than those
+    recorded, which is otherwise a `ChangedSourcesError`; `changed` says which they were. from_the_start:
+    compare with what the run began with, whatever was accepted since. reader: the owner's own. remarks: what
+    a person should know of what was loaded, and of a machine that is another than at the beginning.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        checkpoint: Checkpoint | None,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        interrupted: Callable[[], bool] = lambda: False,
+        accept_changed: bool = False,
+        from_the_start: bool = False,
+        reader: RunReader | None = None,
+    ) -> None:
+        self.reader = reader or RunReader(folder)
+        self.step = -1 if checkpoint is None else checkpoint.step
+        """The last step taken; -1 before the evaluation that is step 0."""
+        info = self.reader.info()
+        if info.parent and checkpoint is None:
+            raise CheckpointError(
+                f"{folder}: the checkpoint that this branch began with is missing or damaged; branch its "
+                "parent again"
+            )
+        version = sum(edit.step < self.step for edit in self.reader.edits())
+        self.trainer = Trainer(self.reader.config_after(version), on_stage, interrupted)
+        self.trainer.config_version = version
+        self.trainer.load()
+        recorded = info.fingerprints if from_the_start else self.reader.fingerprints()
+        self.changed = changes(recorded, self.trainer.fingerprints)
+        if self.changed and not accept_changed:
+            raise ChangedSourcesError(self.changed)
+        elsewhere = machine_changes(info.machine, self.trainer.machine)
+        self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
+        if not info.fingerprints and (info.last_step >= 0 or info.parent):
+            self.remarks.append(
+                "It was not recorded what this run was trained on so far; what is loaded now is, from "
+                "here on."
+            )
+        self._compares_all = info.versions.get(DEFINITIONS) == METRICS_VERSION
+        if not self._compares_all and info.last_step >= 0:
+            self.remarks.append(
+                "Its metrics are those of an earlier version: of steps taken again, scores and KL alone are "
+                "compared."
+            )
+        if checkpoint is not None:
+            on_stage(f"restoring step {checkpoint.step}")
+            checkpoint.restore(self.trainer)
+
+    @property
+    def done(self) -> bool:
+        """Whether every step has been taken that the newest configuration asks for."""
+        self.follow()
+        return self.trainer.done
+
+    def next(self) -> StepRecord:
+        """Takes the next step under the configuration that the journal has for it."""
+        self.follow()
+        record = self.trainer.evaluate_untrained() if self.step < 0 else self.trainer.step()
+        self.step = record.step
+        return record
+
+    def follow(self) -> None:
+        """Brings the configuration to what the journal has after this step."""
+        for edit in self.reader.edits()[self.trainer.config_version :]:
+            if edit.step > self.step:
+                break
+            self.trainer.config = self.trainer.config.changed(
+                **{name: new for name, (_, new) in edit.changes.items()}
+            )
+            self.trainer.config_version = edit.version
+
+    def take_again(self) -> Iterator[tuple[StepRecord, str]]:
+        """Takes the recorded steps after this one again: each record, and how it differs from the recorded
+        one ("" if it doesn't).
+        """
+        recorded = {
+            row.step: row.metrics for row in self.reader.steps(after=self.step, late_evaluations=False)
+        }
+        while self.step + 1 in recorded:
+            record = self.next()
+            yield record, first_difference(*map(self._comparable, (recorded[record.step], record.metrics)))
+
+    def _comparable(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        """Those that mean the same in the version that recorded the run."""
+        return (
+            metrics
+            if self._compares_all
+            else {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
+        )
+
+
+def replay(
+    folder: Path,
+    on_record: Callable[[StepRecord], None] = lambda record: None,
+    accept_changed: bool = False,
+    on_remark: Callable[[str], None] = lambda remark: None,
+) -> str:
+    """Runs a run again from its first configuration, seed and journal. Returns "" where every step is the
+    same, else the first step and metric that differ. A branch is replayed from the checkpoint it began with.
+    Changes nothing in `folder`.
+
+    Raises `ChangedSourcesError` where models or data are not those that the run began with, unless that is
+    accepted. `on_remark` is told what else differs from the run's beginning.
+    """
+    info = RunReader(folder).info()
+    if info.last_step < 0:
+        raise ConfigError([f"RUN = {folder}: no step is on record yet; there is nothing to replay"])
+    first = (
+        next((one for one in checkpoints.list_checkpoints(folder) if one.step == info.parent_step), None)
+        if info.parent
+        else None
+    )
+    course = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
+    for remark in (*(f"{name}: {how}" for name, how in course.changed.items()), *course.remarks):
+        on_remark(remark)
+    for record, difference in course.take_again():
+        on_record(record)
+        if difference:
+            return f"step {record.step}: {difference}"
+    return (
+        ""
+        if course.step == info.last_step
+        else f"step {course.step + 1}: it is not on record, and step {info.last_step} is"
+    )

@@ -1,0 +1,72 @@
+"""Models and data sets on the Hugging Face Hub: downloaded by a process of its own, which ends when nobody
+waits for it any more.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+PATIENCE_S = 5.0
+"""How long the Hub may take to answer at all, before what was downloaded earlier is used."""
+STALLED_S = 90.0
+"""How long a download may bring nothing new before it is given up."""
+_POLL_S = 0.1
+
+
+class HubError(Exception):
+    """Why a name cannot be had from the Hub, in words."""
+
+
+def download(kind: str, name: str, limit_mb: int, tell: Callable[[str], None]) -> Path:
+    """The folder with the files of `name` that are needed, downloaded unless they are there.
+
+    kind: models or datasets. `tell` is called ten times a second with what is going on; what it raises ends
+    the download. Raises `HubError`.
+    """
+    script = Path(__file__).with_name("download_process.py")
+    command = [sys.executable, "-P", str(script), kind, name, str(limit_mb * 1_000_000), str(PATIENCE_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            return _listen(process, tell, f"asking the Hub for {name}")
+        finally:
+            process.kill()
+
+
+def _listen(process: subprocess.Popen[str], tell: Callable[[str], None], stage: str) -> Path:
+    lines: queue.Queue[str] = queue.Queue()
+    assert process.stdout is not None
+    threading.Thread(target=_forward, args=(process.stdout, lines), daemon=True).start()
+    heard = time.monotonic()
+    while time.monotonic() - heard < STALLED_S:
+        tell(stage)
+        try:
+            line = lines.get(timeout=_POLL_S)
+        except queue.Empty:
+            continue
+        if not line:
+            raise HubError("the download ended without a word; try again")
+        heard, said = time.monotonic(), json.loads(line)
+        if "error" in said:
+            raise HubError(said["error"])
+        if "path" in said:
+            return Path(said["path"])
+        stage = said["stage"]
+    raise HubError(
+        f"nothing came from the Hub for {STALLED_S:g} s; look at the network, and try again: what has come is"
+        " kept"
+    )
+
+
+def _forward(lines: IO[str], into: queue.Queue[str]) -> None:
+    """Every line, and "" at the end."""
+    for line in lines:
+        into.put(line)
+    into.put("")

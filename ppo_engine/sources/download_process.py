@@ -1,0 +1,292 @@
+"""Downloads a model's or a data set's files from the Hugging Face Hub: a process of its own, which can be
+killed whatever it waits for.
+
+    python -P download_process.py models|datasets NAME LIMIT_BYTES PATIENCE_S
+
+Prints a JSON object a line: {"stage": words} as it goes on, and at last {"path": folder} or {"error": cause}.
+Imports nothing of this project, so that it starts in a moment.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatch
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+MOST_FILES = 10_000
+DATA_SUFFIXES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".json", ".txt")
+"""Kinds of data files; one goes before those after it."""
+NOT_DATA = {
+    "config.json",
+    "dataset_info.json",
+    "dataset_infos.json",
+    "dataset_dict.json",
+    "state.json",
+    "package.json",
+}
+_SAID_EVERY_S = 0.3
+_MODEL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
+
+
+class Refused(Exception):
+    """Why nothing is downloaded, in words."""
+
+
+def main(kind: str, name: str, limit: int, patience_s: float) -> None:
+    """Downloads what is needed of a repository, or finds it in the cache where the Hub is out of reach."""
+    from huggingface_hub import constants, errors
+
+    try:
+        if constants.HF_HUB_OFFLINE or not answers(constants.ENDPOINT, patience_s):
+            say(path=_cached(kind, name))
+        else:
+            say(path=_download(kind, name, limit))
+    except Refused as error:
+        say(error=str(error))
+    except errors.GatedRepoError:
+        say(
+            error=(
+                "its owner wants its terms accepted first: do so on its page on the Hub, and log in here with"
+                " `hf auth login`"
+            )
+        )
+    except errors.RepositoryNotFoundError:
+        say(
+            error=(
+                "there is no such name, or it is not public: look at its spelling, or log in with `hf auth "
+                "login`"
+            )
+        )
+    except errors.IncompleteSnapshotError:
+        say(
+            error=(
+                "the Hub cannot be reached, and what was downloaded of it before is incomplete: look at the "
+                "network"
+            )
+        )
+    except errors.LocalEntryNotFoundError:
+        say(
+            error=(
+                "the Hub cannot be reached (no network, or HF_HUB_OFFLINE), and it was not downloaded before"
+            )
+        )
+    except Exception as error:  # the client has many kinds of its own, and its HTTP library more
+        words = str(error).strip().splitlines() or [""]
+        say(error=f"{type(error).__name__}: {words[0][:300]}")
+
+
+def say(**what: Any) -> None:
+    """A line to whoever started this."""
+    print(json.dumps(what), flush=True)
+
+
+def answers(endpoint: str, patience_s: float) -> bool:
+    """Whether the Hub can be reached: its client would retry for a minute before it gives up."""
+    from huggingface_hub import get_session
+
+    try:
+        get_session().head(endpoint, timeout=patience_s)
+    except Exception:  # each version of the client has another HTTP library, with errors of its own
+        return False
+    return True
+
+
+def _download(kind: str, name: str, limit: int) -> str:
+    from huggingface_hub import HfApi, snapshot_download
+
+    say(stage=f"asking the Hub for {name}")
+    api, repo_type = HfApi(), kind[:-1]
+    commit = api.repo_info(name, repo_type=repo_type).sha
+    listed = list(
+        islice(api.list_repo_tree(name, recursive=True, revision=commit, repo_type=repo_type), MOST_FILES + 1)
+    )
+    if len(listed) > MOST_FILES:
+        raise Refused(
+            f"it has more than {MOST_FILES:,} files, which is more than a model or a data set of reviews has"
+        )
+    sizes = {file.path: file.size for file in listed if hasattr(file, "size")}
+    if kind == "models":
+        _refuse_adapter(name, sizes)
+    if "README.md" in sizes and kind == "datasets":
+        snapshot_download(name, repo_type=repo_type, allow_patterns=["README.md"], tqdm_class=_telling())
+    if kind == "models":
+        wanted = _of_model(any(path.endswith(".safetensors") for path in sizes if "/" not in path))
+    else:
+        wanted = _of_data(name, _has_tables(sizes))
+    total = sum(size for path, size in sizes.items() if _matches(path, **wanted))
+    if total > limit:
+        raise Refused(
+            f"it is {total / 1e6:,.0f} MB, and size_limit_mb allows {limit / 1e6:,.0f}: raise that setting, "
+            "or choose a smaller one"
+        )
+    return str(snapshot_download(name, repo_type=repo_type, tqdm_class=_telling(name, total), **wanted))
+
+
+def _cached(kind: str, name: str) -> str:
+    """The folder of what was downloaded before, if it is complete."""
+    from huggingface_hub import errors, snapshot_download
+
+    def find(wanted: dict[str, Any]) -> str:
+        return str(snapshot_download(name, repo_type=kind[:-1], local_files_only=True, **wanted))
+
+    if kind == "datasets":
+        folder = find(_of_data(name, True))
+        tables = _has_tables(str(path) for path in Path(folder).rglob("*"))
+        return folder if tables or _configured(name) else find(_of_data(name, False))
+    try:
+        folder = find(_of_model(True))
+        if any(Path(folder).glob("*.safetensors")):
+            return folder
+    except errors.IncompleteSnapshotError:
+        if not list(Path(_snapshots(name)).glob("*/*.bin")):
+            raise
+    return find(_of_model(False))
+
+
+def _snapshots(name: str) -> str:
+    from huggingface_hub import constants
+
+    return str(Path(constants.HF_HUB_CACHE) / ("models--" + name.replace("/", "--")) / "snapshots")
+
+
+def _of_model(safetensors: bool) -> dict[str, Any]:
+    """Which files of a model are needed, as patterns: its weights once."""
+    return {
+        "allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"],
+        "ignore_patterns": ["*/*"],
+    }
+
+
+def _of_data(name: str, tables: bool) -> dict[str, Any]:
+    """Which files of a data set are needed, as patterns: its default configuration's, else all tables, and
+    texts only without any.
+    """
+    wanted = _configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:])
+    return {
+        "allow_patterns": ["README.md", *wanted],
+        "ignore_patterns": [start + one for one in NOT_DATA for start in ("", "*/")],
+    }
+
+
+def _has_tables(paths: Iterable[str]) -> bool:
+    return any(
+        _matches(path, _patterns(DATA_SUFFIXES[:-1])) and Path(path).name not in NOT_DATA for path in paths
+    )
+
+
+def _patterns(suffixes: Sequence[str]) -> list[str]:
+    return [f"*{suffix}{end}" for suffix in suffixes for end in ("", ".gz")]
+
+
+def _configured(name: str) -> list[str]:
+    """The patterns of the data files that a data set's card names; empty where it names none."""
+    from huggingface_hub import errors, snapshot_download
+
+    try:
+        folder = snapshot_download(
+            name, repo_type="dataset", allow_patterns=["README.md"], local_files_only=True
+        )
+    except errors.LocalEntryNotFoundError:
+        return []
+    patterns = card_patterns(Path(folder) / "README.md")
+    return [pattern for split in ("train", "test") for pattern in patterns.get(split, [])]
+
+
+def card_patterns(card: Path) -> dict[str, list[str]]:
+    """Split to patterns of its files, of the default configuration in a data set's card; {} where it names
+    none.
+
+    Raises `Refused` where none of several is the default, or where what it says of its files is not what the
+    Hub takes.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        _, head, _ = ("\n" + card.read_text(encoding="utf-8")).split("\n---", 2)
+        configs = (yaml.safe_load(head) or {}).get("configs") or []
+    except (OSError, ValueError, AttributeError, yaml.YAMLError):
+        return {}
+    if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
+        raise Refused(
+            "its card (README.md) gives configs that are no list of configurations: correct it, or give one "
+            "file"
+        )
+    configs = [config for config in configs if config.get("data_files") or config.get("data_dir")]
+    if not configs:
+        return {}
+    default = [
+        config for config in configs if config.get("default") or config.get("config_name") == "default"
+    ]
+    if not default and len(configs) > 1:
+        names = ", ".join(str(config.get("config_name")) for config in configs[:8])
+        raise Refused(
+            f"it has several configurations ({names}{', …' if len(configs) > 8 else ''}): give the folder or "
+            "file of one"
+        )
+    return _patterns_of((default or configs)[0])
+
+
+def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
+    folder, files = config.get("data_dir") or "", config.get("data_files") or "*"
+    if not isinstance(folder, str):
+        raise Refused(f"its card (README.md) gives data_dir: {folder}, which is no folder's name")
+    plain = not isinstance(files, list) or not any(isinstance(one, dict) for one in files)
+    found: dict[str, list[str]] = {}
+    for one in [{"split": "train", "path": files}] if plain else files:
+        if not isinstance(one, dict) or not one.get("split") or not isinstance(one.get("path"), str | list):
+            raise Refused(
+                "its card (README.md) gives data_files that are not each a `split` and a `path`: correct it, "
+                "or give one file"
+            )
+        paths = one["path"] if isinstance(one["path"], list) else [one["path"]]
+        names = [str(PurePosixPath(folder.strip("/")) / str(path)) for path in paths]
+        # which may stand for no folder at all
+        above = [name.replace("**/", "") for name in names if "**/" in name]
+        found.setdefault(str(one["split"]), []).extend(names + above)
+    return found
+
+
+def _refuse_adapter(name: str, sizes: dict[str, int]) -> None:
+    if "adapter_config.json" in sizes and "config.json" not in sizes:
+        raise Refused(
+            "it is a PEFT adapter, not a whole model: load it with its base model, merge them with "
+            "merge_and_unload(), save the result with save_pretrained, and give that folder"
+        )
+
+
+def _matches(path: str, allow_patterns: list[str], ignore_patterns: Sequence[str] = ()) -> bool:
+    return any(fnmatch(path, one) for one in allow_patterns) and not any(
+        fnmatch(path, one) for one in ignore_patterns
+    )
+
+
+def _telling(name: str = "", total: int = 0) -> Any:
+    """A progress bar that is not drawn, but says how many bytes of `total` have come."""
+    from tqdm import tqdm
+
+    come: dict[int, int] = {}
+    said = [0.0]
+
+    class Telling(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self.counts_bytes = bool(total) and options.get("unit") == "B"
+            super().__init__(*args, **{**options, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            if self.counts_bytes:
+                # more than one bar may count the same bytes
+                come[id(self)] = come.get(id(self), 0) + int(n or 0)
+                if time.monotonic() - said[0] > _SAID_EVERY_S:
+                    said[0] = time.monotonic()
+                    say(stage=f"downloading {name}, {max(come.values()) / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+    return Telling
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4]))

@@ -1,0 +1,224 @@
+"""Where models and reviews come from: a built-in name, a local folder or file, or a name on the Hugging Face
+Hub.
+
+One way for all: `locate` turns a source into a path here, downloading it if need be, and `loading` turns
+whatever goes wrong while it is read into a `SourceError` that names the field, the source, the cause, and
+what to do. `abandonable` keeps a run that loads able to end. Code that lies beside a model or in a data set
+is never run: nothing here imports any, or asks whether to.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from .. import builtin
+from ..console import LOADER
+from ..errors import PPOEngineError, SourceError, StepAbandoned
+from . import download
+from .faults import adapter_base, encoder, lacks_tokenizer, model_fault, other_kind
+
+BUILTIN_PREFIX = "builtin:"
+BUILTIN_NAMES = ("policy", "classifier", "reviews")
+DATA = "query_dataset"
+"""The one field whose source is data; the others are models."""
+DEFAULT_LIMIT_MB = 10_000
+
+_OFFER = "To go on without the network, choose the preset tiny-reviews, which is built in."
+_LACKING = re.compile("^Unrecognized configuration class|^its weights lack")
+"""How errors begin that a model of another kind may be behind."""
+_KINDS = {
+    "model_name": ("causal language model, one that writes a text on", ("ForCausalLM", "LMHeadModel")),
+    "reward_model": ("sequence classifier, one that scores a text", ("ForSequenceClassification",)),
+}
+"""What a field takes, and how the classes of such models end."""
+_POLL_S = 0.1
+T = TypeVar("T")
+
+
+@dataclass
+class Watch:
+    """What a loader tells and asks whoever waits for it."""
+
+    stage: str = ""
+    limit_mb: int = DEFAULT_LIMIT_MB
+    abandoned: threading.Event = field(default_factory=threading.Event)
+
+    def tell(self, stage: str = "") -> None:
+        """Says what is going on. Raises `StepAbandoned` where nobody waits any more."""
+        self.stage = stage or self.stage
+        if self.abandoned.is_set():
+            raise StepAbandoned("loading was abandoned because the run had to end")
+
+
+_watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
+_located: ContextVar[str] = ContextVar("located", default="")
+"""What `locate` found last within `loading`."""
+
+
+def watch() -> Watch:
+    """The one of the load under way on this thread; one that nobody looks at elsewhere."""
+    return _watch.get() or Watch()
+
+
+def abandonable(
+    stage: str, work: Callable[[], T], tell: Callable[[str], None], limit_mb: int = DEFAULT_LIMIT_MB
+) -> T:
+    """The result of `work`, done on a thread of its own while `tell` is called ten times a second with what
+    is going on.
+
+    What `tell` raises (`StepAbandoned`, where the run has to end) leaves the thread to itself: it may be
+    stuck in a disk or a library that never returns. limit_mb: the largest source that `work` may download or
+    read.
+    """
+    mine, outcome = Watch(stage, limit_mb), _Outcome[T]()
+    context = contextvars.copy_context()
+    context.run(_watch.set, mine)
+    thread = threading.Thread(target=context.run, args=(outcome.get, work), name=LOADER, daemon=True)
+    tell(stage)
+    thread.start()
+    try:
+        while not outcome.done.wait(_POLL_S):
+            tell(mine.stage)
+    except BaseException:
+        mine.abandoned.set()
+        raise
+    thread.join()
+    return outcome.result()
+
+
+class _Outcome(Generic[T]):
+    """What a thread's work came to."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+
+    def get(self, work: Callable[[], T]) -> None:
+        try:
+            self._value.append(work())
+        except BaseException as error:
+            self._error = error
+        finally:
+            self.done.set()
+
+    def result(self) -> T:
+        try:
+            if self._error is not None:
+                raise self._error
+            return self._value.pop()
+        finally:
+            self._error = None  # its traceback holds on to what was loaded
+
+
+def locate(field: str, source: str) -> str:
+    """The folder here that `source` names, or for data the file; what is on the Hub is downloaded first.
+    Built-in files are checked.
+    """
+    if source.startswith(BUILTIN_PREFIX):
+        name = source.removeprefix(BUILTIN_PREFIX)
+        if name not in BUILTIN_NAMES:
+            allowed = ", ".join(BUILTIN_PREFIX + known for known in BUILTIN_NAMES)
+            raise SourceError(f"{field} = {source}: there is no such built-in; allowed: {allowed}")
+        builtin.verify()
+        return str(builtin.ASSETS / name)
+    path = _here(source)
+    if path.exists():
+        _refuse_what_is_no_folder(field, source, path)
+    elif source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
+        or_file = " or file" if field == DATA else ""
+        raise SourceError(
+            f"{field} = {source}: there is no such folder{or_file}; give an existing folder{or_file} or a "
+            "name on the Hugging Face Hub"
+        )
+    else:
+        path = download.download(
+            "datasets" if field == DATA else "models", source, watch().limit_mb, watch().tell
+        )
+    if field != DATA:
+        _refuse_what_would_not_be_itself(field, source, path)
+    _located.set(str(path))
+    return str(path)
+
+
+def _here(source: str) -> Path:
+    try:
+        return Path(source).expanduser()
+    except RuntimeError:  # ~somebody, who has no home here
+        return Path(source)
+
+
+def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
+    """Folders that transformers would load as something else: an adapter's base, a tokenizer without tokens,
+    an encoder as a decoder.
+    """
+    if base := adapter_base(folder):
+        raise SourceError(
+            f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, "
+            "merge them with merge_and_unload(), save the result with save_pretrained, and give that folder"
+        )
+    if fault := folder.is_dir() and lacks_tokenizer(folder):
+        raise SourceError(f"{field} = {source}: {fault}")
+    if field == "model_name" and (made := encoder(folder)):
+        raise SourceError(
+            f"{field} = {source}: it is no {_KINDS[field][0]}, but an encoder ({made}): give another model"
+        )
+
+
+def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:
+    if path.is_dir() or (field == DATA and path.is_file()):
+        return
+    if path.is_file():
+        raise SourceError(
+            f"{field} = {source}: this is a file; give the folder that holds the model, {path.parent}"
+        )
+    raise SourceError(f"{field} = {source}: it is neither a folder nor a file")
+
+
+@contextmanager
+def loading(field: str, source: str) -> Iterator[None]:
+    """Turns any failure inside into a `SourceError` about `field` and `source`."""
+    from transformers.utils import logging
+
+    from ..training.device import is_out_of_memory
+
+    _located.set("")
+    logging.disable_progress_bar()  # a library's bar would be drawn over the command line's own
+    try:
+        yield
+    except PPOEngineError:
+        raise
+    except download.HubError as error:
+        raise SourceError(
+            f"{field} = {source}: it is neither built in nor a folder here, and not to be had from the "
+            f"Hugging Face Hub: {error}. {_OFFER}"
+        ) from error
+    except Exception as error:
+        # Deliberately broad: transformers, pyarrow, safetensors and torch each raise their own kinds for the
+        # same few causes.
+        if is_out_of_memory(error):
+            raise
+        raise SourceError(_explanation(field, source, error)) from error
+
+
+def _explanation(field: str, source: str, error: Exception) -> str:
+    """Why a source that is there cannot be loaded: what its folder shows, else what was raised."""
+    detail = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
+    if field == DATA:
+        return f"{field} = {source}: {detail}"
+    try:
+        folder = Path(_located.get())
+        fault = _located.get() and (
+            model_fault(folder) or (_LACKING.search(detail) and other_kind(folder, *_KINDS[field]))
+        )
+    except (OSError, TypeError):
+        fault = ""
+    return f"{field} = {source}: {fault or f'it is there but could not be loaded ({detail})'}"

@@ -1,0 +1,275 @@
+"""Data files as tables of columns, each format read by the plainest way there is. What is wrong with a file
+is said in words.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from .download_process import DATA_SUFFIXES
+
+KNOWN = f"known are {', '.join(DATA_SUFFIXES)}, and each that is text with .gz"
+_FORMATS = {
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save its sheet as CSV",
+    b"\x1f\x8b": "packed with gzip: unpack it, or if it is text let its name end in .gz",
+    b"ARROW1\0\0": "an Arrow or Feather file: let its name end in .arrow",
+    b"PAR1": "a Parquet file: let its name end in .parquet",
+}
+"""What files of other formats begin with."""
+_IN_TEXTS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_ROWS_BETWEEN = 20_000
+"""After so many rows the reader asks whether anybody still waits."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file's column names in order, how one is read, which hold text, and whether the names are but its
+    first row.
+    """
+
+    names: list[str]
+    read: Callable[[str], list[object]]
+    text_names: Callable[[], list[str]]
+    first_row_is_heads: bool = False
+
+
+def read_table(path: Path, between: Callable[[], None]) -> Table:
+    """The table in a data file; `between` is called now and then, and may raise. Raises `ValueError` that
+    names the file and its fault.
+    """
+    name = path.name.lower().removesuffix(".gz")
+    try:
+        _refuse_other_formats(path, name)
+        if name.endswith((".parquet", ".arrow")):
+            return _arrow(path, name.endswith(".parquet"))
+        text = _text(path)
+        if name.endswith((".json", ".jsonl")):
+            return _of_rows(_json_rows(text, path, between))
+        if name.endswith(".txt"):
+            return _of_columns({"text": text.splitlines()})
+        comma = "\t" if name.endswith(".tsv") else _comma(text)
+        return replace(_of_columns(_csv_columns(text, comma, path, between)), first_row_is_heads=True)
+    except OSError as error:
+        raise ValueError(f"{path.name} cannot be read ({error.strerror or error})") from error
+
+
+def _refuse_other_formats(path: Path, name: str) -> None:
+    """Raises `ValueError` for a file of a kind that is not known, or whose first bytes are not of the kind
+    that its name says.
+    """
+    expected = b"PAR1" if name.endswith(".parquet") else b"ARROW1\0\0" if name.endswith(".arrow") else b""
+    packed = path.name.lower().endswith(".gz")
+    with path.open("rb") as file:
+        first = file.read(8)
+    for magic, words in _FORMATS.items():
+        if first.startswith(magic) and magic != (b"\x1f\x8b" if packed and not expected else expected):
+            raise ValueError(f"{path.name} is {words}")
+    if not name.endswith(DATA_SUFFIXES):
+        raise ValueError(f"{path.name} is of no kind that is read here; {KNOWN}")
+
+
+def _arrow(path: Path, parquet: bool) -> Table:
+    """Parquet, an Arrow stream as `save_to_disk` writes it, or an Arrow file."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    try:
+        if parquet:
+            schema = pyarrow.parquet.read_schema(path)
+        else:
+            with path.open("rb") as file:
+                opened = pa.ipc.open_file if file.read(6) == b"ARROW1" else pa.ipc.open_stream
+            whole = opened(pa.memory_map(str(path))).read_all()
+            schema = whole.schema
+        _refuse_doubles(schema.names, path)
+        text = [field.name for field in schema if _holds_text(field.type)]
+
+        def read(column: str) -> list[object]:
+            try:
+                table = pyarrow.parquet.read_table(path, columns=[column]) if parquet else whole
+                found: list[object] = table[column].to_pylist()
+                return found
+            except (pa.ArrowException, OSError) as error:
+                raise ValueError(f"{path.name} is damaged ({_first_line(error)})") from error
+
+        return Table(schema.names, read, lambda: text)
+    except pa.ArrowException as error:
+        raise ValueError(f"{path.name} is damaged ({_first_line(error)})") from error
+
+
+def _holds_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _text(path: Path) -> str:
+    """A file's text. Raises `ValueError` where it is not UTF-8, and says where."""
+    raw = path.read_bytes()
+    if path.name.lower().endswith(".gz"):
+        try:
+            raw = gzip.decompress(raw)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise ValueError(f"{path.name} is damaged ({error})") from error
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ValueError(
+            f"{path.name} is UTF-16, not UTF-8: save it as UTF-8, for instance with `iconv -f utf-16 -t "
+            "utf-8`"
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path.name} is not UTF-8 (byte {raw[error.start]:#x} in line {line}; Latin-1, perhaps): save it"
+            " as UTF-8, for instance with `iconv -f latin1 -t utf-8`"
+        ) from error
+
+
+def _refuse_doubles(heads: list[str], path: Path) -> None:
+    doubles = [head for head, count in Counter(heads).items() if count > 1 and head]
+    if doubles:
+        raise ValueError(f"{path.name} has more than one column {doubles[0]}: rename all but one")
+
+
+def _comma(text: str) -> str:
+    """What stands between the heads, outside quotes: a comma, else what spreadsheets and databases write in
+    its place.
+    """
+    start = re.sub(r'"[^"]*"', "", text[:100_000].lstrip()).partition("\n")[0]
+    return "," if "," in start else max(",;\t|", key=start.count)
+
+
+def _quotes_are_letters(text: str) -> bool:
+    """Whether each line of a table with tabs is a row, and quotes in it close nothing, as in GLUE's: read as
+    quotes, they swallow rows.
+    """
+    if '"' not in text:
+        return False
+    lines = [line for line in text.split("\n") if line.strip("\r")]
+    if len({line.count("\t") for line in lines}) != 1 or "\t" not in lines[0]:
+        return False
+    try:
+        return sum(
+            1 for row in csv.reader(io.StringIO(text, newline=""), delimiter="\t", strict=True) if row
+        ) < len(lines)
+    except csv.Error:
+        return True
+
+
+def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None]) -> dict[str, list[object]]:
+    """A CSV's columns by their heads. A row with fewer cells lacks the rest; one with more is a fault."""
+    csv.field_size_limit(2**31 - 1)
+    as_letters = comma == "\t" and _quotes_are_letters(text)
+    rows = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=comma,
+        strict=True,
+        quoting=csv.QUOTE_NONE if as_letters else csv.QUOTE_MINIMAL,
+    )
+    try:
+        heads = next((row for row in rows if any(cell.strip() for cell in row)), [])
+        _refuse_doubles(heads, path)
+        columns: list[list[object]] = [[] for _ in heads]
+        for count, row in enumerate(rows):
+            if count % _ROWS_BETWEEN == 0:
+                between()
+            if len(row) > len(heads):
+                raise ValueError(
+                    f"{path.name} has {len(row)} cells in line {rows.line_num} and {len(heads)} heads: put "
+                    f"texts with {_IN_TEXTS[comma]} into quotes"
+                )
+            if row:
+                for i, column in enumerate(columns):
+                    column.append(row[i] if i < len(row) else None)
+    except csv.Error as error:
+        raise ValueError(f"{path.name} is damaged near line {rows.line_num} ({error})") from error
+    return dict(zip(heads, columns, strict=True))
+
+
+def _json_rows(text: str, path: Path, between: Callable[[], None]) -> list[object]:
+    """The rows of JSON: a list of objects or of texts, an object of lists, or an object or a text a line."""
+    lines = path.name.lower().removesuffix(".gz").endswith(".jsonl")
+    try:
+        try:
+            whole = json.loads(text)
+        except ValueError:
+            if "\n" not in text.strip():
+                raise
+            lines, whole = True, None
+        if lines and not isinstance(whole, list):
+            return list(_json_lines(text, between))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name} is damaged: it is no JSON ({_first_line(error)})") from error
+    return _rows_of(whole, path)
+
+
+def _json_lines(text: str, between: Callable[[], None]) -> Iterator[object]:
+    for count, line in enumerate(text.split("\n")):
+        if count % _ROWS_BETWEEN == 0:
+            between()
+        if line.strip():
+            yield json.loads(line)
+
+
+def _rows_of(found: object, path: Path) -> list[object]:
+    if isinstance(found, list):
+        return found
+    lists = (
+        {name: column for name, column in found.items() if isinstance(column, list)}
+        if isinstance(found, dict)
+        else {}
+    )
+    if len(lists) == 1 and isinstance(next(iter(*lists.values()), None), dict):
+        return next(iter(lists.values()))  # {"data": [{...}, ...]}
+    if not lists:
+        return [found]
+    if len(set(map(len, lists.values()))) > 1:
+        lengths = ", ".join(f"{name} {len(column):,}" for name, column in lists.items())
+        raise ValueError(f"{path.name} has columns of unequal length ({lengths})")
+    return [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+
+
+def _of_rows(rows: Iterable[object]) -> Table:
+    plain = [row if isinstance(row, dict) else {"text": row} if isinstance(row, str) else {} for row in rows]
+    names = list(dict.fromkeys(str(name) for row in plain for name in row))
+    return _of_columns({name: [row.get(name) for row in plain] for name in names})
+
+
+def _of_columns(columns: dict[str, Any]) -> Table:
+    def text_names() -> list[str]:
+        return [name for name, column in columns.items() if _is_text(column)]
+
+    return Table(list(columns), lambda name: list(columns[name]), text_names)
+
+
+def _is_text(column: list[object]) -> bool:
+    """Whether most cells that hold anything hold words and not numbers: CSV tells no types."""
+    filled = [cell for cell in column if cell is not None and cell != ""]
+    return (
+        bool(filled)
+        and sum(isinstance(cell, str) and not is_number(cell) for cell in filled) > len(filled) / 2
+    )
+
+
+def is_number(cell: object) -> bool:
+    try:
+        float(cell)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,215 @@
+"""All runs of a folder at a glance, and what is done to whole runs: summing up, comparing, throwing away."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from ..charts.timeline import shown
+from ..config import Config
+from ..errors import StoreError
+from ..records import EVAL
+from . import RunReader, list_runs
+from .checks import metrics_row
+from .reader import metrics_of
+
+TRASH = ".trash"
+"""Deleted runs go here, beside the others; deleting this folder is up to its owner."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run in one line. Scores are means over the training batch, of the best and the newest step; NaN
+    before the first.
+    """
+
+    folder: Path
+    id: str
+    name: str
+    state: str
+    preset: str
+    created: datetime
+    steps: int
+    planned: int
+    best_score: float
+    last_score: float
+    held_out: float
+    last_kl: float
+    parent: str
+    parent_step: int | None
+    tags: tuple[str, ...]
+    remark: str
+    size: int
+
+
+def survey(runs: Path) -> tuple[list[Summary], list[tuple[Path, str]]]:
+    """A summary of each run that can be read, newest first, and the folders of the others with the reason."""
+    found, damaged = [], []
+    for folder in list_runs(runs):
+        try:
+            found.append(summary(folder))
+        except StoreError as error:
+            damaged.append((folder, str(error)))
+    return found, damaged
+
+
+def summaries(runs: Path) -> list[Summary]:
+    """A summary of each run that can be read, newest first."""
+    return survey(runs)[0]
+
+
+def damaged(runs: Path) -> list[tuple[Path, str]]:
+    """The folders of the runs that cannot be read, newest first, each with the reason and what to do."""
+    return survey(runs)[1]
+
+
+def summary(folder: Path, reader: RunReader | None = None) -> Summary:
+    """What the run comes to so far; `reader` may be one of a moment, see `RunReader.snapshot`. Raises
+    `StoreError`.
+    """
+    reader = reader or RunReader(folder)
+    info = reader.info()
+    with reader.connection() as connection:
+        scores = {
+            "best_score": _metric(connection, "env/reward_mean", "json_extract(metrics, ?) desc"),
+            "last_score": _metric(connection, "env/reward_mean", "step desc", of_the_last=True),
+            "held_out": _held_out(connection, reader),
+            "last_kl": _metric(connection, "objective/kl", "step desc", of_the_last=True),
+        }
+    return Summary(
+        folder=folder,
+        id=info.id,
+        name=info.name,
+        state=info.state,
+        preset=info.preset,
+        created=info.created,
+        steps=max(0, info.last_step),
+        planned=info.config.steps,
+        parent=info.parent,
+        parent_step=info.parent_step,
+        tags=info.tags,
+        remark=info.remark,
+        size=_size(folder),
+        **scores,
+    )
+
+
+def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
+    """The mean score of the newest evaluation, of a step or, where a run was stopped, after its last one."""
+    late = [event for event in reader.events() if event["kind"] == "evaluation"]
+    row = metrics_row(
+        connection, "where json_extract(metrics, ?) is not null order by step desc", '$."eval/reward_mean"'
+    )
+    if late and (row is None or late[-1]["step"] > row[0]):
+        return float(late[-1]["payload"]["metrics"]["eval/reward_mean"])
+    return float("nan") if row is None else float(metrics_of(row[3])["eval/reward_mean"])
+
+
+def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:
+    """A metric of the first step in that order that has it, or of the last step, has it or not; NaN where
+    there is none.
+    """
+    key = f'$."{name}"'
+    having = "" if of_the_last else "where json_extract(metrics, ?) is not null"
+    which = f"{having} order by {order}"
+    row = metrics_row(connection, which, *[key] * which.count("?"))
+    return float("nan") if row is None else float(metrics_of(row[3]).get(name, float("nan")))
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all its files; those that vanish meanwhile, as old checkpoints do, count nothing."""
+    total = 0
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.stat(os.path.join(inside, name)).st_size
+    return total
+
+
+def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
+    """The settings that were not the same in all the runs from beginning to end, in words: "0.95, after step
+    30: 0.5".
+    """
+    courses = [_courses(RunReader(folder)) for folder in folders]
+    return {
+        name: found
+        for name in Config.model_fields
+        if len(set(found := [course[name] for course in courses])) > 1
+    }
+
+
+def _courses(reader: RunReader) -> dict[str, str]:
+    """Each setting's value at a run's beginning, and what it was changed to after which step."""
+    words = {name: shown(value) for name, value in reader.info().start_config}
+    for edit in reader.edits():
+        for name, (_, new) in edit.changes.items():
+            words[name] += f", after step {max(0, edit.step)}: {shown(new)}"
+    return words
+
+
+def same_prompts(folders: Sequence[Path]) -> pd.DataFrame:
+    """Held-out openings that all the runs continued at their last evaluation: a row an opening, columns
+    query, then (response, score) of each run by its place in `folders`.
+    """
+    tables = []
+    for place, folder in enumerate(folders):
+        reader = RunReader(folder)
+        steps = reader.steps_with_samples(EVAL)
+        samples = reader.samples(steps[-1], EVAL) if steps else []
+        columns = {
+            "query": [one.query for one in samples],
+            f"response {place}": [one.response for one in samples],
+        }
+        tables.append(
+            pd.DataFrame({**columns, f"score {place}": [one.score for one in samples]}).drop_duplicates(
+                "query"
+            )
+        )
+    joined = tables[0]
+    for table in tables[1:]:
+        joined = joined.merge(table, on="query")
+    return joined
+
+
+def branches_of(run: Summary, among: Sequence[Summary]) -> list[str]:
+    """The names of the runs that branched from that one."""
+    return [one.name for one in among if one.parent == run.id]
+
+
+def throw_away(folder: Path) -> Path:
+    """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is
+    on.
+    """
+    info = RunReader(folder).info()
+    if info.alive:
+        raise StoreError(f"{info.name} is on: stop it first")
+    trash = folder.parent / TRASH
+    target = trash / folder.name
+    try:
+        trash.mkdir(exist_ok=True)
+        folder.rename(target)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be moved to {trash} ({error.strerror})") from error
+    return target
+
+
+def thrown_away(runs: Path) -> list[Path]:
+    """The runs in the trash folder, newest first."""
+    return list_runs(runs / TRASH)
+
+
+def take_back(folder: Path) -> Path:
+    """Moves a run out of the trash folder to where it was; returns where it is now. Raises `StoreError`."""
+    target = folder.parent.parent / folder.name
+    try:
+        folder.rename(target)
+    except OSError as error:
+        raise StoreError(f"{folder}: cannot be moved to {target.parent} ({error.strerror})") from error
+    return target

@@ -1,0 +1,1 @@
+"""What training raises: reward functions behind one protocol."""

@@ -1,0 +1,202 @@
+"""The score of a text: a sentiment classifier's raw logit for one label, found by its name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import CanaryError, SourceError
+from ...sources.locate import loading, locate
+from ..models import (
+    check_tokenizer,
+    embedding_count,
+    load_whole,
+    position_count,
+    quiet,
+    unused_weights,
+    without_dropout,
+)
+
+CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
+"""A plainly good and a plainly bad review: a classifier that prefers the second is mislabelled, or no
+sentiment classifier.
+"""
+
+PADDING_MOVES = 1e-3
+"""How far a logit may move when a longer text stands beside its own; float32 leaves some 1e-5."""
+
+_LONGEST = 1024
+"""Tokens, where neither model nor tokenizer knows a limit."""
+_OFFSETS = 4
+"""So many positions of a table at most are not for tokens (RoBERTa counts from 2)."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """total: (batch,) float32, what training raises; parts: (batch,) float32 by name, what it
+    was read from.
+    """
+
+    total: Tensor
+    parts: dict[str, Tensor]
+
+
+class SentimentScorer:
+    """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary
+    sentences.
+
+    Any sequence classifier, with any number of labels. One whose tokenizer has no pad token pads with
+    end-of-text; where it has neither, or padding moves its scores, texts are scored one at a time, which is
+    one of the `remarks`.
+    Raises `CanaryError`, and `SourceError` for a model that takes no text.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, positive_label: str, device: torch.device) -> None:
+        self.model = without_dropout(model).requires_grad_(False)
+        self.tokenizer = tokenizer
+        self._device = torch.device("cpu")
+        self._labels = _names(model.config)
+        self._positive = self._find(positive_label)
+        self._pads = _with_a_pad_token(model, tokenizer)
+        self.remarks: list[str] = []
+        # on the CPU: an index out of range there is an error, and on CUDA the end of the process
+        self.longest = self._find_longest()
+        self.model.to(device)
+        self._device = device
+        if told := self._why_one_at_a_time():
+            self._pads = False
+            self.remarks.append(f"The classifier scores one text at a time, which is slower: {told}.")
+        self._check_canaries(positive_label)
+
+    @torch.no_grad()
+    def score(
+        self, texts: Sequence[str], at_once: int = 64, between: Callable[[], None] = lambda: None
+    ) -> Scores:
+        """Scores of whole texts (query and response), `at_once` in a batch; a text longer than the classifier
+        takes is cut at its end.
+
+        `between` is called before each batch and may raise to give up.
+        """
+        parts, size = [], at_once if self._pads else 1
+        for start in range(0, len(texts), size):
+            between()
+            parts.append(self._logits(texts[start : start + size]))
+        logits = torch.cat(parts)
+        return Scores(
+            logits[:, self._positive], {label: logits[:, i] for i, label in enumerate(self._labels)}
+        )
+
+    def _logits(self, texts: Sequence[str]) -> Tensor:
+        """(texts, labels) raw logits."""
+        cut = {"truncation": True, "max_length": self.longest}
+        batch = self.tokenizer(
+            [text or " " for text in texts], padding=self._pads, return_tensors="pt", **cut
+        )
+        logits: Tensor = self.model(
+            **{name: batch[name].to(self._device) for name in ("input_ids", "attention_mask")}
+        ).logits
+        return logits.float()
+
+    @torch.no_grad()
+    def _find_longest(self) -> int:
+        """The most tokens that the classifier takes, found by giving them to it: tables of positions count in
+        their own ways.
+        """
+        positions = position_count(self.model.config)
+        most = min(self.tokenizer.model_max_length, positions or _LONGEST)
+        for self.longest in range(most, max(0, most - _OFFSETS), -1):
+            try:
+                self._logits(["good " * self.longest])
+            except (IndexError, RuntimeError) as error:
+                last = error
+            else:
+                return self.longest
+        raise SourceError(
+            f"reward_model: it fails on a text of {self.longest} tokens ({type(last).__name__}: {last})"
+        )
+
+    @torch.no_grad()
+    def _why_one_at_a_time(self) -> str:
+        """What keeps texts from being scored in batches; "" for nothing."""
+        if not self._pads:
+            return "its tokenizer has neither a pad token nor an end-of-text token"
+        texts = ["It was", *CANARIES]
+        alone = torch.cat([self._logits([text]) for text in texts])
+        beside = self._logits([*texts, "good " * min(self.longest, 64)])[: len(texts)]
+        gap = float((alone - beside).abs().max())
+        return (
+            ""
+            if gap <= PADDING_MOVES
+            else f"when a longer text stands beside it, a text's score moves by up to {gap:.2g}"
+        )
+
+    def _find(self, positive_label: str) -> int:
+        names = [label.upper() for label in self._labels]
+        if positive_label.upper() not in names:
+            raise CanaryError(
+                f"positive_label = {positive_label}: the classifier has no such label; allowed: "
+                f"{', '.join(self._labels)}"
+            )
+        return names.index(positive_label.upper())
+
+    def _check_canaries(self, positive_label: str) -> None:
+        good, bad = self.score(CANARIES).total.tolist()
+        if not (math.isfinite(good) and math.isfinite(bad)):
+            raise CanaryError(
+                f"reward_model: its scores are not finite (“{CANARIES[0]}” {good:+.2f}): its weights are "
+                "damaged, or not for float32."
+            )
+        if good == bad:
+            raise CanaryError(
+                f"reward_model: it scores “{CANARIES[0]}” and “{CANARIES[1]}” both {good:+.2f}: it does not "
+                "read the texts. Look at its tokenizer (vocabulary, model_max_length), or choose a "
+                "sentiment classifier."
+            )
+        if good < bad:
+            raise CanaryError(
+                f"reward_model: its label {positive_label} scores “{CANARIES[0]}” {good:+.2f} and "
+                f"“{CANARIES[1]}” {bad:+.2f}: the wrong way round. Set positive_label to the label that "
+                "means positive, or choose a sentiment classifier."
+            )
+
+
+def _names(config: Any) -> list[str]:
+    """The labels' names, each its own: a name that several labels share is numbered."""
+    names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
+    return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
+
+
+def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
+    """Sees to it that tokenizer and model agree on a pad token; False where there is none to be had."""
+    if tokenizer.pad_token_id is None:
+        if tokenizer.eos_token_id is None:
+            return False
+        tokenizer.pad_token = tokenizer.eos_token
+    if (count := embedding_count(model)) is not None and tokenizer.pad_token_id >= count:
+        return False
+    config = model.config.get_text_config()
+    if model.config.pad_token_id is None or config.pad_token_id is None:
+        # Models that read the last token find it by their own idea of padding.
+        model.config.pad_token_id = config.pad_token_id = tokenizer.pad_token_id
+    return True
+
+
+def load_scorer(source: str, positive_label: str, device: torch.device) -> SentimentScorer:
+    """The classifier at `source` (see `sources.locate`) as a scorer. Code that lies beside it
+    is never run.
+    """
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    with quiet(), loading("reward_model", source):
+        place = locate("reward_model", source)
+        model = load_whole(AutoModelForSequenceClassification, place)
+        tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
+        check_tokenizer("reward_model", source, model, tokenizer)
+        scorer = SentimentScorer(model, tokenizer, positive_label, device)
+        scorer.remarks += unused_weights("classifier", model)
+        return scorer

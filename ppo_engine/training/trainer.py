@@ -1,0 +1,446 @@
+"""The trainer: an iterator of `StepRecord`s. No thread, no store, no printing: pausing is not asking for the
+next one.
+
+    for record in Trainer(Config.preset("tiny-reviews")):
+        print(record.step, record.metrics)
+
+The first record is step 0: the untrained policy on the held-out openings.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from .. import ppo
+from ..config import Config
+from ..errors import ConfigError, NumericalError, StepAbandoned
+from ..records import Rollout, Sample, StepRecord
+from ..sources.locate import abandonable
+from . import step_record
+from .decoding import Decoded, Decoder
+from .device import check_threads, make_accelerator, synchronize, within_memory
+from .model_check import load_policy
+from .models import SpecialTokens, frozen_reference, position_count
+from .prompts import HELD_OUT_SEED, Openings, read_reviews
+from .provenance import machine, of_model, of_reviews
+from .rewards.classifier import Scores, load_scorer
+from .rollout import forward_rows, in_the_updates_numerics, sample
+from .update import Update, run_update
+
+Loaded = TypeVar("Loaded")
+_GENERATORS = ("openings", "lengths", "sampling", "minibatches")
+_KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
+_SCORED_AT_ONCE = 64
+_FIRST_RATIO_LIMIT = 0.01
+_LOWER = {
+    "sample": "batch_size or output_max_length",
+    "score": "batch_size or output_max_length",
+    "reference": "mini_batch_size",
+    "update": "mini_batch_size",
+    "evaluate": "eval_batch_size",
+    "record": "batch_size",
+}
+
+
+class Trainer:
+    """Iterates over a run's steps.
+
+    config: the run's hyperparameters; may be replaced between steps by one that differs in `live` fields
+    only.
+    on_stage: told "loading policy" and so on, and each phase of a step as it begins.
+    interrupted: asked between tokens and minibatches; True abandons the step under way (`StepAbandoned`).
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        on_stage: Callable[[str], None] = lambda stage: None,
+        interrupted: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.config = config
+        self.config_version = 0
+        self.done_steps = 0
+        self._on_stage = on_stage
+        self._interrupted = interrupted
+        self._times: dict[str, float] = {}
+        self._loaded = False
+
+    def __iter__(self) -> Iterator[StepRecord]:
+        """Yields step 0, then a record for each PPO step until `config.steps` are done."""
+        self.load()
+        if self.done_steps == 0:
+            yield self.evaluate_untrained()
+        while not self.done:
+            yield self.step()
+
+    @property
+    def done(self) -> bool:
+        """Whether every step has been taken."""
+        return self.done_steps >= self.config.steps
+
+    def load(self) -> None:
+        """Loads models and reviews. Called by the iteration; calling it again does nothing."""
+        if self._loaded:
+            return
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        check_threads(self.config)
+        torch.set_num_threads(self.config.threads or max(1, (os.cpu_count() or 2) - 1))
+        self.accelerator = make_accelerator(self.config)
+        self._generators = {
+            name: torch.Generator().manual_seed(self.config.seed * 1009 + i)
+            for i, name in enumerate(_GENERATORS)
+        }
+        with within_memory(self.accelerator.device, "loading", "choose smaller models, or device = cpu"):
+            self._load_models_and_reviews()
+        self._loaded = True
+
+    def _load_models_and_reviews(self) -> None:
+        config = self.config
+        longest = config.input_max_text_length, config.output_max_length
+        policy, self.tokenizer, remarks = self._patiently(
+            "loading policy", lambda: load_policy(config.model_name, *longest)
+        )
+        self.remarks = remarks
+        self.fingerprints = of_model("policy", policy.language_model, self.tokenizer)
+        self.special_tokens = SpecialTokens.of(policy.language_model, self.tokenizer, self.config.bos)
+        self.decoder = Decoder(self.tokenizer, policy.vocabulary_size)
+        self._stage("loading reference")
+        self.reference = frozen_reference(policy).to(self.accelerator.device)
+        device = self.accelerator.device
+        self.scorer = self._patiently(
+            "loading classifier", lambda: load_scorer(config.reward_model, config.positive_label, device)
+        )
+        self.remarks += self.scorer.remarks
+        self.fingerprints |= of_model("classifier", self.scorer.model, self.scorer.tokenizer)
+        self._load_openings()
+        self.machine = machine(device, torch.get_num_threads())
+        optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
+        self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
+        self._controlled_by, self.kl_controller = self.config, _kl_controller(self.config)
+
+    def step(self) -> StepRecord:
+        """One PPO step: sample, score, reward, advantage, update, record."""
+        config, started = self.config, time.perf_counter()
+        self._times = {}
+        self._follow_kl_settings()
+        with self._phase("sample"):
+            rollout = self._for_an_update(self._sample(self._openings.draw(config.batch_size)))
+            texts = step_record.decoded(self.decoder, rollout)
+        with self._phase("score"):
+            scores = self._score(texts)
+        with self._phase("reference"):
+            ref_logprobs = self._reference_logprobs(rollout)
+        with self._phase("update"):
+            kl_coef = self.kl_controller.value
+            rewards = ppo.token_rewards(scores.total, rollout.logprobs, ref_logprobs, rollout.mask, kl_coef)
+            advantages, returns = ppo.gae(
+                rewards.rewards, rollout.values, rollout.mask, config.gamma, config.lam
+            )
+            whitened = ppo.masked_whiten(advantages, rollout.mask)
+            update = self._update(rollout, whitened, returns)
+            _check_first_ratios(update)
+        with self._phase("record"):
+            ended = step_record.ended_by(rollout, self.special_tokens.end)
+            metrics = step_record.batch_metrics(
+                rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, ended
+            )
+            metrics |= step_record.update_metrics(update, ceil(config.batch_size / config.mini_batch_size))
+            metrics["objective/kl_coef"] = kl_coef
+            samples = step_record.make_samples(texts, rollout, scores, rewards.kl.sum(1), ended)
+            tokens = step_record.token_table(
+                rollout,
+                update,
+                ref_logprobs,
+                advantages,
+                whitened,
+                scores.total,
+                texts,
+                kl_coef,
+                config.gamma,
+            )
+        self.kl_controller.update(metrics["objective/kl"], config.batch_size)
+        self.done_steps += 1
+        eval_metrics, eval_samples = self.evaluate() if self._evaluation_is_due() else ({}, ())
+        metrics |= eval_metrics | self._phase_times(started)
+        return StepRecord(
+            self.done_steps, datetime.now(UTC), self.config_version, metrics, samples, tokens, eval_samples
+        )
+
+    def evaluate_untrained(self) -> StepRecord:
+        """Step 0: the policy before any update."""
+        started, self._times = time.perf_counter(), {}
+        metrics, samples = self.evaluate()
+        return StepRecord(
+            0,
+            datetime.now(UTC),
+            self.config_version,
+            metrics | self._phase_times(started),
+            eval_samples=samples,
+        )
+
+    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
+        """What goes from step to step beside weights and optimizer: numbers that JSON can
+        hold, and tensors.
+        """
+        numbers = {
+            "step": self.done_steps,
+            "config": self.config.model_dump(),
+            "controlled_by": self._controlled_by.model_dump(),
+            "kl_coef": self.kl_controller.value,
+        }
+        tensors = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
+        return numbers, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
+
+    def go_to(
+        self, step: int, config: Config, controlled_by: Config, kl_coef: float, tensors: Mapping[str, Tensor]
+    ) -> None:
+        """Takes on such a state, taken under `config`; what this trainer's own configuration asks to begin
+        anew, begins anew.
+        """
+        self.done_steps = step
+        self._controlled_by, self.kl_controller = controlled_by, _kl_controller(controlled_by)
+        self.kl_controller.value = kl_coef
+        if self.config.seed == config.seed:
+            for name, generator in self._generators.items():
+                generator.set_state(tensors[f"generator.{name}"])
+            if all(
+                getattr(self.config, name) == getattr(config, name)
+                for name in ("query_dataset", "text_column", "min_review_chars")
+            ):
+                self._openings.order = tensors["openings"].tolist()
+
+    def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[Decoded], Rollout]:
+        """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been
+        sampled before.
+        """
+        generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
+        generators["openings"] = torch.Generator().manual_seed(HELD_OUT_SEED)
+        rollout = self._sample(self._draw_from(self._held_out, count, generators), generators)
+        return step_record.decoded(self.decoder, rollout), rollout
+
+    def continue_openings(self, count: int, seed: int) -> Rollout:
+        """Continues `count` openings of the training reviews as a step would, with random numbers
+        of its own.
+        """
+        generators = {
+            name: torch.Generator().manual_seed(seed * 1009 + i) for i, name in enumerate(_GENERATORS)
+        }
+        return self._for_an_update(
+            self._sample(self._draw_from(self._openings.reviews, count, generators), generators)
+        )
+
+    @property
+    def kl_coef(self) -> float:
+        """The KL coefficient of the next step: settings that were changed since the last one count."""
+        return self._kl_controller_in_force().value
+
+    def check_fits(self, config: Config) -> None:
+        """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded
+        policy takes.
+        """
+        room, begin = self.room, len(self.special_tokens.begin)
+        left = None if room is None else room - begin - config.input_max_text_length
+        if left is not None and config.output_max_length > left:
+            counted = f"input_max_text_length is {config.input_max_text_length}" + (
+                f", the beginning of text {begin}," if begin else ""
+            )
+            raise ConfigError(
+                [
+                    f"output_max_length = {config.output_max_length}: must be at most {left}, because "
+                    f"{counted} and the policy takes {room} tokens in all"
+                ]
+            )
+
+    @property
+    def room(self) -> int | None:
+        """How many tokens the policy takes in all; None where it knows no limit."""
+        return position_count(self.accelerator.unwrap_model(self.policy).language_model.config)
+
+    def _follow_kl_settings(self) -> None:
+        """Takes on KL settings that changed during the run."""
+        controller = self._kl_controller_in_force()
+        if controller is not self.kl_controller:
+            self._controlled_by, self.kl_controller = self.config, controller
+
+    def _kl_controller_in_force(self) -> ppo.AdaptiveKLController | ppo.FixedKLController:
+        """Of the settings as they are now. The coefficient goes on from where it is, unless its start
+        changed.
+        """
+        before, now = self._controlled_by, self.config
+        if all(getattr(before, name) == getattr(now, name) for name in _KL_SETTINGS):
+            return self.kl_controller
+        controller = _kl_controller(now)
+        if now.adap_kl_ctrl and now.init_kl_coef == before.init_kl_coef:
+            controller.value = self.kl_controller.value
+        return controller
+
+    def _draw_from(
+        self, reviews: Sequence[str], count: int, generators: Mapping[str, torch.Generator]
+    ) -> list[list[int]]:
+        """Openings of these reviews, drawn apart from the run's own."""
+        config = self.config
+        bounds = config.input_min_text_length, config.input_max_text_length
+        return Openings(
+            reviews, self.tokenizer, *bounds, generators["openings"], self.special_tokens.begin
+        ).draw(count)
+
+    def _load_openings(self) -> None:
+        config = self.config
+        arguments = config.query_dataset, config.min_review_chars, config.text_column
+        reviews = self._patiently("loading reviews", lambda: read_reviews(*arguments))
+        train, self._held_out = reviews.train, reviews.held_out
+        self.remarks += reviews.remarks
+        self.fingerprints |= of_reviews(train, self._held_out)
+        bounds = config.input_min_text_length, config.input_max_text_length
+        self._openings = Openings(
+            train, self.tokenizer, *bounds, self._generators["openings"], self.special_tokens.begin
+        )
+
+    def _sample(
+        self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None
+    ) -> Rollout:
+        config, generators = self.config, generators or self._generators
+        self.check_fits(config)
+        lengths = torch.randint(
+            config.output_min_length,
+            config.output_max_length + 1,
+            (len(queries),),
+            generator=generators["lengths"],
+        )
+        uniforms = torch.rand(
+            len(queries), config.output_max_length, generator=generators["sampling"], dtype=torch.float64
+        )
+        if self.accelerator.device.type == "mps":
+            uniforms = uniforms.float()
+        with self.accelerator.autocast():
+            return sample(
+                self.accelerator.unwrap_model(self.policy),
+                queries,
+                lengths,
+                uniforms,
+                end_ids=self.special_tokens.end,
+                pad_id=self.special_tokens.pad,
+                temperature=config.temperature,
+                top_k=config.top_k,
+                top_p=config.top_p,
+                between_tokens=self.give_up_if_interrupted,
+            )
+
+    def _for_an_update(self, rollout: Rollout) -> Rollout:
+        """The rollout with log-probabilities and values that an update can be measured against."""
+        if self.config.precision == "fp32":
+            return rollout  # what sampling captured differs in the last digits only
+        with self.accelerator.autocast():
+            return in_the_updates_numerics(self.policy, rollout, *self._pass_by_pass)
+
+    def _score(self, texts: Sequence[Decoded]) -> Scores:
+        scores = self.scorer.score(
+            [text.query + text.response for text in texts], _SCORED_AT_ONCE, self.give_up_if_interrupted
+        )
+        bad = ~torch.isfinite(scores.total)
+        if bad.any():
+            row = int(bad.nonzero()[0])
+            raise NumericalError(
+                f"the classifier's score of sample {row} is not finite: "
+                f"“{texts[row].query}{texts[row].response}”"
+            )
+        return scores
+
+    def _reference_logprobs(self, rollout: Rollout) -> Tensor:
+        with self.accelerator.autocast():
+            return forward_rows(self.reference, rollout, *self._pass_by_pass)[0]
+
+    @property
+    def _pass_by_pass(self) -> tuple[int, float, Callable[[], None]]:
+        """How whole rollouts go through a model: rows in a pass, temperature, what is done between passes."""
+        return self.config.mini_batch_size, self.config.temperature, self.give_up_if_interrupted
+
+    def _update(self, rollout: Rollout, whitened: Tensor, returns: Tensor) -> Update:
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate
+        return run_update(
+            self.policy,
+            self.optimizer,
+            self.accelerator,
+            rollout,
+            whitened,
+            returns,
+            self.config,
+            self._generators["minibatches"],
+            self.give_up_if_interrupted,
+        )
+
+    def _evaluation_is_due(self) -> bool:
+        return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps
+
+    def evaluate(self) -> tuple[dict[str, float], tuple[Sample, ...]]:
+        """The metrics `eval/...` and the held-out samples of the policy as it is now. Leaves the run as it
+        is.
+        """
+        with self._phase("evaluate"):
+            texts, rollout = self.continue_held_out(self.config.eval_batch_size)
+            scores = self._score(texts)
+            samples = step_record.make_samples(
+                texts, rollout, scores, None, step_record.ended_by(rollout, self.special_tokens.end)
+            )
+            mean, spread = float(scores.total.mean()), float(scores.total.std())
+        return {"eval/reward_mean": mean, "eval/reward_se": spread / len(samples) ** 0.5}, samples
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        """Times a phase, and says which one it was and what to lower when memory runs out."""
+        self._stage(name)
+        started = time.perf_counter()
+        with within_memory(self.accelerator.device, name, f"lower {_LOWER[name]}"):
+            yield
+            synchronize(self.accelerator.device)
+        self._times[name] = time.perf_counter() - started
+
+    def _phase_times(self, started: float) -> dict[str, float]:
+        return {f"time/{name}": seconds for name, seconds in self._times.items()} | {
+            "time/step": time.perf_counter() - started
+        }
+
+    def _patiently(self, stage: str, load: Callable[[], Loaded]) -> Loaded:
+        """What `load` gives; the run can end meanwhile, whatever it waits for."""
+        return abandonable(stage, load, self._stage, self.config.size_limit_mb)
+
+    def _stage(self, name: str) -> None:
+        self.give_up_if_interrupted()
+        self._on_stage(name)
+
+    def give_up_if_interrupted(self) -> None:
+        """Raises `StepAbandoned` where the run has to end now; for between two pieces of work."""
+        if self._interrupted():
+            raise StepAbandoned("the step was abandoned, unrecorded, because the run had to end")
+
+
+def _check_first_ratios(update: Update) -> None:
+    """Raises `NumericalError` where many ratios were off before any gradient step: what sampled was not what
+    is trained.
+
+    Not for a single one: where a mixture of experts is undecided between two, a rounding sends a token to the
+    other.
+    """
+    if update.first_gap > _FIRST_RATIO_LIMIT:
+        raise NumericalError(
+            "before any gradient step one in twenty ratios of new to old policy is off by "
+            f"{update.first_gap:.2g} or more, and all should be 1: this model computes other probabilities "
+            "when it samples than when it is trained. Choose shorter queries and responses, precision = "
+            "fp32, or another model."
+        )
+
+
+def _kl_controller(config: Config) -> ppo.AdaptiveKLController | ppo.FixedKLController:
+    if config.adap_kl_ctrl:
+        return ppo.AdaptiveKLController(config.init_kl_coef, config.target, config.horizon)
+    return ppo.FixedKLController(config.init_kl_coef)

@@ -1,0 +1,1 @@
+"""Makes the built-in world: grammar, reviews, both models, the example run. Never needed at run time."""

@@ -1,0 +1,173 @@
+"""The playground's jobs: answered between steps, on the run's own models, without leaving a trace
+in the run.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ppo_engine import session
+from ppo_engine.errors import CheckpointError
+from ppo_engine.records import first_difference
+from ppo_engine.session.jobs.playground import work
+from ppo_engine.store import Job, ask_job, read_job, take_job
+from ppo_engine.training import checkpoints
+from tests.engine.runs import PATIENCE_S, Run
+
+QUESTION: dict[str, Any] = {
+    "opening": "the film",
+    "sources": ["policy", "reference"],
+    "count": 3,
+    "length": 6,
+    "temperature": 1.0,
+    "seed": 5,
+}
+
+
+def answer(folder: Path, number: int) -> Job:
+    give_up = time.monotonic() + PATIENCE_S
+    while (job := read_job(folder, number)).state in ("queued", "working"):
+        assert time.monotonic() < give_up, "the job was never done"
+        time.sleep(0.01)
+    return job
+
+
+def texts(job: Job, source: int) -> list[str]:
+    assert job.result is not None and "error" not in job.result, job.result
+    return [sample["text"] for sample in job.result["sources"][source]["samples"]]
+
+
+def test_the_untrained_policy_and_the_reference_say_the_same_with_the_same_numbers(
+    begin: Callable[..., Run],
+) -> None:
+    run = begin(steps=2)
+    run.hold_at(0)
+    first, again = (session.ask(run.folder, "playground", QUESTION) for _ in range(2))
+    other = session.ask(run.folder, "playground", {**QUESTION, "seed": 6})
+    run.let_go()
+    run.join()
+    jobs = [answer(run.folder, number) for number in (first, again, other)]
+    assert jobs[0].state == "done"
+    assert texts(jobs[0], 0) == texts(jobs[0], 1) == texts(jobs[1], 0)
+    assert texts(jobs[2], 0) != texts(jobs[0], 0)
+    sample = jobs[0].result["sources"][0]["samples"][0]  # type: ignore[index]
+    assert 1 <= len(sample["tokens"]) <= QUESTION["length"] and all(0 < p <= 1 for _, p in sample["tokens"])
+
+
+def test_a_paused_run_answers_with_checkpoints_too(begin: Callable[..., Run]) -> None:
+    run = begin(steps=4, checkpoint_every=1, learning_rate=0.02)
+    run.hold_at(2)
+    run.tell("pause")
+    run.let_go()
+    run.wait_for_state("paused")
+    job = answer(
+        run.folder,
+        session.ask(
+            run.folder, "playground", {**QUESTION, "sources": ["policy", 2, 1, "reference"], "count": 8}
+        ),
+    )
+    assert job.result is not None
+    assert [source["name"] for source in job.result["sources"]] == [
+        "policy after step 2",
+        "policy after step 2",
+        "policy after step 1",
+        "reference",
+    ]
+    assert texts(job, 0) == texts(job, 1) != texts(job, 3)
+    assert texts(job, 2) not in (texts(job, 1), texts(job, 3))
+
+
+def test_a_run_that_was_asked_is_the_run_that_was_not(begin: Callable[..., Run]) -> None:
+    quiet, asked = begin(steps=4), begin(steps=4)
+    quiet.thread.start()
+    quiet.join()
+    asked.hold_at(1)
+    number = session.ask(asked.folder, "playground", {**QUESTION, "count": 5})
+    asked.let_go()
+    asked.join()
+    assert answer(asked.folder, number).state == "done"
+    for one, other in zip(quiet.reader.steps(), asked.reader.steps(), strict=True):
+        assert first_difference(one.metrics, other.metrics) == ""
+
+
+IMPOSSIBLE_QUESTIONS: list[tuple[dict[str, Any], str]] = [
+    ({"count": 17}, "count = 17: must be a whole number from 1 to 16"),
+    ({"temperature": 0}, "temperature = 0: must be a number above 0 to 10"),
+    ({"sources": []}, "sources: choose at least one"),
+    ({"sources": [99]}, "sources = 99: has no checkpoint any more"),
+    ({"opening": "film " * 80}, "the policy takes 64 tokens in all"),
+    ({"length": 0}, "length = 0: must be"),
+]
+
+
+def test_a_question_that_cannot_be_is_answered_with_why(begin: Callable[..., Run]) -> None:
+    run = begin(steps=2)
+    run.hold_at(1)
+    numbers = [
+        session.ask(run.folder, "playground", {**QUESTION, **change}) for change, _ in IMPOSSIBLE_QUESTIONS
+    ]
+    run.let_go()
+    assert run.join() == "finished"
+    for number, (_, problem) in zip(numbers, IMPOSSIBLE_QUESTIONS, strict=True):
+        job = answer(run.folder, number)
+        assert job.state == "failed" and job.result is not None and problem in job.result["error"]
+
+
+def test_an_empty_opening_begins_a_text(begin: Callable[..., Run]) -> None:
+    run = begin(steps=1)
+    run.hold_at(0)
+    number = session.ask(run.folder, "playground", {**QUESTION, "opening": ""})
+    run.let_go()
+    run.join()
+    assert len(texts(answer(run.folder, number), 0)) == 3
+
+
+def test_a_worker_answers_for_a_run_that_has_ended(begin: Callable[..., Run]) -> None:
+    run = begin(steps=2)
+    run.thread.start()
+    run.join()
+    try:
+        job = answer(run.folder, session.ask(run.folder, "playground", QUESTION))
+        assert job.result is not None and job.result["sources"][0]["name"] == "policy after step 2"
+        assert run.reader.info().state == "finished", "a worker is no owner"
+    finally:
+        session.shutdown()
+
+
+def test_what_a_dead_worker_had_taken_is_done_by_the_next(begin: Callable[..., Run]) -> None:
+    run = begin(steps=1)
+    run.thread.start()
+    run.join()
+    number = ask_job(run.folder, "playground", QUESTION)
+    code = (
+        "from pathlib import Path; from ppo_engine.store import take_job; "
+        f"take_job(Path({json.dumps(str(run.folder))}))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert read_job(run.folder, number).state == "working" and take_job(run.folder) is None
+    work(run.folder, patience_s=0.5)
+    assert read_job(run.folder, number).state == "done"
+
+
+def test_a_worker_that_cannot_load_the_models_says_so(begin: Callable[..., Run]) -> None:
+    run = begin(steps=1)
+    run.thread.start()
+    run.join()
+    for made in checkpoints.list_checkpoints(run.folder):
+        (made.folder / "trainer.json").write_text("[")
+        manifest = json.loads((made.folder / "manifest.json").read_text())
+        del manifest["files"]["trainer.json"]  # not told from what was written, so found out only on loading
+        (made.folder / "manifest.json").write_text(json.dumps(manifest))
+    number = ask_job(run.folder, "playground", QUESTION)
+    with pytest.raises(CheckpointError):
+        work(run.folder)
+    job = read_job(run.folder, number)
+    assert job.state == "failed" and job.result is not None and "cannot be loaded" in job.result["error"]

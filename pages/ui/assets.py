@@ -1,8 +1,8 @@
-"""The browser's side of the pages: the modules of static/, and plotly.js from the installed wheel, each sent once
-and kept.
+"""The browser's side of the pages: the modules of static/, and plotly.js from the installed wheel, each sent
+once and kept.
 
-The paths carry a hash of all of them, so that a browser may keep the files for good and a new version is never
-mixed with an old one.
+The paths carry a hash of all of them, so that a browser may keep the files for good and a new version is
+never mixed with an old one.
 """
 
 from __future__ import annotations

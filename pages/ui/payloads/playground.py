@@ -6,7 +6,9 @@ from typing import Literal, TypedDict
 
 
 class PlayedSample(TypedDict):
-    """A continuation. score: of the whole text; tokens: each with its probability under the source, 0 to 1."""
+    """A continuation. score: of the whole text; tokens: each with its probability under the source, from 0
+    to 1.
+    """
 
     text: str
     score: float

@@ -152,8 +152,8 @@ class UpdateSample(TypedDict):
 
 
 class UpdatePage(Stages):
-    """All that the page shows. run: "" without one; number: the job's; state: empty (nothing to ask yet), none
-    (nothing asked yet), waiting, error, done; said: a sentence on it; stage: the one to open at, from 1;
+    """All that the page shows. run: "" without one; number: the job's; state: empty (nothing to ask yet),
+    none (nothing asked yet), waiting, error, done; said: a sentence on it; stage: the one to open at, from 1;
     problem: why a request was refused; batch, seed: as they were asked for.
     """
 

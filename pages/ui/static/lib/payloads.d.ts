@@ -645,8 +645,8 @@ export interface UpdateSample {
 }
 
 /**
- * All that the page shows. run: "" without one; number: the job's; state: empty (nothing to ask yet), none
- * (nothing asked yet), waiting, error, done; said: a sentence on it; stage: the one to open at, from 1;
+ * All that the page shows. run: "" without one; number: the job's; state: empty (nothing to ask yet),
+ * none (nothing asked yet), waiting, error, done; said: a sentence on it; stage: the one to open at, from 1;
  * problem: why a request was refused; batch, seed: as they were asked for.
  */
 export interface UpdatePage {
@@ -895,7 +895,8 @@ export interface WhatIfPayload {
 }
 
 /**
- * A continuation. score: of the whole text; tokens: each with its probability under the source, 0 to 1.
+ * A continuation. score: of the whole text; tokens: each with its probability under the source, from 0
+ * to 1.
  */
 export interface PlayedSample {
   text: string;

@@ -1,0 +1,86 @@
+"""Serving the browser's files: below the version, from the listed set alone."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+
+from pages.ui.assets import PREFIX, ROUTES, STATIC, VERSION, _version
+
+APP = Starlette(routes=ROUTES)
+
+
+def get(path: str) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body, as a server would send them."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()  # nobody hangs up
+        raise AssertionError
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    asyncio.run(APP(scope, receive, send))
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
+
+
+@pytest.mark.parametrize("base", ["", "/at/a/proxy"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("mount.js", "text/javascript; charset=utf-8"),
+        ("lib/dom.js", "text/javascript; charset=utf-8"),
+        ("tokens/tokens.css", "text/css; charset=utf-8"),
+        ("icon.svg", "image/svg+xml"),
+    ],
+)
+def test_files_and_those_in_folders(base: str, name: str, kind: str) -> None:
+    status, headers, body = get(f"{base}/{PREFIX}/{name}")
+    assert status == 200 and body == (STATIC / name).read_bytes()
+    assert headers["content-type"] == kind and "immutable" in headers["cache-control"]
+
+
+def test_every_module_is_served_and_so_is_plotly() -> None:
+    for path in STATIC.rglob("*.js"):
+        assert get(f"/{PREFIX}/{path.relative_to(STATIC).as_posix()}")[0] == 200
+    assert len(get(f"/{PREFIX}/plotly.js")[2]) > 1_000_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/{PREFIX}/lib/nowhere.js",
+        f"/{PREFIX}/lib",
+        f"/{PREFIX}/dom.js",
+        f"/{PREFIX}/lib/../mount.js",
+        f"/{PREFIX}/../assets.py",
+        f"/{PREFIX}/lib/../../assets.py",
+        f"/{PREFIX}//etc/passwd",
+        f"/{PREFIX}/lib/payloads.d.ts",
+        "/ppo-live/000000000000/mount.js",
+    ],
+)
+def test_nothing_else(path: str) -> None:
+    assert get(path)[0] == 404
+
+
+def test_the_version_follows_names_and_contents() -> None:
+    versions = {
+        _version({"a": b"1"}),
+        _version({"a": b"2"}),
+        _version({"b": b"1"}),
+        _version({"a": b"1", "b": b""}),
+    }
+    assert len(versions) == 4 and VERSION not in versions
+
+
+def test_styles_and_modules_are_all_that_lies_there() -> None:
+    kinds = {path.suffix for path in Path(STATIC).rglob("*") if path.is_file()}
+    assert kinds == {".js", ".css", ".svg", ".ts"}

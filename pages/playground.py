@@ -15,7 +15,7 @@ from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError
 from ppo_engine.store import RunInfo, read_job
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 _REFRESH_S = 0.5
 

@@ -22,7 +22,7 @@ from .formatting import data_size
 from .records import StepRecord
 from .session import OnRecord, RunOwner, branched_config, create, fork, reopen
 from .store import DATABASE, RunReader
-from .training.checkpoints import list_checkpoints
+from .store.checkpoint_files import list_checkpoints
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 

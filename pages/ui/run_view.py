@@ -19,7 +19,7 @@ from ppo_engine.errors import StoreError
 from ppo_engine.records import Sample, TokenTable
 from ppo_engine.store import DATABASE, RunInfo, RunReader, StepRow, list_runs
 from ppo_engine.store.catalog import TRASH
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 TAKEN_UP = ("stopped", "failed", "interrupted")
 """States from which a run can be taken up again."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..config import KNOBS
 from ..errors import StoreError
-from ..formatting import data_size, signed
+from ..formatting import data_size, setting, signed
 
 _STATE_WORDS = {"paused": "pause", "stopped": "stop", "failed": "failed", "interrupted": "interrupted"}
 _STATE_TEXTS = {
@@ -68,7 +68,7 @@ def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any
     if kind == "edit":
         changes = payload["changes"]
         text = ", ".join(
-            f"{_label(name)}: {shown(old)} → {shown(new)}" for name, (old, new) in changes.items()
+            f"{_label(name)}: {setting(old)} → {setting(new)}" for name, (old, new) in changes.items()
         )
         return "edit", text, {name: old for name, (old, _) in changes.items()}
     if kind == "checkpoint":
@@ -100,13 +100,6 @@ def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any
 
 def _label(name: str) -> str:
     return KNOBS[name].label if name in KNOBS else name
-
-
-def shown(value: Any) -> str:
-    """A setting's value as a person writes it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def markers(told: Sequence[Happening], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

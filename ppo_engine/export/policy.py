@@ -5,15 +5,15 @@ as a process of its own.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, StoreError
+from ..files import written_aside
 from ..formatting import signed
 from ..store import RunInfo, RunReader
 from ..store.catalog import summary
-from ..training.checkpoints import Checkpoint, list_checkpoints
+from ..store.checkpoint_files import Checkpoint, list_checkpoints
 from ..training.provenance import changes, of_model
 
 _LANGUAGE_MODEL = "language_model."
@@ -48,15 +48,13 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
         raise StoreError(
             f"{checkpoint.folder}: its weights do not fit the policy {info.start_config.model_name}"
         )
-    aside = target.with_name(f".making-{target.name}")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        model.save_pretrained(aside)
-        tokenizer.save_pretrained(aside)
-        _check_reads_back(aside, model)
-        (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
-        aside.rename(target)
+        with written_aside(target) as aside:
+            aside.mkdir(parents=True)
+            model.save_pretrained(aside)
+            tokenizer.save_pretrained(aside)
+            _check_reads_back(aside, model)
+            (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error})") from error
     return target

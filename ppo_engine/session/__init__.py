@@ -19,8 +19,16 @@ from typing import Any
 from ..config import Config
 from ..errors import ConfigError, RunBusyError, StoreError
 from ..records import StepRecord
-from ..store import ENDED, RunReader, RunStore, ask_job, mark_branch, refuse_without_owner, submit
-from ..training import checkpoints
+from ..store import (
+    ENDED,
+    RunReader,
+    RunStore,
+    ask_job,
+    checkpoint_files,
+    mark_branch,
+    refuse_without_owner,
+    submit,
+)
 from ..training.provenance import CHANGED_BY
 from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
@@ -235,13 +243,13 @@ def fork(
     """
     reader, config = RunReader(parent), branched_config(parent, step, changes)
     info = reader.info()
-    found = next(one for one in checkpoints.list_checkpoints(parent) if one.step == step)
+    found = next(one for one in checkpoint_files.list_checkpoints(parent) if one.step == step)
     found.verify()
     home, run_id, name = _new_home(runs)
     kept = _kept_fingerprints(reader.fingerprints(step), found.config, config)
     store = RunStore.create(home, run_id, name, info.preset, config, info.id, step, kept)
     try:
-        checkpoints.copy_to(found, home)
+        checkpoint_files.copy_to(found, home)
         mark_branch(parent, step, run_id, name)
     except BaseException:
         store.close()
@@ -265,7 +273,7 @@ def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:
     """The configuration of a branch: the parent's at that checkpoint, changed. Raises `ConfigError` where
     there can be no such branch.
     """
-    there = {one.step: one for one in checkpoints.list_checkpoints(parent)}
+    there = {one.step: one for one in checkpoint_files.list_checkpoints(parent)}
     if step not in there:
         allowed = ", ".join(map(str, there)) or "none: the run has no checkpoint yet"
         raise ConfigError([f"step = {step}: has no checkpoint; those there are: {allowed}"])

@@ -31,9 +31,8 @@ from ..errors import (
 )
 from ..records import EVAL, StepRecord
 from ..sources.locate import abandonable
-from ..store import RunStore, requeue_jobs
+from ..store import RunStore, checkpoint_files, requeue_jobs
 from ..store.ownership import HEARTBEAT_S
-from ..training import checkpoints
 
 if TYPE_CHECKING:
     from .replay import JournaledTrainer
@@ -111,7 +110,7 @@ class RunOwner:
             _collect()
 
     def _train(self) -> None:
-        checkpoints.clear_unfinished(self.store.folder)
+        checkpoint_files.clear_unfinished(self.store.folder)
         requeue_jobs(self.store.folder)
         self._take_up()
         for record in self._paced():
@@ -139,23 +138,23 @@ class RunOwner:
                 state, device=str(self.course.trainer.accelerator.device), stage="", error=because
             )
 
-    def _newest_checkpoint(self) -> checkpoints.Checkpoint | None:
+    def _newest_checkpoint(self) -> checkpoint_files.Checkpoint | None:
         """The newest sound one of what is on record. Those of later steps, which the record has lost, are put
         aside.
         """
         info = self.reader.info()
         last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
-        if lost := checkpoints.put_aside(self.store.folder, last):
+        if lost := checkpoint_files.put_aside(self.store.folder, last):
             steps = ", ".join(map(str, lost))
             message = (
                 f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: "
                 "newer steps were lost with a part of the run's files. Those checkpoints are kept as "
-                f"{checkpoints.LOST}step-…, and are not used."
+                f"{checkpoint_files.LOST}step-…, and are not used."
             )
             self.store.event(last, "remark", {"message": message})
-        return checkpoints.newest_sound(self.store.folder)
+        return checkpoint_files.newest_sound(self.store.folder)
 
-    def _loaded(self, checkpoint: checkpoints.Checkpoint | None) -> JournaledTrainer:
+    def _loaded(self, checkpoint: checkpoint_files.Checkpoint | None) -> JournaledTrainer:
         """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the
         run fails of it.
         """
@@ -401,10 +400,15 @@ class RunOwner:
             return
         if self._quit_by is not None and self._checkpoint_took_s > _QUICK_S:
             return  # the process has to end within seconds; the last checkpoint will do
-        there, began = {one.step for one in checkpoints.list_checkpoints(self.store.folder)}, time.monotonic()
+        from .checkpoints import save
+
+        there, began = (
+            {one.step for one in checkpoint_files.list_checkpoints(self.store.folder)},
+            time.monotonic(),
+        )
         try:
-            made = checkpoints.save(self.course.trainer, self.store.folder)
-            checkpoints.thin(
+            made = save(self.course.trainer, self.store.folder)
+            checkpoint_files.thin(
                 self.store.folder, self._pointed_at(), self.course.trainer.config.checkpoint_disk_mb * _MB
             )
         except StoreError as error:

@@ -12,11 +12,11 @@ from pathlib import Path
 from ..errors import ChangedSourcesError, CheckpointError, ConfigError
 from ..metrics import DEFINITIONS, METRICS_VERSION
 from ..records import StepRecord, first_difference
-from ..store import RunReader
-from ..training import checkpoints
-from ..training.checkpoints import Checkpoint
+from ..store import RunReader, checkpoint_files
+from ..store.checkpoint_files import Checkpoint
 from ..training.provenance import changes, machine_changes
 from ..training.trainer import Trainer
+from .checkpoints import restore
 
 
 class JournaledTrainer:
@@ -71,7 +71,7 @@ class JournaledTrainer:
             )
         if checkpoint is not None:
             on_stage(f"restoring step {checkpoint.step}")
-            checkpoint.restore(self.trainer)
+            restore(self.trainer, checkpoint)
 
     @property
     def done(self) -> bool:
@@ -133,7 +133,7 @@ def replay(
     if info.last_step < 0:
         raise ConfigError([f"RUN = {folder}: no step is on record yet; there is nothing to replay"])
     first = (
-        next((one for one in checkpoints.list_checkpoints(folder) if one.step == info.parent_step), None)
+        next((one for one in checkpoint_files.list_checkpoints(folder) if one.step == info.parent_step), None)
         if info.parent
         else None
     )

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..charts.timeline import shown
 from ..config import Config
 from ..errors import StoreError
+from ..formatting import setting
 from ..records import EVAL
 from . import RunReader, list_runs
 from .checks import metrics_row
@@ -147,10 +147,10 @@ def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
 
 def _courses(reader: RunReader) -> dict[str, str]:
     """Each setting's value at a run's beginning, and what it was changed to after which step."""
-    words = {name: shown(value) for name, value in reader.info().start_config}
+    words = {name: setting(value) for name, value in reader.info().start_config}
     for edit in reader.edits():
         for name, (_, new) in edit.changes.items():
-            words[name] += f", after step {max(0, edit.step)}: {shown(new)}"
+            words[name] += f", after step {max(0, edit.step)}: {setting(new)}"
     return words
 
 

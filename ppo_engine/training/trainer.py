@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .. import ppo
+from ..checkpoint_state import CheckpointState
 from ..config import Config
 from ..errors import ConfigError, NumericalError, StepAbandoned
 from ..records import Rollout, Sample, StepRecord
@@ -39,6 +40,7 @@ from .update import Update, run_update
 Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
+_REVIEW_SETTINGS = ("query_dataset", "text_column", "min_review_chars")
 _SCORED_AT_ONCE = 64
 _FIRST_RATIO_LIMIT = 0.01
 _LOWER = {
@@ -187,36 +189,23 @@ class Trainer:
             eval_samples=samples,
         )
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """What goes from step to step beside weights and optimizer: numbers that JSON can
-        hold, and tensors.
-        """
-        numbers = {
-            "step": self.done_steps,
-            "config": self.config.model_dump(),
-            "controlled_by": self._controlled_by.model_dump(),
-            "kl_coef": self.kl_controller.value,
-        }
+    def state(self) -> tuple[CheckpointState, dict[str, Tensor]]:
+        """What goes from step to step beside weights and optimizer: plain values, and tensors by name."""
+        state = CheckpointState(self.done_steps, self.config, self._controlled_by, self.kl_controller.value)
         tensors = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
-        return numbers, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
+        return state, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
 
-    def go_to(
-        self, step: int, config: Config, controlled_by: Config, kl_coef: float, tensors: Mapping[str, Tensor]
-    ) -> None:
-        """Takes on such a state, taken under `config`; what this trainer's own configuration asks to begin
-        anew, begins anew.
-        """
-        self.done_steps = step
-        self._controlled_by, self.kl_controller = controlled_by, _kl_controller(controlled_by)
-        self.kl_controller.value = kl_coef
-        if self.config.seed == config.seed:
-            for name, generator in self._generators.items():
-                generator.set_state(tensors[f"generator.{name}"])
-            if all(
-                getattr(self.config, name) == getattr(config, name)
-                for name in ("query_dataset", "text_column", "min_review_chars")
-            ):
-                self._openings.order = tensors["openings"].tolist()
+    def go_to(self, state: CheckpointState, tensors: Mapping[str, Tensor]) -> None:
+        """Takes on such a state; what this trainer's own configuration asks to begin anew, begins anew."""
+        self.done_steps = state.step
+        self._controlled_by, self.kl_controller = state.controlled_by, _kl_controller(state.controlled_by)
+        self.kl_controller.value = state.kl_coef
+        if self.config.seed != state.config.seed:
+            return
+        for name, generator in self._generators.items():
+            generator.set_state(tensors[f"generator.{name}"])
+        if all(getattr(self.config, name) == getattr(state.config, name) for name in _REVIEW_SETTINGS):
+            self._openings.order = tensors["openings"].tolist()
 
     def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[Decoded], Rollout]:
         """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been

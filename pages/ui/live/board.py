@@ -22,7 +22,7 @@ from ppo_engine.formatting import duration, gigabytes, percent, signed, three_di
 from ppo_engine.metrics import METRICS
 from ppo_engine.records import EVAL, Sample, TokenTable
 from ppo_engine.store import RunInfo, StepRow
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from ..assets import PREFIX
 from ..run_view import RunView, ancestry, batch_of, can_go_on, failed_early, from_where, view_of

@@ -18,7 +18,7 @@ from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import FORMATS, WHAT, table_bytes
 from ppo_engine.store import RunReader, describe
 from ppo_engine.store.catalog import TRASH, Summary, take_back, throw_away, thrown_away
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import commands
 from ..run_view import TAKEN_UP

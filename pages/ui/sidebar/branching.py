@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.charts.timeline import shown
 from ppo_engine.config import KNOBS
 from ppo_engine.errors import ConfigError, PPOEngineError
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.formatting import setting
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import commands
 from ..run_view import runs_folder, shown_run
@@ -86,7 +86,7 @@ def _dialog(parent: Path) -> None:
     for name in names:
         st.session_state.setdefault(f"branch-{name}", staged(parent, info).get(name, getattr(config, name)))
         widget(KNOBS[name], key="branch")
-        st.caption(f"At the checkpoint: {commands.inert(shown(getattr(config, name)))}")
+        st.caption(f"At the checkpoint: {commands.inert(setting(getattr(config, name)))}")
     changes = {name: st.session_state[f"branch-{name}"] for name in names}
     try:
         session.branched_config(parent, step, changes)

@@ -11,9 +11,9 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.charts.timeline import shown
 from ppo_engine.config import GROUPS, KNOBS, PRESETS, Config, Knob
 from ppo_engine.errors import ConfigError
+from ppo_engine.formatting import setting
 from ppo_engine.store import RunInfo
 
 from .. import commands
@@ -125,7 +125,7 @@ def _pending(folder: Path, info: RunInfo) -> None:
         return
     with st.container(border=True, key="pending"):
         lines = "".join(
-            f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**"
+            f"\n- {KNOBS[name].label}: {setting(getattr(info.config, name))} → **{setting(value)}**"
             for name, value in changes.items()
         )
         st.markdown(f"Pending{lines}")

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from ...errors import ConfigError, PPOEngineError
-from ...store import RunReader, finish_job, requeue_jobs, take_job
-from ...training import checkpoints, step_record
+from ...store import RunReader, checkpoint_files, finish_job, requeue_jobs, take_job
+from ...training import step_record
 from ...training.models import Policy
 from ...training.rollout import sample
 from ...training.trainer import Trainer
@@ -56,7 +56,7 @@ def work(
     """
     requeue_jobs(folder)
     try:
-        course = JournaledTrainer(folder, checkpoints.newest_sound(folder))
+        course = JournaledTrainer(folder, checkpoint_files.newest_sound(folder))
     except Exception as error:
         while (job := take_job(folder)) is not None:
             finish_job(folder, job.number, {"error": f"The run's models cannot be loaded: {error}"})
@@ -145,7 +145,7 @@ def _model(trainer: Trainer, folder: Path, source: str | int) -> Policy:
     if source == POLICY:
         policy: Policy = trainer.accelerator.unwrap_model(trainer.policy)
         return policy
-    there = {one.step: one for one in checkpoints.list_checkpoints(folder)}
+    there = {one.step: one for one in checkpoint_files.list_checkpoints(folder)}
     if source not in there:
         raise ConfigError(
             [

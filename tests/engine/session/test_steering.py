@@ -19,10 +19,9 @@ from ppo_engine.charts.timeline import happenings
 from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.records import EVAL, first_difference
 from ppo_engine.session.replay import replay
-from ppo_engine.store import DATABASE
+from ppo_engine.store import DATABASE, checkpoint_files
 from ppo_engine.store.catalog import summaries
 from ppo_engine.store.checks import seal_step
-from ppo_engine.training import checkpoints
 from tests.engine.runs import Run
 
 
@@ -59,7 +58,7 @@ def test_an_edit_comes_into_force_at_the_next_step(begin: Callable[..., Run]) ->
     assert rows[2].metrics["objective/kl_coef"] == 0.7 != rows[1].metrics["objective/kl_coef"]
     info = run.reader.info()
     assert (info.config.lam, info.start_config.lam, info.config_version) == (0.5, 0.95, 1)
-    assert checkpoints.path_of(run.folder, 1).is_dir(), "an edit keeps the models as they were before it"
+    assert checkpoint_files.path_of(run.folder, 1).is_dir(), "an edit keeps the models as they were before it"
 
 
 def test_an_edit_while_loading_waits_for_the_models(begin: Callable[..., Run]) -> None:
@@ -145,7 +144,7 @@ def test_steps_after_the_last_checkpoint_are_taken_again_and_stay(
     part.tell("stop")
     part.let_go()
     part.join()
-    shutil.rmtree(checkpoints.path_of(part.folder, 5))
+    shutil.rmtree(checkpoint_files.path_of(part.folder, 5))
     before = part.reader.steps()
     rest = begin(lambda seen: session.reopen(part.folder, seen))
     rest.thread.start()

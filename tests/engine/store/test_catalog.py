@@ -23,7 +23,7 @@ from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import table_bytes
 from ppo_engine.store import add_note, describe, list_runs
 from ppo_engine.store.catalog import differences, same_prompts, summaries, take_back, throw_away, thrown_away
-from ppo_engine.training.checkpoints import path_of
+from ppo_engine.store.checkpoint_files import path_of
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 from tests.engine.runs import Run
 
@@ -125,14 +125,15 @@ def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> N
     folder = summaries(runs)[0].folder
     target = export_policy(folder, tmp_path / "policy", step=2)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(target), AutoTokenizer.from_pretrained(target)
-    from ppo_engine.training.checkpoints import list_checkpoints
+    from ppo_engine.session.checkpoints import restore
+    from ppo_engine.store.checkpoint_files import list_checkpoints
     from ppo_engine.training.trainer import Trainer
 
     trainer = Trainer(RunReader(folder).info().config)
     trainer.load()
     ids = tokenizer("the film was", return_tensors="pt").input_ids
     untrained = trainer.policy.language_model(ids).logits
-    next(one for one in list_checkpoints(folder) if one.step == 2).restore(trainer)
+    restore(trainer, next(one for one in list_checkpoints(folder) if one.step == 2))
     with torch.no_grad():
         torch.testing.assert_close(model(ids).logits, trainer.policy.language_model(ids).logits)
         assert not torch.allclose(model(ids).logits, untrained)

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from .columns import COLUMNS, names
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -76,15 +78,13 @@ class TokenTable:
     kl_coef: float
     gamma: float
 
-    DERIVED = ("kl", "kl_penalty", "score_share", "reward", "delta", "return")
-
     def __len__(self) -> int:
         return len(self.token_id)
 
     def column(self, name: str) -> Array:
         """A stored or derived column by name; `return` is a word of Python's, hence a method."""
-        stored: Array = getattr(self, f"_{name}" if name in self.DERIVED else name)
-        return stored
+        column: Array = getattr(self, name if COLUMNS[name].stored else f"_{name}")
+        return column
 
     @cached_property
     def is_last(self) -> Array:
@@ -200,14 +200,8 @@ def unpack(block: bytes) -> TokenTable:
     return TokenTable.from_arrow(pa.ipc.open_stream(block).read_all())
 
 
-_FLAT = ("sample", "position", "token_id", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
-_PER_EPOCH = {
-    "new_logprob": np.float32,
-    "ratio": np.float32,
-    "new_value": np.float32,
-    "policy_clip": bool,
-    "value_clip": bool,
-}
+_FLAT = names(stored=True, per_epoch=False, kinds=("int", "float"))
+_PER_EPOCH = {name: bool if COLUMNS[name].kind == "flag" else np.float32 for name in names(per_epoch=True)}
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,13 @@ import numpy as np
 import torch
 
 from .. import ppo
+from ..columns import names
 from ..config import Config
 from ..records import Array, Sample, TokenTable
 from .recorded_batch import Frozen
+
+_COLUMNS = [name for name in names(per_epoch=False, kinds=("float",)) if name != "return"]
+"""What a story says of a token as the record has it; `return` is a word of Python's."""
 
 
 @dataclass(frozen=True)
@@ -97,21 +101,7 @@ def story(tokens: TokenTable, config: Config, sample: int, position: int) -> Sto
         spread=spread,
         returned=float(tokens.column("return")[row]),
         epochs=_epochs(tokens, config.cliprange, row),
-        **{
-            name: float(tokens.column(name)[row])
-            for name in (
-                "old_logprob",
-                "ref_logprob",
-                "kl",
-                "kl_penalty",
-                "score_share",
-                "reward",
-                "value",
-                "delta",
-                "advantage",
-                "whitened",
-            )
-        },
+        **{name: float(tokens.column(name)[row]) for name in _COLUMNS},
     )
 
 

@@ -58,7 +58,7 @@ TOKENS = [
     ({"step": "2", "sample": "99"}, "sample = 99: step 2 has samples 0 to 7; shown is 0"),
     ({"step": "2", "sample": "0", "token": "99"}, "token = 99: sample 0 has"),
     ({"step": "2", "epoch": "9"}, "epoch = 9: the update of step 2 has epochs 0 to 1; shown is 1"),
-    ({"colour": "red"}, "colour = red: must be one of reward, kl, value, advantage, whitened"),
+    ({"colour": "red"}, "colour = red: must be one of old_logprob, ref_logprob, value, advantage, whitened"),
     ({"step": "-1"}, "step = -1: must be a whole number from 0"),
 ]
 

@@ -18,6 +18,7 @@ import streamlit as st
 
 from ppo_engine.charts.live import live_charts, present, shortened_or_none
 from ppo_engine.charts.timeline import Happening
+from ppo_engine.columns import COLUMNS, names
 from ppo_engine.formatting import duration, gigabytes, percent, signed, three_digits
 from ppo_engine.metrics import METRICS
 from ppo_engine.records import EVAL, Sample, TokenTable
@@ -54,35 +55,13 @@ _board = st.components.v2.component(
     "ppo_live_board", html='<div class="ppo-container"></div>', js=_LOADER, isolate_styles=False
 )
 
-_VIEWS = {
-    "reward": ("reward", 0.0),
-    "advantage": ("whitened", 0.0),
-    "ratio": ("ratio", 1.0),
-    "value": ("new_value", 0.0),
-}
-"""Each token view's column and the centre of its scale."""
+_VIEWS = {"reward": "reward", "advantage": "whitened", "ratio": "ratio", "value": "new_value"}
+"""Each token view's column."""
 
+_NOT_SENT = ("delta", "new_logprob")
+"""Columns that no view of this page shows: a payload is sent at every step."""
 _MOST_PROMPTS = 48
 _MOST_EVALUATIONS = 60
-
-_ABOUT_VIEWS = {
-    "reward": (
-        "What each token earned: the KL penalty for straying from the reference, plus the whole score at the "
-        "last token."
-    ),
-    "advantage": (
-        "How much better than the values expected: the GAE advantage, whitened over the batch. Blue tokens "
-        "are made likelier."
-    ),
-    "ratio": (
-        "The token's probability under the new policy over the old one, in the update's last epoch. "
-        "Underlined: the clip held it."
-    ),
-    "value": (
-        "The value head's forecast of the return at each token, in the update's last epoch. Underlined: the "
-        "value clip held it."
-    ),
-}
 
 
 def _ignore() -> None:
@@ -443,8 +422,10 @@ def _batch(view: RunView, step: int) -> dict[str, Any] | None:
             for s in samples
         ],
         "tokens": columns,
-        "limits": {view: scale_limit(columns[column], centre) for view, (column, centre) in _VIEWS.items()},
-        "about": _ABOUT_VIEWS,
+        "limits": {
+            view: scale_limit(columns[name], COLUMNS[name].centre or 0.0) for view, name in _VIEWS.items()
+        },
+        "about": {view: COLUMNS[name].tooltip for view, name in _VIEWS.items()},
     }
 
 
@@ -452,26 +433,16 @@ def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
     """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token
     was in, clips as counts.
     """
-    plain = (
-        "old_logprob",
-        "ref_logprob",
-        "kl",
-        "kl_penalty",
-        "score_share",
-        "reward",
-        "value",
-        "advantage",
-        "whitened",
-        "return",
-    )
-    last = {name: tokens.at_last_epoch(name, float("nan")) for name in ("ratio", "new_value")}
+    plain = names(per_epoch=False, kinds=("float",))
+    last = {
+        name: tokens.at_last_epoch(name, float("nan")) for name in names(per_epoch=True, kinds=("float",))
+    }
     whole = {
         "sample": tokens.sample,
         "position": tokens.position,
         "token_id": tokens.token_id,
         "epochs_seen": tokens.epochs_seen,
-        "policy_clip": tokens.clip_epochs("policy_clip"),
-        "value_clip": tokens.clip_epochs("value_clip"),
+        **{name: tokens.clip_epochs(name) for name in names(kinds=("flag",))},
     }
     return {
         "text": tokens.text,

@@ -34,6 +34,7 @@ class Column:
 
 
 _KL = "Log-probability under the policy minus that under the reference."
+_ESTIMATE = "The KL as the penalty takes it, by the run's KL estimator; with k1, the KL itself."
 _WHITENED = "The advantage scaled to mean 0 and variance 1 over the batch: what the policy loss uses."
 _RATIO = "New probability over old in one epoch of the update. Underlined where the policy clip binds."
 _NEW_VALUE = "The value estimate in one epoch of the update. Underlined where the value clip binds."
@@ -59,6 +60,7 @@ _TABLE = (  # in the order of exported tables
     Column("value", "Value", "score", "The value head's estimate of the return, before the update."),
     Column("advantage", "Advantage", "score", "GAE: better or worse than the value estimates expected."),
     Column("whitened", "Whitened advantage", "", _WHITENED),
+    Column("kl_estimate", "KL estimate", "nats", _ESTIMATE),
     Column("kl", "KL", "nats", _KL, stored=False),
     Column("kl_penalty", "KL penalty", "score", "The cost of the KL: −KL coefficient × KL.", stored=False),
     Column("score_share", "Score share", "score", "The sample's score, at its last token.", stored=False),

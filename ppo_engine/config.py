@@ -213,6 +213,14 @@ class Config(BaseModel):
         ge=1,
         le=1e9,
     )
+    kl_estimator: Literal["k1", "k2", "k3"] = _knob(
+        "k1",
+        "Rewards and KL",
+        "How each token's KL is estimated for the penalty. k1: the log-ratio, unbiased; k2: half its square; "
+        "k3: ratio − 1 − log-ratio. k2 and k3 are never negative.",
+        live=True,
+        label="KL estimator",
+    )
 
     # PPO
     gamma: float = _knob(1.0, "PPO", "Discount of later rewards.", live=True, ge=0, le=1)

@@ -56,6 +56,7 @@ class TokenTable:
     new_logprob, ratio, new_value: (tokens, epochs) float32, and policy_clip, value_clip: (tokens, epochs)
     bool, where only the first `epochs_seen` entries of a row count: the update KL limit can end an update
     within an epoch.
+    kl_estimate: (tokens,) float32, the KL as the penalty took it; stored where it is not the KL itself.
     kl_coef, gamma: the values in force, from which the derived columns follow. scores: (samples,) float32.
     """
 
@@ -68,6 +69,7 @@ class TokenTable:
     value: Array
     advantage: Array
     whitened: Array
+    kl_estimate: Array
     epochs_seen: Array
     new_logprob: Array
     ratio: Array
@@ -97,7 +99,7 @@ class TokenTable:
 
     @cached_property
     def _kl_penalty(self) -> Array:
-        return np.float32(-self.kl_coef) * self._kl
+        return np.float32(-self.kl_coef) * self.kl_estimate
 
     @cached_property
     def _score_share(self) -> Array:
@@ -150,6 +152,8 @@ class TokenTable:
         """The stored columns as an Arrow table; per-epoch columns as lists of `epochs_seen` entries."""
         offsets = np.concatenate([[0], np.cumsum(self.epochs_seen)]).astype(np.int32)
         columns: dict[str, Any] = {name: pa.array(getattr(self, name)) for name in _FLAT}
+        if np.array_equal(self.kl_estimate, self._kl):
+            del columns["kl_estimate"]
         columns["text"] = pa.array(self.text, pa.string()).dictionary_encode()
         for name in _PER_EPOCH:
             columns[name] = pa.ListArray.from_arrays(
@@ -168,7 +172,8 @@ class TokenTable:
         """The inverse of `to_arrow`."""
         metadata = table.schema.metadata
         epochs = int(metadata[b"epochs"])
-        flat = {name: table[name].to_numpy() for name in _FLAT}
+        flat = {name: table[name].to_numpy() for name in _FLAT if name in table.column_names}
+        flat.setdefault("kl_estimate", flat["old_logprob"] - flat["ref_logprob"])
         ratio = table["ratio"].combine_chunks()
         seen = ratio.value_lengths().to_numpy().astype(np.int16) if len(table) else np.zeros(0, np.int16)
         entered = np.arange(epochs)[None, :] < seen[:, None]

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "console", "ppo", "formatting", "metrics", "columns"},
-    {"files", "config"},
+    {"files", "config", "targets"},
     {"records", "checkpoint_state", "builtin"},
     {"sources", "store", "analysis"},
     {"training", "charts"},

@@ -9,7 +9,7 @@ The formulas are all `ppo`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from torch import Tensor
 from .. import ppo
 from ..config import Config
 from ..records import TokenTable
+from ..targets import Targets, score_targets
 from .recorded_batch import Frozen
 
 
@@ -42,26 +43,14 @@ class Knobs:
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """What the policy and the value head are trained towards. All (batch, response), 0 outside the mask;
-    used: whitened, or as they are.
-    """
-
-    rewards: Tensor
-    advantages: Tensor
-    returns: Tensor
-    used: Tensor
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """Estimates, and what the update's entries come to with them.
+    """Targets, and what the update's entries come to with them.
 
     policy_clips, value_clips: (batch, response, epochs) bool, where a clip binds. The figures are means over
     all counted tokens of all epochs, like the trainer's metrics; NaN where the update had no entry.
     """
 
-    estimates: Estimates
+    targets: Targets
     policy_clips: Tensor
     value_clips: Tensor
     policy_clipfrac: float
@@ -71,32 +60,34 @@ class Outcome:
     total_loss: float
 
 
-def rewards_of(frozen: Frozen, kl_coef: float) -> Tensor:
-    """(batch, response) token rewards with that KL coefficient."""
-    return ppo.token_rewards(
-        frozen.scores, frozen.old_logprobs, frozen.ref_logprobs, frozen.mask, kl_coef
-    ).rewards
-
-
-def estimates(rewards: Tensor, values: Tensor, mask: Tensor, knobs: Knobs) -> Estimates:
-    """Advantages and returns from rewards and values, all (batch, response)."""
-    advantages, returns = ppo.gae(rewards, values, mask, knobs.gamma, knobs.lam)
-    return Estimates(
-        rewards, advantages, returns, ppo.masked_whiten(advantages, mask) if knobs.whiten else advantages
+def targets_of(frozen: Frozen, knobs: Knobs) -> Targets:
+    """What the step would have been trained towards with `knobs`."""
+    _, made = score_targets(
+        frozen.scores,
+        frozen.old_logprobs,
+        frozen.ref_logprobs,
+        frozen.values,
+        frozen.mask,
+        kl_coef=knobs.kl_coef,
+        gamma=knobs.gamma,
+        lam=knobs.lam,
+        kl_estimator=frozen.kl_estimator,
+        whiten=knobs.whiten,
     )
+    if knobs.whiten and torch.equal(made.advantages, frozen.advantages):
+        # The last digits of a sum hang on its order, which the run's device chose: what it whitened is taken
+        # as it was.
+        return replace(made, whitened=frozen.whitened)
+    return made
 
 
 def what_if(frozen: Frozen, knobs: Knobs, config: Config, entropy: float) -> Outcome:
     """The step with `knobs`. config: in force at the step, for the weights of the losses; entropy: the
     recorded `ppo/policy/entropy`.
     """
-    made = estimates(rewards_of(frozen, knobs.kl_coef), frozen.values, frozen.mask, knobs)
-    if knobs.whiten and torch.equal(made.advantages, frozen.advantages):
-        # The last digits of a sum hang on its order, which the run's device chose: what it whitened is taken
-        # as it was.
-        made = Estimates(made.rewards, made.advantages, made.returns, frozen.whitened)
+    made = targets_of(frozen, knobs)
     surrogate, policy_clips = ppo.clipped_surrogate(
-        frozen.ratios, made.used.unsqueeze(-1), frozen.entered, knobs.cliprange
+        frozen.ratios, made.whitened.unsqueeze(-1), frozen.entered, knobs.cliprange
     )
     squares, value_clips = ppo.clipped_squares(
         frozen.new_values,
@@ -110,7 +101,7 @@ def what_if(frozen: Frozen, knobs: Knobs, config: Config, entropy: float) -> Out
         policy, value, torch.tensor(entropy, dtype=torch.float64), config.vf_coef, config.ent_coef
     )
     return Outcome(
-        estimates=made,
+        targets=made,
         policy_clips=policy_clips,
         value_clips=value_clips,
         policy_clipfrac=float(_mean(policy_clips, frozen.entered)),

@@ -26,6 +26,7 @@ from ..config import Config
 from ..errors import ConfigError, NumericalError, StepAbandoned
 from ..records import Rollout, Sample, StepRecord
 from ..sources.locate import abandonable
+from ..targets import Targets, score_targets
 from . import step_record
 from .decoding import Decoded, Decoder
 from .device import check_threads, make_accelerator, synchronize, within_memory
@@ -35,7 +36,7 @@ from .prompts import HELD_OUT_SEED, Openings, read_reviews
 from .provenance import machine, of_model, of_reviews
 from .rewards.classifier import Scores, load_scorer
 from .rollout import forward_rows, in_the_updates_numerics, sample
-from .update import Update, run_update
+from .update import Learner, Update, run_update
 
 Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
@@ -142,31 +143,25 @@ class Trainer:
         with self._phase("reference"):
             ref_logprobs = self._reference_logprobs(rollout)
         with self._phase("update"):
-            kl_coef = self.kl_controller.value
-            rewards = ppo.token_rewards(scores.total, rollout.logprobs, ref_logprobs, rollout.mask, kl_coef)
-            advantages, returns = ppo.gae(
-                rewards.rewards, rollout.values, rollout.mask, config.gamma, config.lam
-            )
-            whitened = ppo.masked_whiten(advantages, rollout.mask)
-            update = self._update(rollout, whitened, returns)
+            rewards, targets = self.targets(rollout, scores.total, ref_logprobs)
+            update = self._update(rollout, targets)
             _check_first_ratios(update)
         with self._phase("record"):
             ended = step_record.ended_by(rollout, self.special_tokens.end)
-            metrics = step_record.batch_metrics(
-                rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, ended
-            )
+            kl = rollout.logprobs - ref_logprobs
+            metrics = step_record.batch_metrics(rollout, scores.total, kl, rewards, targets, ended)
             metrics |= step_record.update_metrics(update, ceil(config.batch_size / config.mini_batch_size))
-            metrics["objective/kl_coef"] = kl_coef
-            samples = step_record.make_samples(texts, rollout, scores, rewards.kl.sum(1), ended)
+            metrics["objective/kl_coef"] = self.kl_controller.value
+            samples = step_record.make_samples(texts, rollout, scores, kl.sum(1), ended)
             tokens = step_record.token_table(
                 rollout,
                 update,
                 ref_logprobs,
-                advantages,
-                whitened,
+                rewards,
+                targets,
                 scores.total,
                 texts,
-                kl_coef,
+                self.kl_controller.value,
                 config.gamma,
             )
         self.kl_controller.update(metrics["objective/kl"], config.batch_size)
@@ -346,27 +341,36 @@ class Trainer:
 
     def _reference_logprobs(self, rollout: Rollout) -> Tensor:
         with self.accelerator.autocast():
-            return forward_rows(self.reference, rollout, *self._pass_by_pass)[0]
+            return forward_rows(self.reference, rollout, *self._pass_by_pass).logprobs
 
     @property
     def _pass_by_pass(self) -> tuple[int, float, Callable[[], None]]:
         """How whole rollouts go through a model: rows in a pass, temperature, what is done between passes."""
         return self.config.mini_batch_size, self.config.temperature, self.give_up_if_interrupted
 
-    def _update(self, rollout: Rollout, whitened: Tensor, returns: Tensor) -> Update:
+    def targets(
+        self, rollout: Rollout, scores: Tensor, ref_logprobs: Tensor
+    ) -> tuple[ppo.TokenRewards, Targets]:
+        """Token rewards and what follows from them, with the coefficient of the step under way."""
+        config = self.config
+        return score_targets(
+            scores,
+            rollout.logprobs,
+            ref_logprobs,
+            rollout.values,
+            rollout.mask,
+            kl_coef=self.kl_coef,
+            gamma=config.gamma,
+            lam=config.lam,
+            kl_estimator=config.kl_estimator,
+        )
+
+    def _update(self, rollout: Rollout, targets: Targets) -> Update:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate
-        return run_update(
-            self.policy,
-            self.optimizer,
-            self.accelerator,
-            rollout,
-            whitened,
-            returns,
-            self.config,
-            self._generators["minibatches"],
-            self.give_up_if_interrupted,
-        )
+        learner = Learner(self.policy, self.optimizer, self.accelerator, self.config)
+        minibatches = self._generators["minibatches"]
+        return run_update(learner, rollout, targets, minibatches, self.give_up_if_interrupted)
 
     def _evaluation_is_due(self) -> bool:
         return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ppo_engine import ppo
-from ppo_engine.analysis.token_trace import clip_cases, finds, story
+from ppo_engine.analysis.highlights import highlights
+from ppo_engine.analysis.token_trace import clip_cases, token_trace
 from ppo_engine.charts.live import shortened_or_none
 from ppo_engine.columns import COLUMNS, Column, names
 from ppo_engine.config import Config
@@ -104,7 +105,7 @@ def _batch(folder: Path, step: int) -> _Batch:
     }
     whole = {
         "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],
-        "finds": [asdict(one) for one in finds(tokens, samples)],
+        "finds": [asdict(one) for one in highlights(tokens, samples)],
     }
     part = {
         "step": step,
@@ -165,7 +166,10 @@ def _listed(column: Array) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def _story(folder: Path, step: int, sample: int, token: int) -> dict[str, Any]:
-    told = asdict(story(_batch(folder, step).tokens, _batch(folder, step).config, sample, token))
+    batch = _batch(folder, step)
+    trace = asdict(token_trace(batch.tokens, batch.config, sample, token))
+    told = {**trace.pop("columns"), **trace}
+    told["returned"] = told.pop("return")
     for epoch in told["epochs"]:
         epoch["case"] = ppo.CLIP_CASES[epoch["case"]]
     return told

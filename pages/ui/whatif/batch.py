@@ -15,18 +15,16 @@ from torch import Tensor
 from ppo_engine.analysis.recorded_batch import Frozen
 from ppo_engine.analysis.tutorial_batch import notebook_example
 from ppo_engine.analysis.what_if import (
-    Estimates,
     Knobs,
     Outcome,
     Sweep,
-    estimates,
     k_step_estimators,
     lambda_sweep,
-    rewards_of,
     what_if,
 )
 from ppo_engine.config import Config
 from ppo_engine.records import Sample, TokenTable
+from ppo_engine.targets import Targets, targets
 
 from ..live.board import scale_limit
 from ..run_view import batch_of, view_of
@@ -43,7 +41,7 @@ class Scene:
     values: Tensor
     mask: Tensor
     own: Knobs
-    was: Estimates
+    was: Targets
     was_outcome: Outcome | None = None
     frozen: Frozen | None = None
     tokens: TokenTable | None = None
@@ -56,7 +54,7 @@ class Scene:
         """Where the scale of the advantages as used saturates: as they were, so that colours keep their
         meaning while a knob turns.
         """
-        return scale_limit(self.was.used[self.mask].double().tolist(), 0.0)
+        return scale_limit(self.was.whitened[self.mask].double().tolist(), 0.0)
 
     def recorded(self, metric: str, figure: str) -> float:
         """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure
@@ -68,14 +66,16 @@ class Scene:
 
     def rewards(self, kl_coef: float) -> Tensor:
         """(batch, response) token rewards; the notebook's are given and have no KL part to change."""
-        return self.was.rewards if self.frozen is None else rewards_of(self.frozen, kl_coef)
+        return self.was.rewards if self.frozen is None else self.frozen.rewards(kl_coef)
 
-    def turned(self, knobs: Knobs) -> tuple[Estimates, Outcome | None]:
-        """The estimates with other knobs, and the clips and losses where there are ratios."""
+    def turned(self, knobs: Knobs) -> tuple[Targets, Outcome | None]:
+        """The targets with other knobs, and the clips and losses where there are ratios."""
         if self.frozen is None or self.config is None or self.metrics is None:
-            return estimates(self.was.rewards, self.values, self.mask, knobs), None
+            return targets(
+                self.was.rewards, self.values, self.mask, knobs.gamma, knobs.lam, knobs.whiten
+            ), None
         outcome = what_if(self.frozen, knobs, self.config, self.metrics["ppo/policy/entropy"])
-        return outcome.estimates, outcome
+        return outcome.targets, outcome
 
 
 def step_scene(folder: Path, step: int) -> Scene | None:
@@ -94,14 +94,15 @@ def _recorded(folder: Path, step: int) -> Scene:
     if found is None or row is None or not len(found[0]):
         raise LookupError(f"step {step} has no tokens")
     tokens, samples = found
-    config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
+    config = view.reader.config_after(row.config_version)
+    frozen = Frozen.of(tokens, config.kl_estimator)
     own = Knobs.of(config, tokens)
     was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])
     return Scene(
         frozen.values,
         frozen.mask,
         own,
-        was.estimates,
+        was.targets,
         was,
         frozen,
         tokens,
@@ -119,7 +120,7 @@ def notebook_scene() -> Scene:
         example.values,
         example.mask,
         example.knobs,
-        estimates(example.rewards, example.values, example.mask, example.knobs),
+        targets(example.rewards, example.values, example.mask, example.knobs.gamma, example.knobs.lam),
     )
 
 

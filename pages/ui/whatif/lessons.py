@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from ppo_engine.analysis.what_if import (
-    Estimates,
     Knobs,
     Outcome,
     clipped_objective,
@@ -19,6 +18,7 @@ from ppo_engine.analysis.what_if import (
 )
 from ppo_engine.formatting import percent, three_digits
 from ppo_engine.records import Array, TokenTable
+from ppo_engine.targets import Targets
 
 from .batch import Scene, estimators, sweep
 
@@ -27,7 +27,7 @@ _MOST_POINTS = 150
 """Tokens drawn on each branch of the clip lesson's curve: evenly along the ratio, the outermost always."""
 
 
-def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -> dict[str, Any]:
+def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Targets) -> dict[str, Any]:
     """The chosen token's k-step estimators, their weights with these knobs and as they were, and the
     advantage they add up to.
 
@@ -68,7 +68,7 @@ def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
 
 
 def clip(
-    scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, row: int, position: int
+    scene: Scene, knobs: Knobs, now: Targets, outcome: Outcome | None, row: int, position: int
 ) -> dict[str, Any] | None:
     """L_CLIP over the ratio for advantages +1 and -1, and this batch's tokens on it by the ratio of their
     last epoch.
@@ -82,7 +82,7 @@ def clip(
         or not (scene.tokens.epochs_seen > 0).any()
     ):
         return None
-    tokens, used = scene.tokens, scene.frozen.flat(now.used)
+    tokens, used = scene.tokens, scene.frozen.flat(now.whitened)
     reached, ratio = tokens.epochs_seen > 0, tokens.at_last_epoch("ratio", 1.0)
     last = scene.frozen.flat(outcome.policy_clips)[np.arange(len(tokens)), tokens.last_epoch.clip(0)]
     binds = last & reached

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo_engine.analysis.what_if import Estimates, Knobs, Outcome
+from ppo_engine.analysis.what_if import Knobs, Outcome
 from ppo_engine.config import KNOBS
 from ppo_engine.formatting import three_digits
 from ppo_engine.metrics import METRICS
 from ppo_engine.ppo import masked_mean, masked_var
 from ppo_engine.records import Array
 from ppo_engine.store import RunInfo
+from ppo_engine.targets import Targets
 
 from ..run_view import EXAMPLE, view_of
 from . import lessons as lessons
@@ -40,6 +41,7 @@ _NAMES = {
     "cliprange": "Policy clip range",
     "cliprange_value": "Value clip range",
 }
+_TARGETS = {"rewards": "rewards", "advantages": "advantages", "used": "whitened", "returns": "returns"}
 _BINS = 40
 
 
@@ -149,7 +151,7 @@ def _knob(name: str, scene: Scene, knobs: Knobs) -> dict[str, Any]:
     }
 
 
-def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict[str, Any]]:
+def _figures(scene: Scene, now: Targets, outcome: Outcome | None) -> list[dict[str, Any]]:
     """Rows of the table: label, the run's, with these knobs, how it is written, and what it is."""
     rows = []
     for label, was, new, about in (
@@ -226,12 +228,12 @@ def _round_up(x: float) -> float:
     return next(float(step * size) for step in (1, 2, 5, 10) if step * size >= x)
 
 
-def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outcome | None) -> dict[str, Any]:
+def _sample(scene: Scene, row: int, position: int, now: Targets, outcome: Outcome | None) -> dict[str, Any]:
     """The chosen sample's tokens: what each had and what it has, and in how many epochs clips bind."""
     here = scene.mask[row]
     pairs = {
-        name: [_column(getattr(one, name)[row][here].numpy()) for one in (scene.was, now)]
-        for name in ("rewards", "advantages", "used", "returns")
+        name: [_column(getattr(one, target)[row][here].numpy()) for one in (scene.was, now)]
+        for name, target in _TARGETS.items()
     }
     made: dict[str, Any] = {
         "index": row,
@@ -272,9 +274,9 @@ def _finite(x: float) -> float | None:
     return float(x) if math.isfinite(x) else None
 
 
-def _most_moved(scene: Scene, now: Estimates) -> int | None:
+def _most_moved(scene: Scene, now: Targets) -> int | None:
     """The sample whose advantages, as used, change most; None while none does."""
-    by = ((now.used - scene.was.used).abs() * scene.mask).sum(1) / scene.mask.sum(1).clamp(min=1)
+    by = ((now.whitened - scene.was.whitened).abs() * scene.mask).sum(1) / scene.mask.sum(1).clamp(min=1)
     return int(by.argmax()) if float(by.max()) > 1e-6 else None
 
 

@@ -24,8 +24,8 @@ from ppo_engine.errors import ChangedSourcesError, ConfigError, StoreError
 from ppo_engine.export.policy import export_policy
 from ppo_engine.session.replay import replay
 from ppo_engine.store import DATABASE
+from ppo_engine.store.checkpoint_files import path_of
 from ppo_engine.store.checks import seal_step
-from ppo_engine.training.checkpoints import path_of
 from tests.engine.checkpoints import reviews
 
 KEYS = {

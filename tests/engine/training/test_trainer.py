@@ -182,7 +182,7 @@ def test_derived_columns_are_the_trainers_own_tensors(tiny: Tiny, monkeypatch: p
     for record in Trainer(tiny(steps=3, gamma=0.97, init_kl_coef=0.3)):
         if record.tokens is None:
             continue
-        (_, _, _, mask, _), rewards = seen["token_rewards"]
+        (_, _, _, mask, *_), rewards = seen["token_rewards"]
         (_, values, _, gamma, _), (advantages, returns) = seen["gae"]
         expected = {
             **rewards._asdict(), "reward": rewards.rewards, "return": returns, "advantage": advantages,

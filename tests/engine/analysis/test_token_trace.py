@@ -79,7 +79,7 @@ def test_a_clip_binds_in_two_of_the_six_cases_alone(stories: list[TokenTrace]) -
         assert len(one.epochs) == 3
         for epoch in one.epochs:
             assert epoch.policy_clip == (epoch.case in (3, 4)), ppo.CLIP_CASES[epoch.case]
-            close(epoch.ratio, float(np.exp(epoch.new_logprob - one.old_logprob)))
+            close(epoch.ratio, float(np.exp(epoch.new_logprob - one.columns["old_logprob"])))
 
 
 def test_cases_are_counted_where_the_update_came_by(step: tuple[Config, StepRecord, TokenTable]) -> None:

@@ -23,6 +23,7 @@ from pydantic import (
 )
 
 from .errors import ConfigError
+from .rewards import described, find_kind
 
 BOS_MODES = ("auto", "on", "off")
 GROUPS = (
@@ -336,6 +337,12 @@ class Config(BaseModel):
         label="policy model",
         min_length=1,
     )
+    reward: str = _knob(
+        "sentiment",
+        "Models and data",
+        f"What training raises. {described()}.",
+        min_length=1,
+    )
     reward_model: str = _knob(
         "lvwerra/distilbert-imdb",
         "Models and data",
@@ -412,6 +419,12 @@ class Config(BaseModel):
     def _refuse_a_bool_as_a_number(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
             raise ValueError("true and false are not numbers")
+        return value
+
+    @field_validator("reward")
+    @classmethod
+    def _refuse_a_reward_that_is_not_there(cls, value: str) -> str:
+        find_kind(value)
         return value
 
     @model_validator(mode="after")
@@ -526,7 +539,9 @@ def _explain(problem: Any) -> list[str]:
         near = difflib.get_close_matches(name, KNOBS, n=1, cutoff=0.4)
         advice = f"did you mean {near[0]}?" if near else "allowed: " + ", ".join(KNOBS)
         return [f"{_shortened(name)}: there is no such setting; {advice}"]
-    return [f"{name} = {_shortened(problem['input'])}: must be {KNOBS[name].allowed}"]
+    refusal = str(problem.get("ctx", {}).get("error", ""))
+    wanted = refusal if refusal.startswith("must be") else f"must be {KNOBS[name].allowed}"
+    return [f"{name} = {_shortened(problem['input'])}: {wanted}"]
 
 
 def _shortened(value: Any) -> str:

@@ -13,9 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 LAYERS = (
     {"errors", "console", "ppo", "formatting", "metrics", "columns"},
-    {"files", "config", "targets"},
-    {"records", "checkpoint_state", "builtin"},
-    {"sources", "store", "analysis"},
+    {"files", "targets"},
+    {"builtin"},
+    {"sources"},
+    {"rewards"},
+    {"config"},
+    {"records", "checkpoint_state"},
+    {"store", "analysis"},
     {"training", "charts"},
     {"session"},
     {"export"},

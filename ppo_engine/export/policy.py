@@ -11,10 +11,10 @@ from typing import Any
 from ..errors import ConfigError, StoreError
 from ..files import written_aside
 from ..formatting import signed
+from ..sources.provenance import changes, of_model
 from ..store import RunInfo, RunReader
 from ..store.catalog import summary
 from ..store.checkpoint_files import Checkpoint, list_checkpoints
-from ..training.provenance import changes, of_model
 
 _LANGUAGE_MODEL = "language_model."
 
@@ -77,7 +77,7 @@ def _check_reads_back(folder: Path, model: Any) -> None:
     """Raises `StoreError` where what `from_pretrained` makes of the folder is not the model."""
     from transformers import AutoModelForCausalLM
 
-    from ..training.models import load_whole
+    from ..sources.loaded import load_whole
 
     again = load_whole(AutoModelForCausalLM, str(folder)).state_dict()
     if differ := [

@@ -19,6 +19,7 @@ from typing import Any
 from ..config import Config
 from ..errors import ConfigError, RunBusyError, StoreError
 from ..records import StepRecord
+from ..sources.provenance import CHANGED_BY
 from ..store import (
     ENDED,
     RunReader,
@@ -29,7 +30,6 @@ from ..store import (
     refuse_without_owner,
     submit,
 )
-from ..training.provenance import CHANGED_BY
 from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
 

@@ -12,9 +12,9 @@ from pathlib import Path
 from ..errors import ChangedSourcesError, CheckpointError, ConfigError
 from ..metrics import DEFINITIONS, METRICS_VERSION
 from ..records import StepRecord, first_difference
+from ..sources.provenance import changes, machine_changes
 from ..store import RunReader, checkpoint_files
 from ..store.checkpoint_files import Checkpoint
-from ..training.provenance import changes, machine_changes
 from ..training.trainer import Trainer
 from .checkpoints import restore
 

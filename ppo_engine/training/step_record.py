@@ -10,9 +10,9 @@ from torch import Tensor
 
 from .. import ppo
 from ..records import Array, Rollout, Sample, TokenTable
+from ..rewards import Scores
 from ..targets import Targets
 from .decoding import Decoded, Decoder
-from .rewards.classifier import Scores
 from .update import Update
 
 

@@ -25,16 +25,17 @@ from ..checkpoint_state import CheckpointState
 from ..config import Config
 from ..errors import ConfigError, NumericalError, StepAbandoned
 from ..records import Rollout, Sample, StepRecord
+from ..rewards import Scores, load_reward, reward_words
+from ..sources.loaded import position_count
 from ..sources.locate import abandonable
+from ..sources.provenance import machine, of_model, of_reviews
 from ..targets import Targets, score_targets
 from . import step_record
 from .decoding import Decoded, Decoder
 from .device import check_threads, make_accelerator, synchronize, within_memory
 from .model_check import load_policy
-from .models import SpecialTokens, frozen_reference, position_count
+from .models import SpecialTokens, frozen_reference
 from .prompts import HELD_OUT_SEED, Openings, read_reviews
-from .provenance import machine, of_model, of_reviews
-from .rewards.classifier import Scores, load_scorer
 from .rollout import forward_rows, in_the_updates_numerics, sample
 from .update import Learner, Update, run_update
 
@@ -42,7 +43,6 @@ Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
 _REVIEW_SETTINGS = ("query_dataset", "text_column", "min_review_chars")
-_SCORED_AT_ONCE = 64
 _FIRST_RATIO_LIMIT = 0.01
 _LOWER = {
     "sample": "batch_size or output_max_length",
@@ -119,11 +119,11 @@ class Trainer:
         self._stage("loading reference")
         self.reference = frozen_reference(policy).to(self.accelerator.device)
         device = self.accelerator.device
-        self.scorer = self._patiently(
-            "loading classifier", lambda: load_scorer(config.reward_model, config.positive_label, device)
+        self.reward = self._patiently(
+            f"loading {reward_words(config).judge}", lambda: load_reward(config, device)
         )
-        self.remarks += self.scorer.remarks
-        self.fingerprints |= of_model("classifier", self.scorer.model, self.scorer.tokenizer)
+        self.remarks += self.reward.remarks
+        self.fingerprints |= self.reward.fingerprints
         self._load_openings()
         self.machine = machine(device, torch.get_num_threads())
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
@@ -139,7 +139,7 @@ class Trainer:
             rollout = self._for_an_update(self._sample(self._openings.draw(config.batch_size)))
             texts = step_record.decoded(self.decoder, rollout)
         with self._phase("score"):
-            scores = self._score(texts)
+            scores = self.score(texts)
         with self._phase("reference"):
             ref_logprobs = self._reference_logprobs(rollout)
         with self._phase("update"):
@@ -326,15 +326,15 @@ class Trainer:
         with self.accelerator.autocast():
             return in_the_updates_numerics(self.policy, rollout, *self._pass_by_pass)
 
-    def _score(self, texts: Sequence[Decoded]) -> Scores:
-        scores = self.scorer.score(
-            [text.query + text.response for text in texts], _SCORED_AT_ONCE, self.give_up_if_interrupted
-        )
+    def score(self, texts: Sequence[Decoded]) -> Scores:
+        """The reward's scores of these texts. Raises `NumericalError` for one that is not finite."""
+        queries, responses = [text.query for text in texts], [text.response for text in texts]
+        scores = self.reward.score(queries, responses, self.give_up_if_interrupted)
         bad = ~torch.isfinite(scores.total)
         if bad.any():
             row = int(bad.nonzero()[0])
             raise NumericalError(
-                f"the classifier's score of sample {row} is not finite: "
+                f"the {reward_words(self.config).judge}'s score of sample {row} is not finite: "
                 f"“{texts[row].query}{texts[row].response}”"
             )
         return scores
@@ -381,7 +381,7 @@ class Trainer:
         """
         with self._phase("evaluate"):
             texts, rollout = self.continue_held_out(self.config.eval_batch_size)
-            scores = self._score(texts)
+            scores = self.score(texts)
             samples = step_record.make_samples(
                 texts, rollout, scores, None, step_record.ended_by(rollout, self.special_tokens.end)
             )

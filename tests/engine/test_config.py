@@ -224,6 +224,8 @@ def values(knob: Knob) -> st.SearchStrategy[Any]:
         return st.sampled_from(knob.choices)
     if knob.kind is bool:
         return st.booleans()
+    if knob.name == "reward":
+        return st.text(min_size=1, max_size=40).filter(str.strip).map(lambda word: f"contains:{word}")
     if knob.kind is str:
         return st.text(min_size=1, max_size=40)
     assert knob.minimum is not None and knob.maximum is not None

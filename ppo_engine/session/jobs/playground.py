@@ -175,7 +175,7 @@ def _continuations(
         )
     rows = [row[mask].tolist() for row, mask in zip(rollout.response_ids, rollout.mask, strict=True)]
     texts = step_record.decoded(trainer.decoder, rollout)
-    scores = trainer.scorer.score([text.query + text.response for text in texts]).total.tolist()
+    scores = trainer.score(texts).total.tolist()
     chances = [row[mask].exp().tolist() for row, mask in zip(rollout.logprobs, rollout.mask, strict=True)]
     return [
         {"text": text.response, "score": score, "tokens": _tokens(trainer, row, text.pieces, chance)}

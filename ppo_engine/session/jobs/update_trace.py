@@ -83,7 +83,7 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
     rollout = trainer.continue_openings(batch, seed)
     mask, kl_coef = rollout.mask, trainer.kl_coef
     texts = step_record.decoded(trainer.decoder, rollout)
-    scores = trainer.scorer.score([text.query + text.response for text in texts])
+    scores = trainer.score(texts)
     seen = _forward(trainer, policy, rollout, RUNNERS_UP)
     reference = _forward(trainer, trainer.reference, rollout)
     rewards, targets = trainer.targets(rollout, scores.total, reference.logprobs)

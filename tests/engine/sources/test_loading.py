@@ -132,7 +132,7 @@ def test_a_load_that_never_returns_does_not_keep_a_run_from_stopping(
         begun.set()
         let_go.wait(PATIENCE_S)
 
-    monkeypatch.setattr(trainer, "load_scorer", stuck)
+    monkeypatch.setattr(trainer, "load_reward", stuck)
     run = begin()
     run.thread.start()
     assert begun.wait(PATIENCE_S) and run.reader.info().stage == "loading classifier"

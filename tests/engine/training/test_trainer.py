@@ -88,8 +88,8 @@ def test_a_sample_is_scored_on_query_and_response(tiny: Tiny) -> None:
     trainer.load()
     samples = [*trainer.step().samples, *trainer.evaluate_untrained().eval_samples]
     for sample in samples:
-        whole, response = trainer.scorer.score(
-            [sample.query + sample.response, sample.response or " "]
+        whole, response = trainer.reward.score(
+            [sample.query, ""], [sample.response, sample.response or " "]
         ).total.tolist()
         assert sample.score == pytest.approx(whole, abs=1e-5) != pytest.approx(response, abs=1e-3)
 
@@ -600,7 +600,7 @@ def test_a_score_that_is_not_finite_names_the_sample(tiny: Tiny) -> None:
     trainer = Trainer(tiny())
     trainer.load()
     with torch.no_grad():
-        trainer.scorer.model.classifier.bias.fill_(float("nan"))
+        trainer.reward.model.classifier.bias.fill_(float("nan"))
     with pytest.raises(NumericalError, match="score of sample 0 is not finite: “Today"):
         trainer.step()
 

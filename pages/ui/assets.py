@@ -1,7 +1,7 @@
-"""The browser's side of the live board: its modules, and plotly.js from the installed wheel, each sent once
+"""The browser's side of the pages: the modules of static/, and plotly.js from the installed wheel, each sent once
 and kept.
 
-The paths carry a hash or a version, so that a browser may keep the files for good and a new version is never
+The paths carry a hash of all of them, so that a browser may keep the files for good and a new version is never
 mixed with an old one.
 """
 
@@ -16,33 +16,44 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 STATIC = Path(__file__).parent / "static"
-PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-_FILES = {**{path.name: path for path in sorted(STATIC.iterdir())}, "plotly.js": PLOTLY}
-
-
-def _version() -> str:
-    digest = hashlib.sha256(plotly.__version__.encode())
-    for path in sorted(STATIC.iterdir()):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
-
-
-VERSION = _version()
-PREFIX = f"ppo-live/{VERSION}"
-"""Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where
-a proxy puts it.
-"""
+LOADER = (STATIC / "loader.js").read_text(encoding="utf-8")
+"""The script that each component begins with."""
+_PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 # a machine's own table may have others
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
+def _contents() -> dict[str, bytes]:
+    """The served files by their names below the prefix, as in lib/dom.js."""
+    paths = sorted(path for path in STATIC.rglob("*") if path.suffix in _TYPES)
+    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+
+
+def _version(contents: dict[str, bytes]) -> str:
+    digest = hashlib.sha256(plotly.__version__.encode())
+    for name, content in contents.items():
+        digest.update(f"\0{name}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:12]
+
+
+_CONTENTS = _contents()
+VERSION = _version(_CONTENTS)
+PREFIX = f"ppo-live/{VERSION}"
+"""Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where
+a proxy puts it.
+"""
+
+
 async def _serve(request: Request) -> Response:
-    path = _FILES.get(request.path_params["name"])
-    if path is None or request.path_params["version"] != VERSION:
-        return Response("not found", status_code=404)
+    name = request.path_params["name"]
     headers = {"cache-control": "public, max-age=31536000, immutable"}
-    return FileResponse(path, media_type=_TYPES[path.suffix], headers=headers)
+    if request.path_params["version"] == VERSION:
+        if name == "plotly.js":
+            return FileResponse(_PLOTLY, media_type=_TYPES[".js"], headers=headers)
+        if name in _CONTENTS:
+            return Response(_CONTENTS[name], media_type=_TYPES[Path(name).suffix], headers=headers)
+    return Response("not found", status_code=404)
 
 
-ROUTES = [Route(f"{base}/ppo-live/{{version}}/{{name}}", _serve) for base in ("", "/{base:path}")]
+ROUTES = [Route(f"{base}/ppo-live/{{version}}/{{name:path}}", _serve) for base in ("", "/{base:path}")]

@@ -25,34 +25,11 @@ from ppo_engine.records import EVAL, Sample, TokenTable
 from ppo_engine.store import RunInfo, StepRow
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
-from ..assets import PREFIX
+from ..assets import LOADER, PREFIX
 from ..run_view import RunView, ancestry, batch_of, can_go_on, failed_early, from_where, view_of
 
-_LOADER = """
-const modules = {};
-// Streamlit's own scripts say where this server's files begin, whatever path stands in front of them.
-const theirs = () => [...document.scripts].map(({ src }) => src).find((src) => src.includes("/static/js/"));
-const root = () => theirs()?.split("/static/js/")[0] ?? window.location.origin;
-const load = (prefix) => modules[prefix] ??= (async () => {
-  const home = `${root()}/${prefix}/`;
-  const wanted = [import(home + "board.js"), script(home + "plotly.js"), style(home + "board.css")];
-  return (await Promise.all(wanted))[0];
-})();
-const added = (made) => new Promise((done, failed) => {
-  Object.assign(made, { onload: done, onerror: failed });
-  document.head.append(made);
-});
-const made = (tag, fields) => Object.assign(document.createElement(tag), fields);
-const script = (src) => window.Plotly ? null : added(made("script", { src }));
-const style = (href) => added(made("link", { rel: "stylesheet", href }));
-export default function (component) {
-  component.parentElement.latest = component;
-  load(component.data.prefix).then((board) => board.render(component.parentElement.latest));
-}
-"""
-
 _board = st.components.v2.component(
-    "ppo_live_board", html='<div class="ppo-container"></div>', js=_LOADER, isolate_styles=False
+    "ppo_live_board", html='<div class="ppo-container"></div>', js=LOADER, isolate_styles=False
 )
 
 _VIEWS = {"reward": "reward", "advantage": "whitened", "ratio": "ratio", "value": "new_value"}

@@ -1,0 +1,110 @@
+// Plots: their place in the page, and plotly.js drawing into it in the theme's colours.
+import { h, redrawn } from "./dom.js";
+import { theme, themeColours } from "./theme.js";
+
+/** @typedef {Record<string, unknown>} Trace */
+/** @typedef {Record<string, unknown>} Layout */
+/** @typedef {{root: HTMLElement, leaving: (() => void)[]}} Frame  what a plot needs of its board */
+
+// Where nothing hovers, a touch screen, plotly.js would lay its bar of buttons over the newest data for good.
+const HOVERS = globalThis.matchMedia?.("(hover: hover)").matches;
+
+const CONFIG = {
+  displaylogo: false,
+  responsive: false,
+  displayModeBar: HOVERS && "hover",
+  doubleClick: "autosize",
+  modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"],
+};
+
+/** For plots whose points are selected. */
+export const SELECTING = {
+  displaylogo: false,
+  responsive: false,
+  displayModeBar: HOVERS && "hover",
+  modeBarButtonsToRemove: ["sendChartToCloud", "resetScale2d"],
+};
+
+const AXES = ["xaxis", "yaxis", "yaxis2"];
+
+/**
+ * A plot's place. It is drawn anew when its width changes, whatever changed it; a finger on it scrolls the
+ * page, as anywhere else; plotly.js lets go of it with the board.
+ * @param {Frame} board
+ */
+export function place(board) {
+  const plot = h("div", { class: "plot" });
+  plot.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
+  widths().observe(plot);
+  board.leaving.push(() => window.Plotly.purge(plot));
+  return plot;
+}
+
+/** @type {ResizeObserver | undefined} */
+let observer;
+let settled = 0;
+
+function widths() {
+  observer ??= new ResizeObserver((entries) => {
+    for (const { target } of entries) if (!target.isConnected) observer?.unobserve(target);
+    clearTimeout(settled);
+    settled = window.setTimeout(fitWidths, 80);
+  });
+  return observer;
+}
+
+function fitWidths() {
+  /** @type {NodeListOf<HTMLElement & {_fullLayout?: {width: number}}>} */
+  const plots = document.querySelectorAll(".ppo-board .plot.js-plotly-plot");
+  for (const plot of plots) {
+    const width = plot.clientWidth;
+    if (!plot._fullLayout || !width || Math.abs(plot._fullLayout.width - width) <= 1) continue;
+    window.Plotly.relayout(plot, { width });
+  }
+}
+
+/**
+ * Draws a plot in place, so that zoom, legend and hover stay; not at all while the key stays the same.
+ * Returns whether it drew. height: as the page gives the plot, unless the figure has one.
+ * @param {Frame} board
+ * @param {HTMLElement} plot
+ * @param {unknown} key
+ * @param {() => {data: Trace[], layout: Layout, height?: number}} figure
+ * @param {object} [config]
+ */
+export function drawPlot(board, plot, key, figure, config = CONFIG) {
+  return redrawn(plot, [key, theme(board.root)], () => {
+    const { data, layout, height = plot.clientHeight } = figure();
+    window.Plotly.react(plot, data, { ...layout, height, ...themed(board.root, layout) }, config);
+  });
+}
+
+/**
+ * What of a layout follows the theme.
+ * @param {HTMLElement} root
+ * @param {Layout} layout
+ */
+function themed(root, layout) {
+  const { text, back, grid, quiet, font } = themeColours(root);
+  const axes = AXES.filter((name) => layout[name]).map((name) => {
+    const axis = /** @type {object} */ (layout[name]);
+    return [name, { ...axis, gridcolor: grid, linecolor: grid }];
+  });
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { color: text, family: font, size: 12 },
+    hoverlabel: { bgcolor: back, font: { color: text } },
+    // Upright and see-through: the legend lies along the top, and a touch screen shows the bar all the time.
+    modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: quiet, activecolor: text },
+    ...Object.fromEntries(axes),
+  };
+}
+
+/**
+ * plotly.js reads a few tags in texts: a token must not be any.
+ * @param {string} text
+ */
+export function escaped(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
+}

@@ -1,0 +1,20 @@
+// The colours that a quantity has on every page, and the diverging scale.
+
+export const BLUE = "#0072B2"; // policy and score
+export const GREEN = "#009E73"; // value and returns
+export const VERMILION = "#D55E00"; // below the centre
+export const CLIP = "#CC79A7";
+export const GREY = "#8c8c8c"; // reference
+
+/**
+ * One diverging scale: vermilion below the centre, blue above, the page's background at it; beyond the limit
+ * it saturates.
+ * @param {number | null} x
+ * @param {number} centre
+ * @param {number} limit  a distance from the centre
+ */
+export function colour(x, centre, limit) {
+  if (x === null || !limit) return "transparent";
+  const share = Math.max(-1, Math.min(1, (x - centre) / limit));
+  return `rgba(${share < 0 ? "213,94,0" : "0,114,178"},${(0.75 * Math.abs(share)).toFixed(3)})`;
+}

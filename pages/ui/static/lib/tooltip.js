@@ -1,0 +1,50 @@
+// One tooltip for a whole board: beside the pointer, or under the element that has the focus.
+import { fill, h, tipOf } from "./dom.js";
+
+/**
+ * Whatever under `root` was made with a tip shows it.
+ * @param {HTMLElement} root
+ */
+export function addTooltip(root) {
+  const box = h("div", { class: "tip", role: "tooltip", hidden: true });
+  root.append(box);
+  const hide = () => {
+    box.hidden = true;
+  };
+  /** @param {MouseEvent | FocusEvent} event */
+  const over = (event) => {
+    const target = event.target instanceof Element ? event.target.closest("[data-tip], .has-tip") : null;
+    const text = target instanceof HTMLElement && root.contains(target) ? tipOf(target, event) : "";
+    box.hidden = !text;
+    if (target && text) show(box, text, placeOf(event, target));
+  };
+  root.addEventListener("mousemove", over);
+  root.addEventListener("focusin", over);
+  root.addEventListener("mouseleave", hide);
+  root.addEventListener("focusout", hide);
+  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+}
+
+/**
+ * @param {MouseEvent | FocusEvent} event
+ * @param {Element} target
+ */
+function placeOf(event, target) {
+  if (event instanceof MouseEvent) return { x: event.clientX, y: event.clientY };
+  const { left, bottom } = target.getBoundingClientRect();
+  return { x: left, y: bottom };
+}
+
+/**
+ * Beside the place, and inside the window.
+ * @param {HTMLElement} box
+ * @param {string} text
+ * @param {{x: number, y: number}} place
+ */
+function show(box, text, { x, y }) {
+  fill(box, text);
+  const left = Math.max(8, Math.min(x + 14, window.innerWidth - box.offsetWidth - 12));
+  const below = y + 18 + box.offsetHeight <= window.innerHeight;
+  box.style.left = `${left}px`;
+  box.style.top = `${below ? y + 18 : y - box.offsetHeight - 12}px`;
+}

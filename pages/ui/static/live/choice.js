@@ -1,0 +1,61 @@
+// Which sample of the batch is looked at, and in which view; the list's order and search.
+import { perBoard } from "../lib/board.js";
+
+/**
+ * @import { Board } from "../lib/board.js"
+ * @import { Batch, BatchSample, LivePayload, Pin, TokenView } from "../lib/payloads"
+ */
+/** @typedef {"score" | "worst" | "kl" | "length" | "index"} Order */
+/**
+ * @typedef {object} Choice  what a person chose here and the server need not know
+ * @property {TokenView} view
+ * @property {Order} order
+ * @property {string} search
+ * @property {Pin | null} pinned  in the recorded example, which has no address of its own
+ */
+/**
+ * @typedef {object} Actions  what the parts of the live page ask of it
+ * @property {(step: number, sample: number) => void} pin
+ * @property {(request: Record<string, unknown>) => void} ask  something that Python answers: an edit back, a
+ *   note
+ * @property {() => void} redraw  the samples and their tokens
+ */
+
+/** @type {Record<Order, {label: string, compare: (a: BatchSample, b: BatchSample) => number}>} */
+export const ORDERS = {
+  score: { label: "highest score", compare: (a, b) => b.score - a.score },
+  worst: { label: "lowest score", compare: (a, b) => a.score - b.score },
+  kl: { label: "largest KL", compare: (a, b) => b.kl - a.kl },
+  length: { label: "longest", compare: (a, b) => b.length - a.length },
+  index: { label: "batch order", compare: (a, b) => a.index - b.index },
+};
+
+export const choiceOf = perBoard(
+  /**
+   * @param {Board<LivePayload>} _
+   * @returns {Choice}
+   */
+  (_) => ({ view: "reward", order: "score", search: "", pinned: null }),
+);
+
+/**
+ * The samples whose query or response contains the search, in order.
+ * @param {BatchSample[]} samples
+ * @param {{search: string, order: Order}} choice
+ */
+export function listed(samples, { search, order }) {
+  const wanted = search.toLowerCase();
+  return samples
+    .filter(({ query, response }) => (query + response).toLowerCase().includes(wanted))
+    .sort(ORDERS[order].compare);
+}
+
+/**
+ * The chosen sample: the pinned one, else the first of the list as it is sorted.
+ * @param {Pick<Batch, "samples"> & {pinned: Pin | null}} batch
+ * @param {{search: string, order: Order}} choice
+ */
+export function chosenSample({ samples, pinned }, choice) {
+  const found = samples.find(({ index }) => index === pinned?.sample);
+  return found ?? listed(samples, choice)[0] ?? samples[0];
+}

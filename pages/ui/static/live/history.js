@@ -1,0 +1,90 @@
+// The run's history, newest first: what was changed, paused, kept or remarked after which step; edits can be
+// taken back.
+import { perBoard } from "../lib/board.js";
+import { fill, h, redrawn } from "../lib/dom.js";
+
+/**
+ * @import { Board } from "../lib/board.js"
+ * @import { History, HistoryItem, LivePayload } from "../lib/payloads"
+ * @import { Actions } from "./choice.js"
+ */
+
+const EMPTY = "Edits, pauses, notes and checkpoints appear here, and as markers on the charts.";
+
+/**
+ * @param {Board<LivePayload>} board
+ * @param {History} history
+ * @param {Actions} actions
+ */
+export function drawHistory(board, history, actions) {
+  const view = viewOf(board);
+  view.actions = actions;
+  fill(view.title, history.title);
+  view.problem.hidden = !history.problem;
+  fill(view.problem, history.problem);
+  view.form.hidden = !history.writable;
+  fill(view.pin, `Pin a note to step ${noteStep(board.data)}`);
+  redrawn(view.rows, [board.data.run.id, history.items], () =>
+    history.items.length
+      ? history.items.map((item) => historyRow(item, actions))
+      : [h("div", { class: "none" }, EMPTY)],
+  );
+}
+
+/**
+ * A note belongs to the step that is looked at: that of the pinned sample, else the newest.
+ * @param {LivePayload} data
+ */
+function noteStep({ batch, history }) {
+  return batch?.pinned ? batch.pinned.step : history.step;
+}
+
+const viewOf = perBoard(
+  /** @param {Board<LivePayload>} board */
+  (board) => {
+    const title = h("h2");
+    const text = h("input", {
+      type: "text",
+      placeholder: "What did you see?",
+      maxlength: 2000,
+      "aria-label": "A note on this step",
+    });
+    const pin = h("button");
+    /** @param {SubmitEvent} event */
+    const onsubmit = (event) => {
+      event.preventDefault();
+      if (!text.value.trim()) return;
+      view.actions?.ask({ kind: "note", step: noteStep(board.data), text: text.value });
+      text.value = "";
+    };
+    const form = h("form", { class: "note", onsubmit }, text, pin);
+    const rows = h("div", { class: "rows" });
+    const problem = h("div", { class: "refusal", role: "alert" });
+    const view = { title, form, pin, rows, problem, actions: /** @type {Actions | null} */ (null) };
+    board.parts.history.append(h("header", {}, title, h("span", { class: "grow" }), form), problem, rows);
+    return view;
+  },
+);
+
+/**
+ * @param {HistoryItem} item
+ * @param {Actions} actions
+ */
+function historyRow({ number, step, kind, text, undo }, actions) {
+  const takeBack = h(
+    "button",
+    {
+      tip: "Ask for the old values again, at the next step.",
+      onclick: () => actions.ask({ kind: "undo", number }),
+    },
+    "Undo",
+  );
+  return h(
+    "div",
+    { class: "happening", data: { kind } },
+    h("span", { class: "number quiet" }, step < 0 ? "before" : `step ${step}`),
+    h("span", { class: "kind quiet" }, kind),
+    h("span", { class: "text" }, text),
+    undo && takeBack,
+  );
+}

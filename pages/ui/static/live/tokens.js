@@ -1,0 +1,229 @@
+// What PPO did to each token: the chosen sample as a strip, the whole batch as a map, in four views.
+import { perBoard } from "../lib/board.js";
+import { fill, forget, h, onChoice, redrawn } from "../lib/dom.js";
+import { signed, visible } from "../lib/format.js";
+import { colour } from "../lib/scales.js";
+import { column, earnedLines, write } from "../lib/token_columns.js";
+import { cellAt, clearMap, drawMap } from "./batch_map.js";
+import { choiceOf, chosenSample } from "./choice.js";
+
+/**
+ * @import { Board } from "../lib/board.js"
+ * @import { BatchSample, LivePayload, ShownBatch, TokenColumns, TokenView } from "../lib/payloads"
+ * @import { Actions } from "./choice.js"
+ */
+/**
+ * @typedef {object} View
+ * @property {string} label
+ * @property {"reward" | "whitened" | "ratio" | "new_value"} column
+ * @property {"policy_clip" | "value_clip"} [clip]
+ */
+
+/** @type {Record<TokenView, View>} */
+const VIEWS = {
+  reward: { label: "Reward", column: "reward" },
+  advantage: { label: "Advantage", column: "whitened" },
+  ratio: { label: "Ratio", column: "ratio", clip: "policy_clip" },
+  value: { label: "Value", column: "new_value", clip: "value_clip" },
+};
+
+const EMPTY = "What each token of a continuation earned appears here after the first step.";
+const CLIPS = "Underlined: in at least one epoch of the update the clip changed this token's loss.";
+const MAP_TITLE = "The whole batch: a row a sample, a column a token";
+
+/**
+ * @param {Board<LivePayload>} board
+ * @param {ShownBatch | null} batch
+ * @param {Actions} actions
+ */
+export function drawTokens(board, batch, actions) {
+  const page = pageOf(board);
+  page.actions = actions;
+  if (!batch) return clear(page);
+  const choice = choiceOf(board);
+  const view = VIEWS[choice.view];
+  const limit = batch.limits[choice.view];
+  const sample = chosenSample(batch, choice);
+  drawHead(page, batch, choice.view, sample);
+  const key = [board.data.run.id, batch.step, sample?.index, choice.view, getComputedStyle(board.root).color];
+  redrawn(page.strip, key, () => {
+    const { centre } = column(view.column);
+    const values = batch.tokens[view.column];
+    const clips = view.clip && batch.tokens[view.clip];
+    const tints = values.map((x) => colour(x, centre, limit));
+    drawMap(page.map, { batch, tints, clips, chosen: sample?.index });
+    return sample && strip(board, batch, sample, view, tints);
+  });
+}
+
+/**
+ * The view's buttons, meaning and scale.
+ * @param {Page} page
+ * @param {ShownBatch} batch
+ * @param {TokenView} shown
+ * @param {BatchSample | undefined} sample
+ */
+function drawHead(page, batch, shown, sample) {
+  const view = VIEWS[shown];
+  const limit = batch.limits[shown];
+  const { centre } = column(view.column);
+  for (const [name, button] of page.buttons) button.setAttribute("aria-pressed", String(name === shown));
+  fill(page.about, batch.about[shown]);
+  fill(page.high, write(view.column, centre + limit));
+  fill(page.low, write(view.column, centre - limit));
+  page.clips.hidden = !view.clip;
+  const score = sample && signed(sample.score);
+  const title = sample && `Sample ${sample.index} of step ${batch.step}, token by token: score ${score}`;
+  fill(page.title, title ?? "");
+}
+
+/** @param {Page} page */
+function clear(page) {
+  forget(page.strip);
+  fill(page.title, "Token by token");
+  fill(page.about, EMPTY);
+  page.strip.replaceChildren();
+  clearMap(page.map);
+}
+
+/** @typedef {ReturnType<typeof build>} Page */
+
+/** @param {Board<LivePayload>} board */
+function build(board) {
+  const section = board.parts.tokens;
+  section.classList.remove("tokens");
+  const title = h("h2");
+  const about = h("p", { class: "quiet" });
+  const low = h("span", { class: "number" });
+  const high = h("span", { class: "number" });
+  const clips = h("u", { tip: CLIPS }, "clip binds");
+  const scale = h("span", { class: "scale" }, low, h("i"), high, clips);
+  const buttons = viewButtons(board, () => redraw());
+  const views = h("div", { class: "views" }, ...buttons.map(([, button]) => button));
+  const strip = h("div", { class: "strip" });
+  const map = mapBox(board, () => page.actions);
+  const under = h("header", { style: "margin: 20px 0 6px" }, h("h2", {}, MAP_TITLE));
+  section.append(
+    h("header", {}, title, h("span", { class: "grow" }), views, scale),
+    about,
+    strip,
+    under,
+    map.heat,
+  );
+  const page = {
+    title,
+    buttons,
+    about,
+    strip,
+    map: map.map,
+    low,
+    high,
+    clips,
+    actions: /** @type {Actions | null} */ (null),
+  };
+  const redraw = () => {
+    if (page.actions && board.data.batch) drawTokens(board, board.data.batch, page.actions);
+  };
+  const sizes = new ResizeObserver(() => {
+    forget(strip);
+    redraw();
+  });
+  sizes.observe(map.heat);
+  board.leaving.push(() => sizes.disconnect());
+  return page;
+}
+
+const pageOf = perBoard(build);
+
+/**
+ * @param {Board<LivePayload>} board
+ * @param {() => void} redraw
+ */
+function viewButtons(board, redraw) {
+  const names = /** @type {TokenView[]} */ (Object.keys(VIEWS));
+  return names.map((name) => {
+    const onclick = () => {
+      choiceOf(board).view = name;
+      redraw();
+    };
+    return /** @type {const} */ ([name, h("button", { onclick }, VIEWS[name].label)]);
+  });
+}
+
+/**
+ * The batch's map: pointing at a cell says what it is, a click chooses its sample.
+ * @param {Board<LivePayload>} board
+ * @param {() => Actions | null} actions
+ */
+function mapBox(board, actions) {
+  const map = { canvas: h("canvas") };
+  /** @param {MouseEvent | FocusEvent} event */
+  const tip = (event) => {
+    const { batch } = board.data;
+    const at = batch && cellAt(map, event);
+    return batch && at !== null ? describe(batch.tokens, at) : "";
+  };
+  /** @param {MouseEvent} event */
+  const onclick = (event) => {
+    const { batch } = board.data;
+    const at = batch && cellAt(map, event);
+    if (batch && at !== null) actions()?.pin(batch.step, batch.tokens.sample[at]);
+  };
+  return { map, heat: h("div", { class: "heat", tip, onclick }, map.canvas) };
+}
+
+/**
+ * @param {Board<LivePayload>} board
+ * @param {ShownBatch} batch
+ * @param {BatchSample} sample
+ * @param {View} view
+ * @param {string[]} tints
+ */
+function strip(board, batch, sample, view, tints) {
+  const rows = batch.tokens.sample.flatMap((owner, i) => (owner === sample.index ? [i] : []));
+  const boxes = rows.map((i) => {
+    const box = tokenBox(batch.tokens, i, view, tints[i]);
+    const token = batch.tokens.position[i];
+    const open = () =>
+      pageOf(board).actions?.ask({ kind: "token", step: batch.step, sample: sample.index, token });
+    box.tabIndex = 0;
+    if (!board.data.run.example) onChoice(box, open);
+    return box;
+  });
+  return [h("span", { class: "query" }, sample.query), ...boxes];
+}
+
+/**
+ * @param {TokenColumns} tokens
+ * @param {number} i
+ * @param {View} view
+ * @param {string} tint
+ */
+function tokenBox(tokens, i, view, tint) {
+  const text = h("b", {}, visible(tokens.text[i]));
+  const figure = h("small", {}, write(view.column, tokens[view.column][i]));
+  const box = h("span", { class: "token", tip: () => describe(tokens, i) }, text, figure);
+  box.style.background = tint;
+  box.classList.toggle("clip", Boolean(view.clip && tokens[view.clip][i]));
+  return box;
+}
+
+/**
+ * @param {TokenColumns} tokens
+ * @param {number} i
+ */
+function describe(tokens, i) {
+  /** @param {"advantage" | "whitened" | "ratio" | "value" | "new_value" | "return"} name */
+  const at = (name) => write(name, tokens[name][i]);
+  /** @param {"policy_clip" | "value_clip"} name */
+  const epochs = (name) => `${tokens[name][i]} of ${tokens.epochs_seen[i]} epochs`;
+  const place = `token ${tokens.position[i] + 1} of sample ${tokens.sample[i]}, id ${tokens.token_id[i]}`;
+  const values = `value ${at("value")} → ${at("new_value")}, return ${at("return")}`;
+  return [
+    `“${visible(tokens.text[i])}”  ${place}`,
+    ...earnedLines(tokens, i),
+    `advantage ${at("advantage")}, whitened ${at("whitened")}`,
+    `ratio ${at("ratio")}; policy clip binds in ${epochs("policy_clip")}`,
+    `${values}; value clip binds in ${epochs("value_clip")}`,
+  ].join("\n");
+}

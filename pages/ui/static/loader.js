@@ -1,0 +1,44 @@
+// What Streamlit runs for each of our components: it fetches the board's modules once, whatever path stands
+// in front of this server's files, and gives them what Python sent.
+
+const PLACE = "/static/js/"; // of Streamlit's own scripts, which say where this server's files begin
+
+/** @type {Record<string, Promise<typeof import("./mount.js")>>} */
+const modules = {};
+
+function root() {
+  const theirs = [...document.scripts].map(({ src }) => src).find((src) => src.includes(PLACE));
+  return theirs?.split(PLACE)[0] ?? window.location.origin;
+}
+
+/** @param {string} prefix */
+async function load(prefix) {
+  const home = `${root()}/${prefix}/`;
+  const style = { rel: "stylesheet", href: `${home}mount.css` };
+  const wanted = [
+    import(`${home}mount.js`),
+    window.Plotly ? null : added("script", { src: `${home}plotly.js` }),
+    added("link", style),
+  ];
+  return (await Promise.all(wanted))[0];
+}
+
+/**
+ * @param {"script" | "link"} tag
+ * @param {Record<string, string>} fields
+ */
+function added(tag, fields) {
+  return new Promise((loaded, failed) => {
+    const made = Object.assign(document.createElement(tag), fields, { onload: loaded, onerror: failed });
+    document.head.append(made);
+  });
+}
+
+/** @param {import("./mount.js").Component} component */
+export default function show(component) {
+  const { parentElement } = component;
+  parentElement.latest = component;
+  const { prefix } = component.data;
+  modules[prefix] ??= load(prefix);
+  modules[prefix].then((board) => board.render(parentElement.latest ?? component));
+}

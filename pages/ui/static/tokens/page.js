@@ -1,0 +1,101 @@
+// The Tokens page: one step of a run, one sample of it as a strip, one token's trace, and the batch around
+// them.
+import { perBoard } from "../lib/board.js";
+import { h } from "../lib/dom.js";
+import { shortcuts } from "../lib/keys.js";
+import { watchTheme } from "../lib/theme.js";
+import { buildHighlights, drawHighlights } from "./highlights.js";
+import { look, moveSample, moveStep, moveToken, taken } from "./looking.js";
+import { buildSample, drawSample } from "./sample.js";
+import { buildScatter, drawScatter } from "./scatter.js";
+import { buildSearch, drawSearch } from "./search.js";
+import { buildSteps, drawSteps } from "./steps.js";
+import { drawTrace } from "./trace.js";
+
+/**
+ * @import { Shortcut } from "../lib/keys.js"
+ * @import { Shown, TokensBoard } from "./looking.js"
+ */
+
+/** @param {TokensBoard} board */
+export function draw(board) {
+  const shown = taken(board);
+  const view = viewOf(board);
+  if (!shown) return;
+  watchTheme(board, () => draw(board));
+  view.shown = shown;
+  drawSteps(view.steps, shown.page);
+  drawSample(board, view.sample, shown, view.look);
+  drawTrace(view.trace, shown, view.look);
+  drawHighlights(view.highlights, shown, view.look);
+  drawSearch(view.search, shown, view.look);
+  board.parts.microscope.dataset.shown = JSON.stringify(shown.page.look);
+  drawScatterLater(board, view, shown);
+}
+
+/**
+ * The batch's thousands of points take the longest, so they come in the frame after the one that has the
+ * trace.
+ * @param {TokensBoard} board
+ * @param {ReturnType<typeof build>} view
+ * @param {Shown} shown
+ */
+function drawScatterLater(board, view, shown) {
+  requestAnimationFrame(() =>
+    requestAnimationFrame(() => {
+      if (view.shown !== shown || !board.root.isConnected) return;
+      drawScatter(board, view.scatter, shown, view.look);
+      board.parts.microscope.dataset.points = String(shown.page.step);
+    }),
+  );
+}
+
+const viewOf = perBoard(build);
+
+/** @param {TokensBoard} board */
+function build(board) {
+  const section = board.parts.microscope;
+  /** @type {import("./looking.js").Look} */
+  const change = (wanted) => look(board, wanted);
+  const view = {
+    shown: /** @type {Shown | null} */ (null),
+    look: change,
+    steps: buildSteps(board),
+    sample: buildSample(board),
+    trace: h("div", { class: "story" }),
+    highlights: buildHighlights(),
+    search: buildSearch(() => view.shown && drawSearch(view.search, view.shown, change)),
+    scatter: buildScatter(board),
+  };
+  const side = h(
+    "aside",
+    {},
+    h("h2", {}, "Where to look first"),
+    view.highlights,
+    h("h2", {}, "Search the texts"),
+    view.search.input,
+    view.search.hits,
+  );
+  const main = h("div", { class: "main" }, view.sample.root, view.trace);
+  section.append(view.steps.root, h("div", { class: "columns" }, main, side), view.scatter.root);
+  view.steps.root.append(shortcuts(board.root, section, HINT, keys(board)));
+  return view;
+}
+
+const HINT = "Keys: J K sample, [ ] step, ← → token, G newest, ? help";
+
+/**
+ * @param {TokensBoard} board
+ * @returns {Shortcut[]}
+ */
+function keys(board) {
+  return [
+    [["J"], "Next sample", () => moveSample(board, 1)],
+    [["K"], "Previous sample", () => moveSample(board, -1)],
+    [["→"], "Next token", () => moveToken(board, 1)],
+    [["←"], "Previous token", () => moveToken(board, -1)],
+    [["]"], "Next step", () => moveStep(board, 1)],
+    [["["], "Previous step", () => moveStep(board, -1)],
+    [["G"], "Follow the newest step", () => look(board, { step: null })],
+  ];
+}

@@ -1,0 +1,69 @@
+// Searching the texts of the step, by words or by a sample's number.
+import { h, redrawn } from "../lib/dom.js";
+import { signed } from "../lib/format.js";
+
+/**
+ * @import { BatchTexts } from "../lib/payloads"
+ * @import { Look, Shown } from "./looking.js"
+ */
+
+const MOST_HITS = 40;
+
+/** @param {() => void} oninput */
+export function buildSearch(oninput) {
+  const input = h("input", {
+    type: "search",
+    placeholder: "words, or a sample's number",
+    "aria-label": "Search the texts of this step",
+    oninput,
+  });
+  return { input, hits: h("div", { class: "hits" }) };
+}
+
+/**
+ * @param {ReturnType<typeof buildSearch>} search
+ * @param {Shown} shown
+ * @param {Look} look
+ */
+export function drawSearch({ input, hits }, { run, page, batch }, look) {
+  const wanted = input.value.trim().toLowerCase();
+  const chosen = page.look.sample;
+  redrawn(hits, [run, page.step, wanted, chosen], () => {
+    const found = hitsIn(batch.samples, wanted);
+    if (!found.length) return [h("p", { class: "quiet" }, "No text of this step has that.")];
+    const rest = found.length - MOST_HITS;
+    return [
+      ...found.slice(0, MOST_HITS).map((hit) => hitButton(hit, hit.index === chosen, look)),
+      rest > 0 && h("p", { class: "quiet" }, `and ${rest} more`),
+    ];
+  });
+}
+
+/** @typedef {{index: number, text: string, score: number}} Hit */
+
+/**
+ * The samples that contain the words, or have the number.
+ * @param {BatchTexts["samples"]} samples
+ * @param {string} wanted  in lower case
+ * @returns {Hit[]}
+ */
+export function hitsIn(samples, wanted) {
+  const index = /^\d+$/.test(wanted) ? Number(wanted) : -1;
+  return samples
+    .map(([query, response, score], i) => ({ index: i, text: query + response, score }))
+    .filter((hit) => hit.index === index || hit.text.toLowerCase().includes(wanted));
+}
+
+/**
+ * @param {Hit} hit
+ * @param {boolean} isChosen
+ * @param {Look} look
+ */
+function hitButton({ index, text, score }, isChosen, look) {
+  return h(
+    "button",
+    { class: isChosen ? "hit chosen" : "hit", onclick: () => look({ sample: index, token: 0 }) },
+    h("span", { class: "number" }, signed(score)),
+    h("span", { class: "text" }, text),
+  );
+}

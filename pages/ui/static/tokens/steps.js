@@ -1,0 +1,40 @@
+// The line of steps: which one is shown, and ways to another.
+import { fill, h } from "../lib/dom.js";
+import { look, moveStep } from "./looking.js";
+
+/**
+ * @import { TokensPage } from "../lib/payloads"
+ * @import { TokensBoard } from "./looking.js"
+ */
+
+/** @param {TokensBoard} board */
+export function buildSteps(board) {
+  const chosen = () => board.data.microscope.steps[Number(slider.value)];
+  const label = h("h2");
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    "aria-label": "Step",
+    oninput: () => fill(label, `Step ${chosen()}`),
+    onchange: () => look(board, { step: chosen() }),
+  });
+  const before = h("button", { "aria-label": "Previous step", onclick: () => moveStep(board, -1) }, "◀");
+  const after = h("button", { "aria-label": "Next step", onclick: () => moveStep(board, 1) }, "▶");
+  const newest = h("button", { onclick: () => look(board, { step: null }) }, "Follow the newest");
+  const missing = h("span", { class: "missing" });
+  const root = h("div", { class: "steps" }, label, before, slider, after, newest, missing);
+  return { root, slider, label, newest, missing };
+}
+
+/**
+ * @param {ReturnType<typeof buildSteps>} line
+ * @param {TokensPage} page
+ */
+export function drawSteps({ label, slider, newest, missing }, { step, steps, following, missing: why }) {
+  fill(label, `Step ${step}`);
+  slider.max = String(steps.length - 1);
+  if (document.activeElement !== slider || following) slider.value = String(steps.indexOf(step));
+  fill(newest, following ? "Following the newest" : `Follow the newest, ${steps.at(-1)}`);
+  newest.setAttribute("aria-pressed", String(following));
+  fill(missing, why);
+}

@@ -1,0 +1,328 @@
+// The Update page: eleven stages of one update as a stepper, gone through by button, by key, or played
+// slowly.
+import { newMark, perBoard } from "../lib/board.js";
+import { fill, h, redrawn } from "../lib/dom.js";
+import { shortcuts } from "../lib/keys.js";
+import { longest } from "./batch.js";
+import { stageView } from "./stage.js";
+import { drawStepper } from "./stepper.js";
+
+/**
+ * @import { Board } from "../lib/board.js"
+ * @import { UpdatePage, UpdatePayload } from "../lib/payloads"
+ * @import { Actions } from "./batch.js"
+ * @import { StageView } from "./stage.js"
+ */
+/** @typedef {Board<UpdatePayload>} UpdateBoard */
+/**
+ * @typedef {object} State  job: which update; batch: the same with its samples; seen: the stages of it that
+ *   were entered; shown: tokens that are revealed; furthest: stage that was reached; until: when playing goes
+ *   on, ms
+ * @property {UpdatePage} page
+ * @property {boolean} isComputed
+ * @property {string} job
+ * @property {string} batch
+ * @property {number} stage  from 1
+ * @property {number} furthest
+ * @property {Set<number>} seen
+ * @property {string | null} token
+ * @property {number | null} epoch
+ * @property {StageView | null} view
+ * @property {string} drawn
+ * @property {number} shown
+ * @property {boolean} isPlaying
+ * @property {number} until
+ * @property {number} player
+ * @property {number} revealer
+ * @property {number | null | undefined} asked
+ */
+
+const STAGE_MS = 2500;
+const SLOWEST_TOKEN_MS = 300;
+const REVEAL_MS = 6000;
+const LOOK_MS = 100;
+const REVEALED = ["sampling", "gae"];
+
+const stateOf = perBoard(
+  /**
+   * @param {UpdateBoard} board
+   * @returns {State}
+   */
+  ({ data }) => ({
+    page: data.walk,
+    isComputed: false,
+    job: "",
+    batch: "",
+    stage: 1,
+    furthest: 1,
+    seen: new Set(),
+    token: null,
+    epoch: null,
+    view: null,
+    drawn: "",
+    shown: Number.POSITIVE_INFINITY,
+    isPlaying: false,
+    until: 0,
+    player: 0,
+    revealer: 0,
+    asked: undefined,
+  }),
+);
+
+/** @param {UpdateBoard} board */
+export function draw(board) {
+  const page = board.data.walk;
+  const state = stateOf(board);
+  const isBetween = page.state === "waiting" || page.state === "error";
+  // the batch before stays in sight until there is another
+  if (!isBetween || state.page.run !== page.run || !state.page.samples.length) state.page = page;
+  const { run, number, samples } = state.page;
+  const job = `${run} ${number}`;
+  const batch = `${job} ${samples.length}`;
+  state.isComputed = page.state === "done";
+  if (state.job !== job) Object.assign(state, { job, stage: page.stage, furthest: page.stage });
+  if (state.batch !== batch) Object.assign(state, { batch, seen: new Set(), token: null, epoch: null });
+  drawBar(board, page);
+  drawStage(board);
+}
+
+/** @typedef {ReturnType<typeof buildFrame>} Frame */
+
+/** @param {UpdateBoard} board */
+function buildFrame(board) {
+  /** @type {(text: string, tip: string, onclick: () => void) => HTMLButtonElement} */
+  const button = (text, tip, onclick) => h("button", { tip, onclick }, text);
+  const back = button("Back", "The stage before (←)", () => go(board, stateOf(board).stage - 1));
+  const next = button("Next", "The next stage (→)", () => go(board, stateOf(board).stage + 1));
+  const play = button("Play", "Goes through the stages slowly (space)", () => togglePlaying(board));
+  const another = button("Another batch", "Other prompts, a different seed, the same update", () =>
+    ask(board),
+  );
+  const count = h("input", {
+    type: "number",
+    min: 1,
+    max: 16,
+    step: 1,
+    value: 4,
+    "aria-label": "Samples in the batch",
+    tip: "Samples in the batch, 1 to 16.",
+    onkeydown: (event) => event.key === "Enter" && ask(board),
+  });
+  const samples = h("label", { class: "quiet" }, "Samples ", count);
+  const status = h("div", { class: "status" });
+  const stepper = h("ol", { class: "stepper" });
+  const stage = h("div", { class: "stage" });
+  const section = board.parts.walk;
+  const hint = keyHint(board, section);
+  const bar = h(
+    "header",
+    { class: "bar" },
+    back,
+    next,
+    play,
+    h("span", { class: "grow" }),
+    samples,
+    another,
+    hint,
+  );
+  section.append(bar, status, h("div", { class: "body" }, stepper, stage));
+  section.addEventListener("click", giveFocusBack);
+  return { back, next, play, another, count, status, stepper, stage };
+}
+
+const frameOf = perBoard(buildFrame);
+
+/**
+ * @param {UpdateBoard} board
+ * @param {HTMLElement} section
+ */
+function keyHint(board, section) {
+  const stage = () => stateOf(board).stage;
+  const last = () => stateOf(board).page.stages.length;
+  return shortcuts(board.root, section, "Keys: ← → stage, space plays, ? help", [
+    [["→"], "Next stage", () => go(board, Math.min(stage() + 1, last()))],
+    [["←"], "Previous stage", () => go(board, Math.max(stage() - 1, 1))],
+    [["Space"], "Play and pause", () => togglePlaying(board)],
+  ]);
+}
+
+/**
+ * A button that was clicked would take the space bar for itself; one that was reached by Tab may.
+ * @param {MouseEvent} event
+ */
+function giveFocusBack({ detail, target }) {
+  if (detail && target instanceof Element) target.closest("button")?.blur();
+}
+
+/**
+ * @param {UpdateBoard} board
+ * @param {UpdatePage} page
+ */
+function drawBar(board, page) {
+  const { status, another, count } = frameOf(board);
+  const state = stateOf(board);
+  const said = [page.said, page.problem].filter(Boolean).join("\n");
+  const hasBatch = page.state === "done" && page.batch;
+  fill(status, hasBatch ? `${said} Batch ${(page.seed ?? 0) + 1}.` : said);
+  status.className = `status ${page.state}${page.problem ? " error" : ""}`;
+  fill(another, page.number === null ? "Take an update apart" : "Another batch");
+  another.classList.toggle("primary", page.state === "none");
+  another.disabled = page.state === "empty" || page.state === "waiting";
+  if (state.asked === page.number || !page.batch) return;
+  state.asked = page.number;
+  count.value = String(page.batch);
+}
+
+/** @param {UpdateBoard} board */
+function drawStage(board) {
+  const state = stateOf(board);
+  const { page, stage } = state;
+  const { back, next, play, stepper, stage: box } = frameOf(board);
+  back.disabled = stage <= 1;
+  next.disabled = stage >= page.stages.length;
+  fill(play, state.isPlaying ? "Pause" : "Play");
+  drawStepper(stepper, page.stages, state, (chosen) => go(board, chosen));
+  const key = [page.run, page.number, stage, page.stages[stage - 1], page.samples.length];
+  const isNew = redrawn(box, key, () => {
+    state.view = stageView(page, stage - 1, actions(board));
+    return [state.view.article];
+  });
+  if (!isNew) return;
+  const isSame = state.drawn === `${state.batch} ${stage}`;
+  state.drawn = `${state.batch} ${stage}`;
+  if (isSame && state.shown < Number.POSITIVE_INFINITY) reveal(state, state.shown);
+  else begin(state);
+}
+
+/**
+ * What a stage asks of the page.
+ * @param {UpdateBoard} board
+ * @returns {Actions}
+ */
+function actions(board) {
+  const state = stateOf(board);
+  return {
+    choose: (row, position) => {
+      state.token = `${row}.${position}`;
+      state.view?.choose(row, position);
+      report(board);
+    },
+    lookAt: (epoch) => {
+      state.epoch = epoch;
+      report(board);
+    },
+    show: (count) => {
+      clearTimeout(state.revealer);
+      reveal(state, count);
+    },
+  };
+}
+
+/**
+ * @param {UpdateBoard} board
+ * @param {number} stage
+ */
+function go(board, stage) {
+  const state = stateOf(board);
+  if (stage < 1 || stage > state.page.stages.length) return play(board, false);
+  state.stage = stage;
+  state.furthest = Math.max(state.furthest, stage);
+  drawStage(board);
+  const { stage: box } = frameOf(board);
+  if (box.getBoundingClientRect().top < 0) box.scrollIntoView();
+  report(board);
+}
+
+/**
+ * What is looked at goes into the address.
+ * @param {UpdateBoard} board
+ */
+function report(board) {
+  const { state, number } = board.data.walk;
+  const { page, stage, token, epoch } = stateOf(board);
+  const job = state === "waiting" ? number : page.number;
+  if (page.run) board.send("look", { run: page.run, job, stage, token, epoch });
+}
+
+/** @param {UpdateBoard} board */
+function ask(board) {
+  const { another, count } = frameOf(board);
+  if (another.disabled) return;
+  const { seed } = board.data.walk;
+  const { page, stage } = stateOf(board);
+  const next = Number.isInteger(seed) ? Math.max(0, Number(seed) + 1) : 0;
+  board.send("ask", { run: page.run, batch: Number(count.value), seed: next, stage, ask: newMark() });
+}
+
+/**
+ * Tokens one by one, the first time that a stage which has them is entered; at once for those who want no
+ * motion.
+ * @param {State} state
+ */
+function begin(state) {
+  clearTimeout(state.revealer);
+  const most = longest(state.page);
+  const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const isFirst = REVEALED.includes(state.page.stages[state.stage - 1].key) && !state.seen.has(state.stage);
+  const isSlow = most > 0 && isFirst && !isStill;
+  state.seen.add(state.stage);
+  reveal(state, isSlow ? 0 : most);
+  const pace = Math.min(SLOWEST_TOKEN_MS, REVEAL_MS / most);
+  state.until = performance.now() + STAGE_MS + (isSlow ? most * pace : 0);
+  if (isSlow) revealSlowly(state, most, pace);
+}
+
+/**
+ * @param {State} state
+ * @param {number} most
+ * @param {number} pace  ms a token
+ */
+function revealSlowly(state, most, pace) {
+  state.revealer = window.setTimeout(() => {
+    if (!state.view?.article.isConnected) return;
+    reveal(state, state.shown + 1);
+    if (state.shown < most) revealSlowly(state, most, pace);
+  }, pace);
+}
+
+/**
+ * @param {State} state
+ * @param {number} count
+ */
+function reveal(state, count) {
+  state.shown = count;
+  state.view?.show(count);
+}
+
+/** @param {UpdateBoard} board */
+function togglePlaying(board) {
+  play(board, !stateOf(board).isPlaying);
+}
+
+/**
+ * @param {UpdateBoard} board
+ * @param {boolean} on
+ */
+function play(board, on) {
+  const state = stateOf(board);
+  state.isPlaying = on;
+  clearTimeout(state.player);
+  fill(frameOf(board).play, on ? "Pause" : "Play");
+  if (!on) return;
+  if (state.stage >= state.page.stages.length) go(board, 1);
+  state.until = Math.max(state.until, performance.now() + STAGE_MS);
+  playOn(board);
+}
+
+/**
+ * Goes to the next stage when this one has been seen, and looks again soon.
+ * @param {UpdateBoard} board
+ */
+function playOn(board) {
+  const state = stateOf(board);
+  if (!state.view?.article.isConnected || !state.isPlaying) return;
+  const isOver = performance.now() >= state.until;
+  if (isOver && state.stage >= state.page.stages.length) return play(board, false);
+  if (isOver) go(board, state.stage + 1);
+  state.player = window.setTimeout(() => playOn(board), LOOK_MS);
+}

@@ -1,0 +1,48 @@
+// The What-if page: settings on a recorded step. A slider moves at once; Python recomputes, and what comes
+// back is drawn.
+import { perBoard } from "../lib/board.js";
+import { h } from "../lib/dom.js";
+import { watchTheme } from "../lib/theme.js";
+import { buildDistributions, buildLessons, drawDistributions, drawLessons } from "./charts.js";
+import { buildFigures, drawFigures } from "./figures.js";
+import { buildHead, drawHead } from "./head.js";
+import { sendPending, take } from "./looking.js";
+import { buildSliders, drawSliders } from "./sliders.js";
+import { buildTokens, drawTokens } from "./tokens.js";
+
+/** @import { WhatIfBoard } from "./looking.js" */
+
+/** @param {WhatIfBoard} board */
+export function draw(board) {
+  const view = viewOf(board);
+  const data = board.data.whatif;
+  watchTheme(board, () => draw(board));
+  take(board);
+  drawHead(view.head, data);
+  view.main.hidden = "missing" in data;
+  if (!("missing" in data)) {
+    drawSliders(board, view.sliders, data);
+    drawFigures(view.figures, data);
+    drawTokens(board, view.tokens, data);
+    drawDistributions(board, view.distributions, data);
+    drawLessons(board, view.lessons, data);
+  }
+  board.parts.whatif.dataset.told = String(data.told);
+  sendPending(board);
+}
+
+const viewOf = perBoard(
+  /** @param {WhatIfBoard} board */
+  (board) => {
+    const head = buildHead(board);
+    const sliders = buildSliders(board);
+    const figures = buildFigures();
+    const distributions = buildDistributions(board);
+    const tokens = buildTokens(board);
+    const lessons = buildLessons(board);
+    const body = h("div", { class: "body" }, figures.root, distributions.root, tokens.root, lessons.root);
+    const main = h("div", { class: "main" }, sliders.root, body);
+    board.parts.whatif.append(head.root, main);
+    return { head, main, sliders, figures, distributions, tokens, lessons };
+  },
+);

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
+from pages.ui import commands, component, run_view
 from pages.ui.address import beyond, no_numbers, refusal, whole
 from pages.ui.live import board
 from pages.ui.refresh import heed, interval
@@ -31,7 +31,7 @@ def draw() -> None:
         st.error(commands.inert(str(error)))
         return
     commands.say_unmet(_unmet(run_view.info_of(folder or run_view.EXAMPLE), payload["batch"]))
-    result = board.mount(
+    result = component.mount(
         payload, key="board", on_pin=commands.answering(_pin), on_ask=commands.answering(_ask)
     )
     heed(result)

@@ -9,8 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.live import board
+from pages.ui import commands, component, run_view
 from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError
@@ -103,7 +102,7 @@ def _answer() -> None:
     if job.result is not None and "error" in job.result:
         st.error("That cannot be:\n\n" + commands.listed(job.result["error"].splitlines()))
         return
-    board.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
+    component.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
     if st.session_state.get("drawn_job") != (folder, number):  # the answer is there: no need to look again
         st.session_state.drawn_job = folder, number
         st.rerun(scope="app")

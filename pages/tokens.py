@@ -8,9 +8,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
+from pages.ui import commands, component, run_view
 from pages.ui.address import beyond, no_numbers, refusal, whole
-from pages.ui.live import board
 from pages.ui.refresh import interval
 from pages.ui.tokens.microscope import COLOURS, Look, payload
 from pages.ui.top import top_line
@@ -49,7 +48,7 @@ def draw() -> None:
         return
     commands.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
     made["echo"] = _asked().get("click")
-    board.mount(
+    component.mount(
         {"only": "microscope", "run": {"id": info.id}, "microscope": made},
         key="microscope",
         on_look=commands.answering(_remember),
@@ -69,10 +68,8 @@ def _look(run: str) -> Look:
         else st.query_params
     )
     numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
-    colour = source.get("colour", "")
-    return Look(
-        **numbers, has=str(asked.get("has") or ""), **({"colour": colour} if colour in COLOURS else {})
-    )
+    has, colour = str(asked.get("has") or ""), source.get("colour", "")
+    return Look(has=has, colour=colour if colour in COLOURS else Look.colour, **numbers)
 
 
 def _unmet(made: dict[str, Any]) -> list[str]:

@@ -10,9 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
+from pages.ui import commands, component, run_view
 from pages.ui.address import no_numbers, refusal, whole
-from pages.ui.live import board
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.update.stages import stages
@@ -30,7 +29,7 @@ def draw() -> None:
     info = commands.info(folder)
     payload = _payload(folder, info)
     commands.say_unmet(_unmet(payload) if info is not None else [])
-    board.mount(
+    component.mount(
         {"only": "walk", "walk": payload},
         key="walk",
         on_ask=commands.answering(_ask),

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.live import board
+from pages.ui import commands, component, run_view
 from pages.ui.refresh import interval
 from pages.ui.sidebar import form
 from pages.ui.top import top_line
@@ -40,7 +39,7 @@ def draw() -> None:
     except PPOEngineError as error:
         st.error(commands.inert(str(error)))
         return
-    board.mount(
+    component.mount(
         {"only": "whatif", "whatif": made},
         key="whatif",
         on_look=commands.answering(_look),

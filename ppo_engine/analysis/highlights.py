@@ -35,7 +35,7 @@ def highlights(tokens: TokenTable, samples: Sequence[Sample]) -> list[Highlight]
     )
     ranked = sorted((one for one in samples if one.index in last_of), key=lambda one: one.score)
     found = [
-        Highlight(name, "The classifier's score of the whole text.", one.index, last_of[one.index], one.score)
+        Highlight(name, "The score of the whole text.", one.index, last_of[one.index], one.score)
         for name, one in (("Highest score", ranked[-1]), ("Lowest score", ranked[0]))
     ]
     kl, gain = tokens.column("kl"), tokens.advantage

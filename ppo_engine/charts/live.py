@@ -26,6 +26,7 @@ import plotly.graph_objects as go
 from ..config import Config
 from ..formatting import percent, signed, three_digits
 from ..metrics import METRICS
+from ..rewards import reward_words
 from ..store import StepRow
 from .timeline import Happening, markers
 
@@ -90,7 +91,7 @@ def live_charts(
     config = config or Config()
     draw = _Draw(metrics, earlier, history)
     return [
-        _score(draw),
+        _score(draw, config),
         _kl(draw, config, history),
         _clips(draw),
         _losses(draw),
@@ -259,8 +260,10 @@ def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Arra
     return steps[order], values[order]
 
 
-def _score(draw: _Draw) -> Chart:
-    frame = draw.metrics
+def _score(draw: _Draw, config: Config) -> Chart:
+    frame, words = draw.metrics, reward_words(config)
+    known = words.low is not None and words.high is not None
+    y = {"range": [words.low - 0.02, words.high + 0.02]} if known else {}  # type: ignore[operator]
     steps, means, spread = together(frame, "env/reward_mean", "env/reward_std")
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
@@ -280,12 +283,13 @@ def _score(draw: _Draw) -> Chart:
     )
     title = "The score appears here after the first step"
     if len(means):
-        title = f"The mean score is {signed(means[-1])}, from {signed(means[0])} at step {steps[0]}"
+        began = f"from {signed(means[0])} at step {steps[0]}"
+        title = f"The {words.title[0].lower()}{words.title[1:]} is {signed(means[-1])}, {began}"
     return Chart(
         "score",
         title,
         ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se"),
-        draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out),
+        draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out, y=y),
     )
 
 

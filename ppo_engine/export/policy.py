@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import ConfigError, StoreError
 from ..files import written_aside
 from ..formatting import signed
+from ..rewards import reward_words
 from ..sources.provenance import changes, of_model
 from ..store import RunInfo, RunReader
 from ..store.catalog import summary
@@ -102,6 +103,7 @@ def _checkpoint(run: Path, step: int | None) -> Checkpoint:
 def _card(run: Path, info: RunInfo, step: int) -> str:
     """The model card: where the weights come from, how they were trained, what they are good for."""
     sums = summary(run)
+    about = reward_words(info.config).about
     settings = json.dumps(info.config.model_dump(), indent=1)
     return f"""---
 library_name: transformers
@@ -112,15 +114,14 @@ base_model: {json.dumps(info.start_config.model_name)}
 
 # A policy fine-tuned with PPO
 
-Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO made it
-write what the classifier `{info.config.reward_model}` scores highly, held near the model it started from by a
-KL penalty.
+Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO raised
+its reward, held near the model it started from by a KL penalty. The reward (`{info.config.reward}`): {about}
 
 - Started from: `{info.start_config.model_name}`
 - Mean score of the run's last step: {signed(sums.last_score)}; held out: {signed(sums.held_out)}
 - KL from the reference at the last step: {sums.last_kl:.3g} nats a sample
 
-The value head is not part of it. It was trained to please a classifier, not to be right: use it to study PPO.
+The value head is not part of it. It was trained to raise a reward, not to be right: use it to study PPO.
 
 ## Settings
 

@@ -1,6 +1,6 @@
 """Writes static/lib/payloads.d.ts, the payloads' types as TypeScript has them, from pages/ui/payloads.
 
-    python -m tests.static.payload_types
+python -m tests.static.payload_types
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def _is_of(module: types.ModuleType, name: str, thing: Any) -> bool:
 
 def _alias(name: str, kind: str) -> str:
     line = f"export type {name} = {kind};\n"
-    return line if len(line) <= WIDTH else f"export type {name} =\n  | " + kind.replace(" | ", "\n  | ") + ";\n"
+    return (
+        line if len(line) <= WIDTH else f"export type {name} =\n  | " + kind.replace(" | ", "\n  | ") + ";\n"
+    )
 
 
 def _interface(made: Any, aliases: dict[Any, str]) -> str:
@@ -51,7 +53,9 @@ def _interface(made: Any, aliases: dict[Any, str]) -> str:
         said = get_origin(hint) is NotRequired
         optional = "?" if said or name in made.__optional_keys__ else ""
         fields.append(f"  {name}{optional}: {_type(get_args(hint)[0] if said else hint, aliases)};\n")
-    about = "".join(f" * {line.strip()}".rstrip() + "\n" for line in (made.__doc__ or "").strip().splitlines())
+    about = "".join(
+        f" * {line.strip()}".rstrip() + "\n" for line in (made.__doc__ or "").strip().splitlines()
+    )
     return f"/**\n{about} */\nexport interface {made.__name__} {{\n{''.join(fields)}}}\n"
 
 

@@ -20,8 +20,8 @@ from ppo_engine.config import Config
 from ppo_engine.records import Array, TokenTable
 from ppo_engine.store import RunReader
 
-from ..live.board import scale_limit
 from ..run_view import batch_of
+from ..scales import scale_limit
 
 _FLOATS = names(per_epoch=False, kinds=("float",))
 _BY_EPOCH = names(per_epoch=True)

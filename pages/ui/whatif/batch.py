@@ -26,8 +26,8 @@ from ppo_engine.config import Config
 from ppo_engine.records import Sample, TokenTable
 from ppo_engine.targets import Targets, targets
 
-from ..live.board import scale_limit
 from ..run_view import batch_of, view_of
+from ..scales import scale_limit
 
 SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 

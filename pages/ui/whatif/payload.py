@@ -200,7 +200,7 @@ def _mean(x: torch.Tensor, scene: Scene) -> float:
 
 
 def _deviation(x: torch.Tensor, scene: Scene) -> float:
-    return float(masked_var(x, scene.mask)) ** 0.5
+    return math.sqrt(float(masked_var(x, scene.mask)))
 
 
 def _histogram(label: str, scene: Scene, was: torch.Tensor, now: torch.Tensor) -> dict[str, Any]:

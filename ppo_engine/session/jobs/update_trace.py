@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from ... import ppo
 from ...config import Config
 from ...errors import ConfigError, NumericalError
 from ...records import Rollout
+from ...rewards import reward_words
 from ...targets import Targets
 from ...training import step_record
 from ...training.decoding import Decoded
@@ -120,6 +121,7 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "settings": {name: getattr(config, name) for name in _SETTINGS},
         "shape": list(mask.shape),
         "query_shape": list(rollout.query_ids.shape),
+        "reward": asdict(reward_words(config)),
         "samples": _samples(trainer, rollout, texts, scores.total, scores.parts),
         "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
         "runners_up": _named(trainer, seen, rollout),

@@ -91,7 +91,7 @@ def _answer() -> None:
     folder, number = st.session_state.playing
     job = read_job(folder, number)
     if job.state in ("queued", "working"):
-        session.attend(folder)
+        session.ensure_worker(folder)
         alive = run_view.info_of(folder).alive
         st.caption(
             "Waiting for the step under way to end."

@@ -9,9 +9,9 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import commands, component, run_view
-from pages.ui.address import beyond, no_numbers, refusal, whole
+from pages.ui.address import beyond, no_numbers, parse_index, refusal
 from pages.ui.refresh import interval
-from pages.ui.tokens.microscope import COLOURS, Look, payload
+from pages.ui.tokens.microscope import COLOURS, ViewState, payload
 from pages.ui.top import top_line
 from ppo_engine.errors import PPOEngineError
 
@@ -55,7 +55,7 @@ def draw() -> None:
     )
 
 
-def _look(run: str) -> Look:
+def _look(run: str) -> ViewState:
     """What this page was asked for last, else what the address asks for; what cannot be read counts as not
     asked.
 
@@ -67,9 +67,9 @@ def _look(run: str) -> Look:
         if asked.get("run") == run
         else st.query_params
     )
-    numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
+    numbers = {name: number for name in _NAMES if (number := parse_index(source.get(name, ""))) is not None}
     has, colour = str(asked.get("has") or ""), source.get("colour", "")
-    return Look(has=has, colour=colour if colour in COLOURS else Look.colour, **numbers)
+    return ViewState(has=has, colour=colour if colour in COLOURS else ViewState.colour, **numbers)
 
 
 def _unmet(made: dict[str, Any]) -> list[str]:

@@ -22,7 +22,7 @@ def draw() -> None:
         st.rerun(scope="app")  # the sidebar is not this fragment's to draw
     folder = _folder()
     info = commands.info(folder)
-    number = view_state.told_by("look").get("number", 0)
+    number = view_state.last_message("look").get("number", 0)
     if info is None:
         return  # the run cannot be read, which the sidebar says
     if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != commands.circumstances():
@@ -67,7 +67,7 @@ def _folder() -> Path:
 def _look() -> None:
     folder = run_view.shown_run()
     st.session_state.whatif_said = ""
-    view_state.heard(folder.name if folder else None)
+    view_state.on_view_change(folder.name if folder else None)
 
 
 def _use() -> None:

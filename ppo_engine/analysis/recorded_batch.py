@@ -17,7 +17,7 @@ from ..records import Array, TokenTable
 
 
 @dataclass(frozen=True)
-class Frozen:
+class RecordedBatch:
     """A step's rollout and what its update saw, on the CPU.
 
     mask: (batch, response) bool; old_logprobs, ref_logprobs, values, advantages, whitened: (batch, response)
@@ -41,7 +41,7 @@ class Frozen:
     kl_estimator: KLEstimator
 
     @classmethod
-    def of(cls, tokens: TokenTable, kl_estimator: KLEstimator = "k1") -> Frozen:
+    def of(cls, tokens: TokenTable, kl_estimator: KLEstimator = "k1") -> RecordedBatch:
         """The padded form of a table; samples without a token keep their row.
 
         kl_estimator: the one in force at the step.

@@ -14,7 +14,7 @@ from .. import ppo
 from ..columns import names
 from ..config import Config
 from ..records import Array, TokenTable
-from .recorded_batch import Frozen
+from .recorded_batch import RecordedBatch
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def token_trace(tokens: TokenTable, config: Config, sample: int, position: int) 
 
 def _moments(tokens: TokenTable) -> tuple[float, float]:
     """Mean and standard deviation of the batch's advantages, as whitening uses them."""
-    frozen = Frozen.of(tokens)
+    frozen = RecordedBatch.of(tokens)
     mean, var = (
         ppo.masked_mean(frozen.advantages, frozen.mask),
         ppo.masked_var(frozen.advantages, frozen.mask),

@@ -1,5 +1,5 @@
 """What a recorded step's update would have seen with other settings: advantages, clips and losses from the
-frozen rollout.
+recorded rollout.
 
 Ratios and new values are read from the record: other settings would have trained another policy, and that is
 not computed here. What is answered is narrower and exact: what these settings make of the very same tokens.
@@ -18,11 +18,11 @@ from .. import ppo
 from ..config import Config
 from ..records import TokenTable
 from ..targets import Targets, score_targets
-from .recorded_batch import Frozen
+from .recorded_batch import RecordedBatch
 
 
 @dataclass(frozen=True)
-class Knobs:
+class WhatIfSettings:
     """The settings that can be turned. kl_coef: score per nat; cliprange_value: score; whiten: whether
     advantages are whitened.
     """
@@ -35,7 +35,7 @@ class Knobs:
     whiten: bool = True
 
     @classmethod
-    def of(cls, config: Config, tokens: TokenTable) -> Knobs:
+    def of(cls, config: Config, tokens: TokenTable) -> WhatIfSettings:
         """What the run itself used at that step. config: in force then; the KL coefficient, which a
         controller may move, is the table's.
         """
@@ -60,43 +60,43 @@ class Outcome:
     total_loss: float
 
 
-def targets_of(frozen: Frozen, knobs: Knobs) -> Targets:
+def targets_of(recorded: RecordedBatch, knobs: WhatIfSettings) -> Targets:
     """What the step would have been trained towards with `knobs`."""
     _, made = score_targets(
-        frozen.scores,
-        frozen.old_logprobs,
-        frozen.ref_logprobs,
-        frozen.values,
-        frozen.mask,
+        recorded.scores,
+        recorded.old_logprobs,
+        recorded.ref_logprobs,
+        recorded.values,
+        recorded.mask,
         kl_coef=knobs.kl_coef,
         gamma=knobs.gamma,
         lam=knobs.lam,
-        kl_estimator=frozen.kl_estimator,
+        kl_estimator=recorded.kl_estimator,
         whiten=knobs.whiten,
     )
-    if knobs.whiten and torch.equal(made.advantages, frozen.advantages):
+    if knobs.whiten and torch.equal(made.advantages, recorded.advantages):
         # The last digits of a sum hang on its order, which the run's device chose: what it whitened is taken
         # as it was.
-        return replace(made, whitened=frozen.whitened)
+        return replace(made, whitened=recorded.whitened)
     return made
 
 
-def what_if(frozen: Frozen, knobs: Knobs, config: Config, entropy: float) -> Outcome:
+def what_if(recorded: RecordedBatch, knobs: WhatIfSettings, config: Config, entropy: float) -> Outcome:
     """The step with `knobs`. config: in force at the step, for the weights of the losses; entropy: the
     recorded `ppo/policy/entropy`.
     """
-    made = targets_of(frozen, knobs)
+    made = targets_of(recorded, knobs)
     surrogate, policy_clips = ppo.clipped_surrogate(
-        frozen.ratios, made.whitened.unsqueeze(-1), frozen.entered, knobs.cliprange
+        recorded.ratios, made.whitened.unsqueeze(-1), recorded.entered, knobs.cliprange
     )
     squares, value_clips = ppo.clipped_squares(
-        frozen.new_values,
-        frozen.values.unsqueeze(-1),
+        recorded.new_values,
+        recorded.values.unsqueeze(-1),
         made.returns.unsqueeze(-1),
-        frozen.entered,
+        recorded.entered,
         knobs.cliprange_value,
     )
-    policy, value = _mean(surrogate, frozen.entered), 0.5 * _mean(squares, frozen.entered)
+    policy, value = _mean(surrogate, recorded.entered), 0.5 * _mean(squares, recorded.entered)
     total = ppo.total_loss(
         policy, value, torch.tensor(entropy, dtype=torch.float64), config.vf_coef, config.ent_coef
     )
@@ -104,8 +104,8 @@ def what_if(frozen: Frozen, knobs: Knobs, config: Config, entropy: float) -> Out
         targets=made,
         policy_clips=policy_clips,
         value_clips=value_clips,
-        policy_clipfrac=float(_mean(policy_clips, frozen.entered)),
-        value_clipfrac=float(_mean(value_clips, frozen.entered)),
+        policy_clipfrac=float(_mean(policy_clips, recorded.entered)),
+        value_clipfrac=float(_mean(value_clips, recorded.entered)),
         policy_loss=float(policy),
         value_loss=float(value),
         total_loss=float(total),

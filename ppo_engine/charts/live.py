@@ -28,7 +28,7 @@ from ..formatting import percent, signed, three_digits
 from ..metrics import METRICS
 from ..rewards import reward_words
 from ..store import StepRow
-from .timeline import Happening, markers
+from .timeline import TimelineEntry, markers
 
 Spec = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -83,7 +83,7 @@ def live_charts(
     metrics: pd.DataFrame,
     config: Config | None = None,
     earlier: pd.DataFrame | None = None,
-    history: Sequence[Happening] = (),
+    history: Sequence[TimelineEntry] = (),
 ) -> list[Chart]:
     """Every curve of a run, in the order of the page. earlier: another run's frame, drawn in grey behind;
     history: marked at its steps.
@@ -108,7 +108,7 @@ class _Draw:
     """Makes the traces of one run, of the one before it, and the marks of what happened."""
 
     def __init__(
-        self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[Happening]
+        self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[TimelineEntry]
     ) -> None:
         self.metrics = metrics
         self.earlier = earlier
@@ -293,7 +293,7 @@ def _score(draw: _Draw, config: Config) -> Chart:
     )
 
 
-def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
+def _kl(draw: _Draw, config: Config, history: Sequence[TimelineEntry]) -> Chart:
     coefficient = draw.line("objective/kl_coef", "coefficient (right)", KL, dash="dot", width=1.5, yaxis="y2")
     now, target, shapes = draw.last("objective/kl"), config.target, []
     title = "KL from the reference" if np.isnan(now) else f"KL is {three_digits(now)} nats"
@@ -314,7 +314,7 @@ def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
     )
 
 
-def _targets(target: float, history: Sequence[Happening], steps_shown: Sequence[float]) -> list[Spec]:
+def _targets(target: float, history: Sequence[TimelineEntry], steps_shown: Sequence[float]) -> list[Spec]:
     """A band around the KL target; where it was edited, a band for each target over the steps for which it
     held.
     """

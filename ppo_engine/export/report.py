@@ -11,7 +11,7 @@ from pathlib import Path
 import plotly
 
 from ..charts.live import Chart, live_charts, metrics_frame
-from ..charts.timeline import happenings
+from ..charts.timeline import timeline_entries
 from ..formatting import setting, signed
 from ..metrics import METRICS
 from ..records import EVAL, Sample
@@ -47,7 +47,7 @@ def html_report(run: Path, samples: int = 40) -> str:
 
 def _report(run: Path, reader: RunReader, samples: int) -> str:
     info, sums = reader.info(), summary(run, reader)
-    told = happenings(reader.events())
+    told = timeline_entries(reader.events())
     charts = live_charts(metrics_frame(reader.steps()), info.config, history=told)
     boxes = "".join(_box(chart, place) for place, chart in enumerate(charts))
     held_out = reader.steps_with_samples(EVAL)

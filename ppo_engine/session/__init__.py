@@ -161,20 +161,20 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
         edited_config(info.config, payload["changes"], info.last_step)
     number = submit(folder, kind, issuer, **payload)
     if _current is not None and _current.folder == folder:
-        _current.owner.nudge()
+        _current.owner.wake()
     return number
 
 
 def ask(folder: Path, kind: str, payload: dict[str, Any]) -> int:
-    """Asks for a job on a run's models; returns its number. See `attend`."""
+    """Asks for a job on a run's models; returns its number. See `ensure_worker`."""
     number = ask_job(folder, kind, payload)
     if _current is not None and _current.folder == folder:
-        _current.owner.nudge()
-    attend(folder)
+        _current.owner.wake()
+    ensure_worker(folder)
     return number
 
 
-def attend(folder: Path) -> None:
+def ensure_worker(folder: Path) -> None:
     """Sees to it that somebody does the run's jobs: its owner, or for a run that has ended
     a worker process.
     """
@@ -306,13 +306,13 @@ __all__ = [
     "RunOwner",
     "Session",
     "ask",
-    "attend",
     "branch",
     "branched_config",
     "command",
     "create",
     "current",
     "edited_config",
+    "ensure_worker",
     "fork",
     "reopen",
     "resume",

@@ -96,7 +96,7 @@ class JournaledTrainer:
             )
             self.trainer.config_version = edit.version
 
-    def take_again(self) -> Iterator[tuple[StepRecord, str]]:
+    def recompute(self) -> Iterator[tuple[StepRecord, str]]:
         """Takes the recorded steps after this one again: each record, and how it differs from the recorded
         one ("" if it doesn't).
         """
@@ -137,15 +137,15 @@ def replay(
         if info.parent
         else None
     )
-    course = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
-    for remark in (*(f"{name}: {how}" for name, how in course.changed.items()), *course.remarks):
+    trainer_run = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
+    for remark in (*(f"{name}: {how}" for name, how in trainer_run.changed.items()), *trainer_run.remarks):
         on_remark(remark)
-    for record, difference in course.take_again():
+    for record, difference in trainer_run.recompute():
         on_record(record)
         if difference:
             return f"step {record.step}: {difference}"
     return (
         ""
-        if course.step == info.last_step
-        else f"step {course.step + 1}: it is not on record, and step {info.last_step} is"
+        if trainer_run.step == info.last_step
+        else f"step {trainer_run.step + 1}: it is not on record, and step {info.last_step} is"
     )

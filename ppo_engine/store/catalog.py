@@ -141,7 +141,7 @@ def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
     return {
         name: found
         for name in Config.model_fields
-        if len(set(found := [course[name] for course in courses])) > 1
+        if len(set(found := [trainer_run[name] for trainer_run in courses])) > 1
     }
 
 
@@ -183,7 +183,7 @@ def branches_of(run: Summary, among: Sequence[Summary]) -> list[str]:
     return [one.name for one in among if one.parent == run.id]
 
 
-def throw_away(folder: Path) -> Path:
+def move_to_trash(folder: Path) -> Path:
     """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is
     on.
     """
@@ -200,12 +200,12 @@ def throw_away(folder: Path) -> Path:
     return target
 
 
-def thrown_away(runs: Path) -> list[Path]:
+def list_trash(runs: Path) -> list[Path]:
     """The runs in the trash folder, newest first."""
     return list_runs(runs / TRASH)
 
 
-def take_back(folder: Path) -> Path:
+def restore_from_trash(folder: Path) -> Path:
     """Moves a run out of the trash folder to where it was; returns where it is now. Raises `StoreError`."""
     target = folder.parent.parent / folder.name
     try:

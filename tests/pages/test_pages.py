@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import commands
 from ppo_engine import METRICS, Config, RunReader, session
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.errors import StoreError
 from ppo_engine.store import add_note, checkpoint_files, describe, list_runs
 from tests.pages.components import ROOT, app, board, press, said, wait_until
@@ -53,7 +53,7 @@ def test_the_sidebar_has_every_setting_of_the_configuration_and_no_other() -> No
         for element in kind
         if element.key
     }
-    assert {key.removeprefix("knob-") for key in keys if key.startswith("knob-")} == set(KNOBS)
+    assert {key.removeprefix("knob-") for key in keys if key.startswith("knob-")} == set(FIELDS)
 
 
 def test_a_preset_fills_the_form() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ppo_engine.charts.live import live_charts
-from ppo_engine.charts.timeline import Happening
+from ppo_engine.charts.timeline import TimelineEntry
 from ppo_engine.metrics import METRICS
 from ppo_engine.store import RunInfo
 from ppo_engine.store.checkpoint_files import list_checkpoints
@@ -81,12 +81,12 @@ def _slow_parts(
     )
 
 
-def _history(info: RunInfo, told: list[Happening], kept: set[int], example: bool) -> dict[str, Any]:
+def _history(info: RunInfo, told: list[TimelineEntry], kept: set[int], example: bool) -> dict[str, Any]:
     """What happened, newest first, with what can be taken back. kept: the steps whose checkpoints are still
     there.
     """
 
-    def text(one: Happening) -> str:
+    def text(one: TimelineEntry) -> str:
         gone = one.kind == "checkpoint" and one.step not in kept and not example
         return f"{one.text} Removed since, to save space." if gone else one.text
 

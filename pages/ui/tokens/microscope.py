@@ -32,7 +32,7 @@ COLOURS["clip"] = Column("ratio", "Clip state", "", _CLIP_STATE, centre=1.0, per
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewState:
     """What a person looks at. step: None to follow the newest; sample, token: None for the first; epoch: None
     for the last.
 
@@ -47,7 +47,7 @@ class Look:
     has: str = ""
 
 
-def payload(folder: Path, look: Look) -> dict[str, Any] | None:
+def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
     """Everything the page draws, the batch only where the browser has it not; None where no step of the run
     has tokens.
     """

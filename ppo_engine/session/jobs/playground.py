@@ -30,15 +30,15 @@ WORKER_WAITS_S = 120.0
 """How long a worker waits for the next job before it ends and gives its memory back."""
 
 
-def do_jobs(folder: Path, course: JournaledTrainer) -> int:
+def do_jobs(folder: Path, trainer_run: JournaledTrainer) -> int:
     """Answers every job that waits; returns how many. A job that fails leaves its reason as its answer and
     harms nothing else.
     """
     count = 0
-    course.follow()  # an edit that came with the question counts
+    trainer_run.follow()  # an edit that came with the question counts
     while (job := take_job(folder)) is not None:
         try:
-            result = JOBS[job.kind](course.trainer, folder, course.step, **job.payload)
+            result = JOBS[job.kind](trainer_run.trainer, folder, trainer_run.step, **job.payload)
         except PPOEngineError as error:
             result = {"error": str(error)}
         except Exception as error:
@@ -56,14 +56,14 @@ def work(
     """
     requeue_jobs(folder)
     try:
-        course = JournaledTrainer(folder, checkpoint_files.newest_sound(folder))
+        trainer_run = JournaledTrainer(folder, checkpoint_files.newest_sound(folder))
     except Exception as error:
         while (job := take_job(folder)) is not None:
             finish_job(folder, job.number, {"error": f"The run's models cannot be loaded: {error}"})
         raise
     last = time.monotonic()
     while time.monotonic() - last < patience_s and not RunReader(folder).info().alive:
-        if do_jobs(folder, course):
+        if do_jobs(folder, trainer_run):
             last = time.monotonic()
         wait(0.2)
 

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.records import EVAL, first_difference
 from ppo_engine.session.replay import replay
@@ -316,9 +316,9 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
     whole.join()
     run = begin(steps=4)
     run.hold_at(2)
-    assert run.owner.course is not None
+    assert run.owner.trainer_run is not None
     with torch.no_grad():
-        next(run.owner.course.trainer.policy.parameters()).fill_(float("nan"))
+        next(run.owner.trainer_run.trainer.policy.parameters()).fill_(float("nan"))
     run.let_go()
     run.wait_for_state("paused")
     info = run.reader.info()
@@ -333,9 +333,9 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
 
 def test_without_anyone_to_resume_it_such_a_run_fails(tiny: Callable[..., Config], tmp_path: Path) -> None:
     def break_the_policy(_: object) -> None:
-        assert owner.course is not None
+        assert owner.trainer_run is not None
         with torch.no_grad():
-            next(owner.course.trainer.policy.parameters()).fill_(float("nan"))
+            next(owner.trainer_run.trainer.policy.parameters()).fill_(float("nan"))
 
     folder, owner = session.create(
         tiny(), "tiny-reviews", tmp_path / "runs", break_the_policy, attended=False
@@ -422,7 +422,7 @@ def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(
         == evaluation["eval/reward_mean"]
     )
     assert "Held-out openings after the last step" in " ".join(
-        one.text for one in happenings(run.reader.events())
+        one.text for one in timeline_entries(run.reader.events())
     )
     assert replay(run.folder) == ""
     again = begin(made=lambda seen: session.reopen(run.folder, seen))

@@ -22,7 +22,14 @@ from ppo_engine.export.policy import export_policy
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import table_bytes
 from ppo_engine.store import add_note, describe, list_runs
-from ppo_engine.store.catalog import differences, same_prompts, summaries, take_back, throw_away, thrown_away
+from ppo_engine.store.catalog import (
+    differences,
+    list_trash,
+    move_to_trash,
+    restore_from_trash,
+    same_prompts,
+    summaries,
+)
 from ppo_engine.store.checkpoint_files import path_of
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 from tests.engine.runs import Run
@@ -93,15 +100,17 @@ def test_comparing_says_after_which_step_a_setting_was_changed(begin: Callable[.
 def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_path: Path) -> None:
     folder, owner = session.create(tiny(steps=1), "tiny-reviews", tmp_path)
     with pytest.raises(StoreError, match="is on: stop it first"):
-        throw_away(folder)
+        move_to_trash(folder)
     owner.run()
     describe(folder, name="../../up")
-    there = throw_away(folder)
+    there = move_to_trash(folder)
     assert there == tmp_path / ".trash" / folder.name and RunReader(there).info().last_step == 1
-    assert list_runs(tmp_path) == [] and summaries(tmp_path) == [] and thrown_away(tmp_path) == [there]
-    assert take_back(there) == folder and list_runs(tmp_path) == [folder] and thrown_away(tmp_path) == []
+    assert list_runs(tmp_path) == [] and summaries(tmp_path) == [] and list_trash(tmp_path) == [there]
+    assert (
+        restore_from_trash(there) == folder and list_runs(tmp_path) == [folder] and list_trash(tmp_path) == []
+    )
     with pytest.raises(StoreError, match="cannot be moved"):
-        take_back(there)
+        restore_from_trash(there)
 
 
 def test_the_report_is_one_file_in_which_no_text_is_markup(

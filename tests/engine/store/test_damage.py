@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.errors import ConfigError, StoreError
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import WHAT, table_bytes
@@ -61,7 +61,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
         table and table_fingerprint(table) for table in map(RunReader(run).tokens, range(4))
     ],
     "events": lambda run: RunReader(run).events(),
-    "history": lambda run: happenings(RunReader(run).events()),
+    "history": lambda run: timeline_entries(RunReader(run).events()),
     "command": lambda run: (RunReader(run).command(1), None)[1],
     "summary": lambda run: repr(replace(summary(run), name="", state="", tags=(), remark="", size=0)),
     "sources": lambda run: (RunReader(run).changed_sources(), None)[1],

@@ -17,7 +17,7 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
 from ppo_engine import METRICS, Config, ConfigError, StepRecord, Trainer, ppo
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.errors import NumericalError, OutOfMemoryError, StepAbandoned
 from tests.engine.checkpoints import make_policy, write_model
 from tests.engine.fingerprints import fingerprint
@@ -489,7 +489,7 @@ def test_more_tokens_than_the_policy_takes_are_refused(tiny: Tiny) -> None:
         records(tiny(steps=1, output_max_length=57))
 
 
-LIVE_FLOATS = [knob for knob in KNOBS.values() if knob.kind is float and knob.live]
+LIVE_FLOATS = [knob for knob in FIELDS.values() if knob.kind is float and knob.live]
 
 
 def test_no_allowed_number_makes_a_step_that_is_silently_wrong(tiny: Tiny) -> None:

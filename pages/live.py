@@ -9,10 +9,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.address import beyond, no_numbers, refusal, whole
+from pages.ui import commands, component, run_view
+from pages.ui.address import beyond, no_numbers, parse_index, refusal
 from pages.ui.live import board
-from pages.ui.refresh import heed, interval
+from pages.ui.refresh import follow_visibility, interval
 from ppo_engine.errors import StoreError
 from ppo_engine.store import RunInfo
 
@@ -31,10 +31,10 @@ def draw() -> None:
         st.error(commands.inert(str(error)))
         return
     commands.say_unmet(_unmet(run_view.info_of(folder or run_view.EXAMPLE), payload["batch"]))
-    result = board.mount(
+    result = component.mount(
         payload, key="board", on_pin=commands.answering(_pin), on_ask=commands.answering(_ask)
     )
-    heed(result)
+    follow_visibility(result)
 
 
 def _payload(folder: Path, example: bool) -> dict[str, Any]:
@@ -84,14 +84,17 @@ def _ask() -> None:
 
 def _pinned() -> tuple[int, int] | None:
     """The step and the sample that the address names, -1 for no sample; None to follow the newest step."""
-    step, sample = whole(st.query_params.get("step", "")), whole(st.query_params.get("sample", ""))
+    step, sample = (
+        parse_index(st.query_params.get("step", "")),
+        parse_index(st.query_params.get("sample", "")),
+    )
     return None if step is None else (step, -1 if sample is None else sample)
 
 
 def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
     """What the address asks for and the board does not show."""
     query = st.query_params.to_dict()
-    found, step = no_numbers(query, ("step", "sample")), whole(query.get("step", ""))
+    found, step = no_numbers(query, ("step", "sample")), parse_index(query.get("step", ""))
     if "sample" in query and "step" not in query:
         found.append(
             refusal("sample", query["sample"], "its step has to be named too, as in step=3&sample=0")

@@ -9,13 +9,12 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.live import board
+from pages.ui import commands, component, run_view
 from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError
 from ppo_engine.store import RunInfo, read_job
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 _REFRESH_S = 0.5
 
@@ -92,7 +91,7 @@ def _answer() -> None:
     folder, number = st.session_state.playing
     job = read_job(folder, number)
     if job.state in ("queued", "working"):
-        session.attend(folder)
+        session.ensure_worker(folder)
         alive = run_view.info_of(folder).alive
         st.caption(
             "Waiting for the step under way to end."
@@ -103,7 +102,7 @@ def _answer() -> None:
     if job.result is not None and "error" in job.result:
         st.error("That cannot be:\n\n" + commands.listed(job.result["error"].splitlines()))
         return
-    board.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
+    component.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
     if st.session_state.get("drawn_job") != (folder, number):  # the answer is there: no need to look again
         st.session_state.drawn_job = folder, number
         st.rerun(scope="app")

@@ -8,11 +8,10 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.address import beyond, no_numbers, refusal, whole
-from pages.ui.live import board
+from pages.ui import commands, component, run_view
+from pages.ui.address import beyond, no_numbers, parse_index, refusal
 from pages.ui.refresh import interval
-from pages.ui.tokens.microscope import COLOURS, Look, payload
+from pages.ui.tokens.microscope import COLOURS, ViewState, payload
 from pages.ui.top import top_line
 from ppo_engine.errors import PPOEngineError
 
@@ -49,14 +48,14 @@ def draw() -> None:
         return
     commands.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
     made["echo"] = _asked().get("click")
-    board.mount(
+    component.mount(
         {"only": "microscope", "run": {"id": info.id}, "microscope": made},
         key="microscope",
         on_look=commands.answering(_remember),
     )
 
 
-def _look(run: str) -> Look:
+def _look(run: str) -> ViewState:
     """What this page was asked for last, else what the address asks for; what cannot be read counts as not
     asked.
 
@@ -68,11 +67,9 @@ def _look(run: str) -> Look:
         if asked.get("run") == run
         else st.query_params
     )
-    numbers = {name: number for name in _NAMES if (number := whole(source.get(name, ""))) is not None}
-    colour = source.get("colour", "")
-    return Look(
-        **numbers, has=str(asked.get("has") or ""), **({"colour": colour} if colour in COLOURS else {})
-    )
+    numbers = {name: number for name in _NAMES if (number := parse_index(source.get(name, ""))) is not None}
+    has, colour = str(asked.get("has") or ""), source.get("colour", "")
+    return ViewState(has=has, colour=colour if colour in COLOURS else ViewState.colour, **numbers)
 
 
 def _unmet(made: dict[str, Any]) -> list[str]:

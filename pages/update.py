@@ -10,9 +10,8 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.address import no_numbers, refusal, whole
-from pages.ui.live import board
+from pages.ui import commands, component, run_view
+from pages.ui.address import no_numbers, parse_index, refusal
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.update.stages import stages
@@ -30,7 +29,7 @@ def draw() -> None:
     info = commands.info(folder)
     payload = _payload(folder, info)
     commands.say_unmet(_unmet(payload) if info is not None else [])
-    board.mount(
+    component.mount(
         {"only": "walk", "walk": payload},
         key="walk",
         on_ask=commands.answering(_ask),
@@ -86,7 +85,7 @@ def _of_job(folder: Path, number: int) -> dict[str, Any]:
         raise StoreError(f"job {number} of this run is no update")
     asked = {name: job.payload.get(name) for name in ("batch", "seed")}
     if job.state in ("queued", "working"):
-        session.attend(folder)
+        session.ensure_worker(folder)
         return {**asked, "state": "waiting", "said": _waiting(folder), **_words()}
     if job.result is None or "error" in job.result:
         reason = (job.result or {}).get("error", "there is no answer")
@@ -138,7 +137,7 @@ def _words() -> dict[str, Any]:
 
 def _number(name: str, missing: int | None = None) -> int | None:
     """A whole number from the address."""
-    number = whole(st.query_params.get(name, ""))
+    number = parse_index(st.query_params.get(name, ""))
     return missing if number is None else number
 
 
@@ -148,7 +147,7 @@ def _stage() -> int:
 
 def _token() -> tuple[int, int] | None:
     row, _, position = st.query_params.get("token", "").partition(".")
-    place = whole(row), whole(position)
+    place = parse_index(row), parse_index(position)
     return None if place[0] is None or place[1] is None else (place[0], place[1])
 
 
@@ -156,7 +155,7 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
     """What the address asks for and the page does not show. A job that is not there the page says itself."""
     query = st.query_params.to_dict()
     found = no_numbers(query, ("job", "stage", "epoch"))
-    stage = whole(query.get("stage", ""))
+    stage = parse_index(query.get("stage", ""))
     if stage is not None and stage != _stage():
         found.append(
             refusal("stage", query["stage"], f"must be from 1 to {_LAST_STAGE}; shown is {_stage()}")
@@ -176,7 +175,7 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
         found.append(
             refusal("token", query["token"], f"sample {place[0]} {there}; shown is {row}.{position}")
         )
-    if (epoch := whole(query.get("epoch", ""))) is not None and epoch not in epochs:
+    if (epoch := parse_index(query.get("epoch", ""))) is not None and epoch not in epochs:
         found.append(
             refusal(
                 "epoch",

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import commands, run_view
-from pages.ui.live import board
+from pages.ui import commands, component, run_view
 from pages.ui.refresh import interval
 from pages.ui.sidebar import form
 from pages.ui.top import top_line
@@ -23,7 +22,7 @@ def draw() -> None:
         st.rerun(scope="app")  # the sidebar is not this fragment's to draw
     folder = _folder()
     info = commands.info(folder)
-    number = view_state.told_by("look").get("number", 0)
+    number = view_state.last_message("look").get("number", 0)
     if info is None:
         return  # the run cannot be read, which the sidebar says
     if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != commands.circumstances():
@@ -40,7 +39,7 @@ def draw() -> None:
     except PPOEngineError as error:
         st.error(commands.inert(str(error)))
         return
-    board.mount(
+    component.mount(
         {"only": "whatif", "whatif": made},
         key="whatif",
         on_look=commands.answering(_look),
@@ -68,7 +67,7 @@ def _folder() -> Path:
 def _look() -> None:
     folder = run_view.shown_run()
     st.session_state.whatif_said = ""
-    view_state.heard(folder.name if folder else None)
+    view_state.on_view_change(folder.name if folder else None)
 
 
 def _use() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from . import console
-from .charts.timeline import happenings
+from .charts.timeline import timeline_entries
 from .config import PRESETS, Config
 from .errors import ConfigError, DeviceError, PPOEngineError, SourceError
 from .export.report import html_report
@@ -22,7 +22,7 @@ from .formatting import data_size
 from .records import StepRecord
 from .session import OnRecord, RunOwner, branched_config, create, fork, reopen
 from .store import DATABASE, RunReader
-from .training.checkpoints import list_checkpoints
+from .store.checkpoint_files import list_checkpoints
 
 DONE, FAILED, BAD_INPUT = 0, 1, 2
 
@@ -208,7 +208,7 @@ def _verdict(folder: Path, owner: RunOwner, known: int) -> int:
     happened: its data stay.
     """
     info = RunReader(folder).info()
-    for one in happenings(RunReader(folder).events())[known:]:
+    for one in timeline_entries(RunReader(folder).events())[known:]:
         if one.kind in ("remark", "accepted", "difference"):
             where = f"step {one.step}, taken again, differs: " if one.kind == "difference" else ""
             print(f"ppo_engine: {where}{one.text}", file=sys.stderr)

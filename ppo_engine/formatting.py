@@ -5,6 +5,7 @@ thousands.
 from __future__ import annotations
 
 from math import floor, isfinite, log10
+from typing import Any
 
 MINUS, THIN_SPACE = "\u2212", "\u2009"
 
@@ -57,3 +58,10 @@ def gigabytes(count: int) -> str:
 def data_size(count: int) -> str:
     """Bytes in MB (10⁶) or, from a thousand of those on, in GB."""
     return gigabytes(count) if count >= 1e9 else f"{three_digits(count / 1e6)} MB"
+
+
+def setting(value: Any) -> str:
+    """A setting's value as a person writes it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)

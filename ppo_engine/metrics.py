@@ -53,9 +53,8 @@ METRICS: dict[str, Metric] = {
         Metric(
             "env/reward_mean",
             "Score",
-            "mean over the batch of the classifier's POSITIVE logit on query + response",
-            "What training wants to raise: how positive the reviews sound to the classifier. Reward without "
-            "the KL penalty.",
+            "mean over the batch of the reward's score of each response",
+            "What training wants to raise, before the KL penalty is taken off.",
             "rises, then levels off",
             _TRL,
             "logit",
@@ -392,9 +391,7 @@ METRICS: dict[str, Metric] = {
             _OURS,
             "s",
         ),
-        Metric(
-            "time/score", "Scoring", "seconds", "The classifier on every query + response.", "", _OURS, "s"
-        ),
+        Metric("time/score", "Scoring", "seconds", "The reward on every query and response.", "", _OURS, "s"),
         Metric(
             "time/reference",
             "Reference",

@@ -13,7 +13,8 @@ Sources: Schulman et al. 2017, "Proximal Policy Optimization Algorithms" (PPO); 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,7 +40,7 @@ BINDING_CASES = (3, 4)
 
 
 class TokenRewards(NamedTuple):
-    """What each response token earns. All (batch, time), 0 outside the mask."""
+    """What each response token earns. All (batch, time), 0 outside the mask. kl: as the penalty took it."""
 
     rewards: Tensor
     kl: Tensor
@@ -133,17 +134,43 @@ def entropy_from_logits(logits: Tensor) -> Tensor:
 
 
 def token_rewards(
-    scores: Tensor, logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor, kl_coef: float
+    scores: Tensor,
+    logprobs: Tensor,
+    ref_logprobs: Tensor,
+    mask: Tensor,
+    kl_coef: float,
+    kl_estimator: KLEstimator = "k1",
 ) -> TokenRewards:
-    """r_t = -kl_coef * (logprob_t - ref_logprob_t), plus the sample's score at its last response token
-    (Ziegler 2019, 2.2).
+    """r_t = -kl_coef * kl_t, plus the sample's score at its last response token (Ziegler 2019, 2.2).
 
-    scores: (batch,); logprobs, ref_logprobs, mask: (batch, time). A row with an empty mask earns nothing.
+    scores: (batch,); logprobs, ref_logprobs, mask: (batch, time). kl_t is the estimator's: with k1,
+    logprob_t - ref_logprob_t. A row with an empty mask earns nothing.
     """
-    kl = _zeroed(logprobs, mask) - _zeroed(ref_logprobs, mask)
+    kl = KL_ESTIMATORS[kl_estimator](logprobs, ref_logprobs, mask)
     kl_penalty = -kl_coef * kl
     rewards = kl_penalty + torch.where(last_token(mask), scores.unsqueeze(1), torch.zeros_like(kl_penalty))
     return TokenRewards(rewards, kl, kl_penalty)
+
+
+KLEstimator = Literal["k1", "k2", "k3"]
+
+
+def _k1(logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor) -> Tensor:
+    """log(policy / reference): unbiased, and negative at half of all tokens."""
+    return _zeroed(logprobs, mask) - _zeroed(ref_logprobs, mask)
+
+
+def _k2(logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor) -> Tensor:
+    """Half of its square: biased, never negative."""
+    return 0.5 * _k1(logprobs, ref_logprobs, mask) ** 2
+
+
+KL_ESTIMATORS: dict[KLEstimator, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
+    "k1": _k1,
+    "k2": _k2,
+    "k3": lambda logprobs, ref_logprobs, mask: k3(ref_logprobs, logprobs, mask),
+}
+"""Estimates of KL(policy, reference) at each token of a text that the policy sampled (Schulman 2020)."""
 
 
 def last_token(mask: Tensor) -> Tensor:

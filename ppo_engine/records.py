@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from .columns import COLUMNS, names
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -54,6 +56,7 @@ class TokenTable:
     new_logprob, ratio, new_value: (tokens, epochs) float32, and policy_clip, value_clip: (tokens, epochs)
     bool, where only the first `epochs_seen` entries of a row count: the update KL limit can end an update
     within an epoch.
+    kl_estimate: (tokens,) float32, the KL as the penalty took it; stored where it is not the KL itself.
     kl_coef, gamma: the values in force, from which the derived columns follow. scores: (samples,) float32.
     """
 
@@ -66,6 +69,7 @@ class TokenTable:
     value: Array
     advantage: Array
     whitened: Array
+    kl_estimate: Array
     epochs_seen: Array
     new_logprob: Array
     ratio: Array
@@ -76,15 +80,13 @@ class TokenTable:
     kl_coef: float
     gamma: float
 
-    DERIVED = ("kl", "kl_penalty", "score_share", "reward", "delta", "return")
-
     def __len__(self) -> int:
         return len(self.token_id)
 
     def column(self, name: str) -> Array:
         """A stored or derived column by name; `return` is a word of Python's, hence a method."""
-        stored: Array = getattr(self, f"_{name}" if name in self.DERIVED else name)
-        return stored
+        column: Array = getattr(self, name if COLUMNS[name].stored else f"_{name}")
+        return column
 
     @cached_property
     def is_last(self) -> Array:
@@ -97,7 +99,7 @@ class TokenTable:
 
     @cached_property
     def _kl_penalty(self) -> Array:
-        return np.float32(-self.kl_coef) * self._kl
+        return np.float32(-self.kl_coef) * self.kl_estimate
 
     @cached_property
     def _score_share(self) -> Array:
@@ -150,6 +152,8 @@ class TokenTable:
         """The stored columns as an Arrow table; per-epoch columns as lists of `epochs_seen` entries."""
         offsets = np.concatenate([[0], np.cumsum(self.epochs_seen)]).astype(np.int32)
         columns: dict[str, Any] = {name: pa.array(getattr(self, name)) for name in _FLAT}
+        if np.array_equal(self.kl_estimate, self._kl):
+            del columns["kl_estimate"]
         columns["text"] = pa.array(self.text, pa.string()).dictionary_encode()
         for name in _PER_EPOCH:
             columns[name] = pa.ListArray.from_arrays(
@@ -168,7 +172,8 @@ class TokenTable:
         """The inverse of `to_arrow`."""
         metadata = table.schema.metadata
         epochs = int(metadata[b"epochs"])
-        flat = {name: table[name].to_numpy() for name in _FLAT}
+        flat = {name: table[name].to_numpy() for name in _FLAT if name in table.column_names}
+        flat.setdefault("kl_estimate", flat["old_logprob"] - flat["ref_logprob"])
         ratio = table["ratio"].combine_chunks()
         seen = ratio.value_lengths().to_numpy().astype(np.int16) if len(table) else np.zeros(0, np.int16)
         entered = np.arange(epochs)[None, :] < seen[:, None]
@@ -200,14 +205,8 @@ def unpack(block: bytes) -> TokenTable:
     return TokenTable.from_arrow(pa.ipc.open_stream(block).read_all())
 
 
-_FLAT = ("sample", "position", "token_id", "old_logprob", "ref_logprob", "value", "advantage", "whitened")
-_PER_EPOCH = {
-    "new_logprob": np.float32,
-    "ratio": np.float32,
-    "new_value": np.float32,
-    "policy_clip": bool,
-    "value_clip": bool,
-}
+_FLAT = names(stored=True, per_epoch=False, kinds=("int", "float"))
+_PER_EPOCH = {name: bool if COLUMNS[name].kind == "flag" else np.float32 for name in names(per_epoch=True)}
 
 
 @dataclass(frozen=True)

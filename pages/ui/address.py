@@ -10,7 +10,7 @@ _DIGITS = 9  # a number with more is none of ours
 _SHOWN = 60
 
 
-def whole(text: str) -> int | None:
+def parse_index(text: str) -> int | None:
     """The whole number, from 0, that the text is; None where it is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
 
@@ -20,13 +20,13 @@ def no_numbers(query: Mapping[str, str], names: Sequence[str]) -> list[str]:
     return [
         refusal(name, query[name], "must be a whole number from 0")
         for name in names
-        if name in query and whole(query[name]) is None
+        if name in query and parse_index(query[name]) is None
     ]
 
 
 def beyond(query: Mapping[str, str], name: str, count: int, whose: str, shown: int | None) -> list[str]:
     """A sentence where the parameter counts beyond what is there. whose: what has so many of them."""
-    number = whole(query.get(name, ""))
+    number = parse_index(query.get(name, ""))
     if number is None or number < count:
         return []
     there = (

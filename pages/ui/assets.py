@@ -1,5 +1,4 @@
-"""The browser's side of the pages: the modules of static/, and plotly.js from the installed wheel, each sent
-once and kept.
+"""The browser's side: the modules of static/, and plotly.js from the installed wheel, each sent once.
 
 The paths carry a hash of all of them, so that a browser may keep the files for good and a new version is
 never mixed with an old one.
@@ -8,6 +7,7 @@ never mixed with an old one.
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import plotly
@@ -15,9 +15,13 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
+from ppo_engine.columns import as_data
+
 STATIC = Path(__file__).parent / "static"
 LOADER = (STATIC / "loader.js").read_text(encoding="utf-8")
 """The script that each component begins with."""
+COLUMNS_MODULE = "lib/columns.js"
+"""The table of token columns as a module, of which columns.d.ts has the types."""
 _PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 
 # a machine's own table may have others
@@ -27,7 +31,8 @@ _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 def _contents() -> dict[str, bytes]:
     """The served files by their names below the prefix, as in lib/dom.js."""
     paths = sorted(path for path in STATIC.rglob("*") if path.suffix in _TYPES)
-    return {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+    files = {path.relative_to(STATIC).as_posix(): path.read_bytes() for path in paths}
+    return {**files, COLUMNS_MODULE: f"export const COLUMNS = {json.dumps(as_data())};\n".encode()}
 
 
 def _version(contents: dict[str, bytes]) -> str:

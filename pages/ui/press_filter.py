@@ -49,4 +49,5 @@ def without_timed_presses(frame: bytes) -> bytes:
         return frame
     del widgets[:]
     widgets.extend(kept)
-    return message.SerializeToString()
+    shortened: bytes = message.SerializeToString()
+    return shortened

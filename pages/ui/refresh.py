@@ -27,7 +27,7 @@ def interval(busy: float) -> float | None:
         return IDLE_S
 
 
-def heed(result: Any) -> None:
+def follow_visibility(result: Any) -> None:
     """Reruns the page when its tab was hidden or shown, so that every fragment's interval is set anew."""
     hidden = bool(result.hidden)
     if hidden != st.session_state.get("hidden", False):

@@ -14,12 +14,12 @@ import streamlit as st
 from ppo_engine import session
 from ppo_engine.builtin import ASSETS
 from ppo_engine.charts.live import metrics_frame
-from ppo_engine.charts.timeline import Happening, happenings
+from ppo_engine.charts.timeline import TimelineEntry, timeline_entries
 from ppo_engine.errors import StoreError
 from ppo_engine.records import Sample, TokenTable
 from ppo_engine.store import DATABASE, RunInfo, RunReader, StepRow, list_runs
 from ppo_engine.store.catalog import TRASH
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 TAKEN_UP = ("stopped", "failed", "interrupted")
 """States from which a run can be taken up again."""
@@ -119,7 +119,7 @@ def _why_unreadable(run: Path) -> str:
 def info_of(run: Path) -> RunInfo:
     """The run's row; of a run whose folder could not even take its last words, what its owner here knows."""
     info, here = RunReader(run).info(), session.current()
-    if info.alive and here is not None and here.folder == run and here.owner.unheard:
+    if info.alive and here is not None and here.folder == run and here.owner.failure_unrecorded:
         return replace(info, state="failed", error=here.owner.trouble)
     return info
 
@@ -172,11 +172,11 @@ class RunView:
                 self._frame = metrics_frame(self._rows)
             return self._rows, self._frame
 
-    def history(self) -> list[Happening]:
+    def history(self) -> list[TimelineEntry]:
         """What happened so far, oldest first."""
         with self._lock:
             self._events += self.reader.events(after=self._events[-1]["id"] if self._events else 0)
-            return happenings(self._events)
+            return timeline_entries(self._events)
 
 
 _views: dict[Path, RunView] = {}

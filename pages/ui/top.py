@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from . import commands, run_view
-from .live import board
-from .refresh import heed, interval
+from . import commands, component, run_view
+from .live import run_line
+from .refresh import follow_visibility, interval
 
 
 def top_line() -> None:
@@ -18,4 +18,4 @@ def _draw() -> None:
     folder = run_view.shown_run()
     info = commands.info(folder)
     rows = run_view.view_of(folder).refresh()[0] if folder and info else []
-    heed(board.mount(board.top_payload(info, rows), key="top"))
+    follow_visibility(component.mount(run_line.top_payload(info, rows), key="top"))

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..ppo import KLEstimator, token_rewards
 from ..records import Array, TokenTable
 
 
 @dataclass(frozen=True)
-class Frozen:
+class RecordedBatch:
     """A step's rollout and what its update saw, on the CPU.
 
     mask: (batch, response) bool; old_logprobs, ref_logprobs, values, advantages, whitened: (batch, response)
@@ -37,10 +38,14 @@ class Frozen:
     entered: Tensor
     sample: Tensor
     position: Tensor
+    kl_estimator: KLEstimator
 
     @classmethod
-    def of(cls, tokens: TokenTable) -> Frozen:
-        """The padded form of a table; samples without a token keep their row."""
+    def of(cls, tokens: TokenTable, kl_estimator: KLEstimator = "k1") -> RecordedBatch:
+        """The padded form of a table; samples without a token keep their row.
+
+        kl_estimator: the one in force at the step.
+        """
         sample, position = (
             torch.tensor(tokens.sample, dtype=torch.long),
             torch.tensor(tokens.position, dtype=torch.long),
@@ -68,7 +73,13 @@ class Frozen:
             entered=spread(tokens.entered),
             sample=sample,
             position=position,
+            kl_estimator=kl_estimator,
         )
+
+    def rewards(self, kl_coef: float) -> Tensor:
+        """(batch, response) token rewards with that coefficient."""
+        texts = self.old_logprobs, self.ref_logprobs, self.mask
+        return token_rewards(self.scores, *texts, kl_coef, self.kl_estimator).rewards
 
     def flat(self, padded: Tensor) -> Array:
         """(tokens, ...) entries of a (batch, response, ...) tensor, in the order of the table."""

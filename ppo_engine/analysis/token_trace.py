@@ -1,21 +1,20 @@
 """Why a token moved: everything that a step's record says of one token, put together so that each number
 follows from the others.
-
-Also where to look first in a batch: `finds` names the tokens that stand out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from .. import ppo
+from ..columns import names
 from ..config import Config
-from ..records import Array, Sample, TokenTable
-from .recorded_batch import Frozen
+from ..records import Array, TokenTable
+from .recorded_batch import RecordedBatch
 
 
 @dataclass(frozen=True)
@@ -44,39 +43,29 @@ class Epoch:
 
 
 @dataclass(frozen=True)
-class Story:
-    """A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
-    in the score's unit.
+class TokenTrace:
+    """A token's way through a step, in the order of the algorithm.
 
-    reward = kl_penalty + score_share; kl_penalty = -kl_coef * kl; delta = reward + gamma * next_value -
-    value; advantage = sum of the terms' parts; whitened = (advantage - mean) / spread, over the batch;
-    returned = advantage + value.
+    columns: every number that the record has of it, by the name of its token column: reward = kl_penalty +
+    score_share; kl_penalty = -kl_coef * kl_estimate; delta = reward + gamma * next_value - value; advantage =
+    the sum of the terms' parts; whitened = (advantage - mean) / spread, over the batch; return = advantage +
+    value.
     """
 
     text: str
-    old_logprob: float
-    ref_logprob: float
-    kl: float
+    columns: Mapping[str, float]
     kl_coef: float
-    kl_penalty: float
-    score_share: float
-    reward: float
-    value: float
     next_value: float
     gamma: float
     lam: float
-    delta: float
     terms: tuple[Term, ...]
-    advantage: float
     mean: float
     spread: float
-    whitened: float
-    returned: float
     epochs: tuple[Epoch, ...]
 
 
-def story(tokens: TokenTable, config: Config, sample: int, position: int) -> Story:
-    """The story of the token at `position` of `sample`. config: the one in force at that step. Raises
+def token_trace(tokens: TokenTable, config: Config, sample: int, position: int) -> TokenTrace:
+    """The trace of the token at `position` of `sample`. config: the one in force at that step. Raises
     `LookupError` for no such token.
     """
     found = np.flatnonzero((tokens.sample == sample) & (tokens.position == position))
@@ -84,40 +73,23 @@ def story(tokens: TokenTable, config: Config, sample: int, position: int) -> Sto
         raise LookupError(f"sample {sample} has no token at position {position}")
     row = int(found[0])
     mean, spread = _moments(tokens)
-    last = bool(tokens.is_last[row])
-    terms = _terms(tokens, config.lam, row)
-    return Story(
+    return TokenTrace(
         text=tokens.text[row],
+        columns={name: float(tokens.column(name)[row]) for name in names(per_epoch=False, kinds=("float",))},
         kl_coef=tokens.kl_coef,
-        next_value=0.0 if last else float(tokens.value[row + 1]),
+        next_value=0.0 if tokens.is_last[row] else float(tokens.value[row + 1]),
         gamma=tokens.gamma,
         lam=config.lam,
-        terms=terms,
+        terms=_terms(tokens, config.lam, row),
         mean=mean,
         spread=spread,
-        returned=float(tokens.column("return")[row]),
         epochs=_epochs(tokens, config.cliprange, row),
-        **{
-            name: float(tokens.column(name)[row])
-            for name in (
-                "old_logprob",
-                "ref_logprob",
-                "kl",
-                "kl_penalty",
-                "score_share",
-                "reward",
-                "value",
-                "delta",
-                "advantage",
-                "whitened",
-            )
-        },
     )
 
 
 def _moments(tokens: TokenTable) -> tuple[float, float]:
     """Mean and standard deviation of the batch's advantages, as whitening uses them."""
-    frozen = Frozen.of(tokens)
+    frozen = RecordedBatch.of(tokens)
     mean, var = (
         ppo.masked_mean(frozen.advantages, frozen.mask),
         ppo.masked_var(frozen.advantages, frozen.mask),
@@ -168,85 +140,3 @@ def clip_cases(tokens: TokenTable, cliprange: float, epoch: int) -> Array:
     ).numpy()
     reached: Array = np.where(tokens.epochs_seen > epoch, cases, -1)
     return reached
-
-
-@dataclass(frozen=True)
-class Find:
-    """A token that stands out. name: what for; about: what is compared; number: its figure, always finite;
-    unit: a word before it.
-    """
-
-    name: str
-    about: str
-    sample: int
-    position: int
-    number: float
-    unit: str = ""
-
-
-def finds(tokens: TokenTable, samples: Sequence[Sample]) -> list[Find]:
-    """Where to look first: extreme scores, KL, advantages, ratios and value errors. What the update never
-    came to is left out.
-    """
-    if not len(tokens):
-        return []
-    last_of = dict(
-        zip(tokens.sample[tokens.is_last].tolist(), tokens.position[tokens.is_last].tolist(), strict=True)
-    )
-    ranked = sorted((one for one in samples if one.index in last_of), key=lambda one: one.score)
-    found = [
-        Find(name, "The classifier's score of the whole text.", one.index, last_of[one.index], one.score)
-        for name, one in (("Highest score", ranked[-1]), ("Lowest score", ranked[0]))
-    ]
-    kl, gain = tokens.column("kl"), tokens.advantage
-    error = np.abs(tokens.at_last_epoch("new_value", float("nan")) - tokens.column("return"))
-    for name, about, size, figure, unit in (
-        (
-            "Largest KL",
-            "The token whose log-probability is farthest from the reference's.",
-            np.abs(kl),
-            kl,
-            "",
-        ),
-        (
-            "Largest advantage",
-            "The token that did best or worst against what the values expected.",
-            np.abs(gain),
-            gain,
-            "",
-        ),
-        _most_clipped(tokens),
-        (
-            "Worst value",
-            "The token whose value is farthest from its return after the update.",
-            error,
-            error,
-            "",
-        ),
-    ):
-        row = int(np.nan_to_num(size, nan=-1.0).argmax())
-        if np.isfinite(figure[row]):
-            found.append(
-                Find(
-                    name, about, int(tokens.sample[row]), int(tokens.position[row]), float(figure[row]), unit
-                )
-            )
-    return found
-
-
-def _most_clipped(tokens: TokenTable) -> tuple[str, str, Array, Array, str]:
-    """Name, meaning, size, figure and unit of the token that the policy clip held most; where it held none,
-    of the farthest ratio.
-    """
-    ratio, clips = tokens.at_last_epoch("ratio", float("nan")), tokens.clip_epochs("policy_clip")
-    far = np.abs(ratio - 1)
-    if not clips.any():
-        return (
-            "Farthest ratio",
-            "No policy clip binds in this batch. The token whose ratio went farthest from 1.",
-            far,
-            ratio,
-            "ratio",
-        )
-    about = "The token that the policy clip held in most epochs; of those, the one whose ratio went farthest."
-    return "Most clipped", about, clips + np.minimum(far, 0.999), ratio, "ratio"

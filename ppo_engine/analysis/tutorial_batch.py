@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .what_if import Knobs
+from .what_if import WhatIfSettings
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Notebook:
     rewards: Tensor
     values: Tensor
     mask: Tensor
-    knobs: Knobs
+    knobs: WhatIfSettings
 
 
 @cache
-def notebook_example() -> Notebook:
+def tutorial_batch() -> Notebook:
     """The batch, read once."""
     stored = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     rows = {
@@ -43,5 +43,7 @@ def notebook_example() -> Notebook:
     )
     lengths = torch.tensor([len(row) for row in rows["values"]])
     mask = torch.arange(values.shape[1]) < lengths.unsqueeze(1)
-    knobs = Knobs(stored["gamma"], stored["lam"], 0.0, stored["cliprange"], stored["cliprange_value"])
+    knobs = WhatIfSettings(
+        stored["gamma"], stored["lam"], 0.0, stored["cliprange"], stored["cliprange_value"]
+    )
     return Notebook(rewards, values, mask, knobs)

@@ -1,5 +1,5 @@
 """What a recorded step's update would have seen with other settings: advantages, clips and losses from the
-frozen rollout.
+recorded rollout.
 
 Ratios and new values are read from the record: other settings would have trained another policy, and that is
 not computed here. What is answered is narrower and exact: what these settings make of the very same tokens.
@@ -9,7 +9,7 @@ The formulas are all `ppo`'s.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,11 +17,12 @@ from torch import Tensor
 from .. import ppo
 from ..config import Config
 from ..records import TokenTable
-from .recorded_batch import Frozen
+from ..targets import Targets, score_targets
+from .recorded_batch import RecordedBatch
 
 
 @dataclass(frozen=True)
-class Knobs:
+class WhatIfSettings:
     """The settings that can be turned. kl_coef: score per nat; cliprange_value: score; whiten: whether
     advantages are whitened.
     """
@@ -34,7 +35,7 @@ class Knobs:
     whiten: bool = True
 
     @classmethod
-    def of(cls, config: Config, tokens: TokenTable) -> Knobs:
+    def of(cls, config: Config, tokens: TokenTable) -> WhatIfSettings:
         """What the run itself used at that step. config: in force then; the KL coefficient, which a
         controller may move, is the table's.
         """
@@ -42,26 +43,14 @@ class Knobs:
 
 
 @dataclass(frozen=True)
-class Estimates:
-    """What the policy and the value head are trained towards. All (batch, response), 0 outside the mask;
-    used: whitened, or as they are.
-    """
-
-    rewards: Tensor
-    advantages: Tensor
-    returns: Tensor
-    used: Tensor
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """Estimates, and what the update's entries come to with them.
+    """Targets, and what the update's entries come to with them.
 
     policy_clips, value_clips: (batch, response, epochs) bool, where a clip binds. The figures are means over
     all counted tokens of all epochs, like the trainer's metrics; NaN where the update had no entry.
     """
 
-    estimates: Estimates
+    targets: Targets
     policy_clips: Tensor
     value_clips: Tensor
     policy_clipfrac: float
@@ -71,50 +60,52 @@ class Outcome:
     total_loss: float
 
 
-def rewards_of(frozen: Frozen, kl_coef: float) -> Tensor:
-    """(batch, response) token rewards with that KL coefficient."""
-    return ppo.token_rewards(
-        frozen.scores, frozen.old_logprobs, frozen.ref_logprobs, frozen.mask, kl_coef
-    ).rewards
-
-
-def estimates(rewards: Tensor, values: Tensor, mask: Tensor, knobs: Knobs) -> Estimates:
-    """Advantages and returns from rewards and values, all (batch, response)."""
-    advantages, returns = ppo.gae(rewards, values, mask, knobs.gamma, knobs.lam)
-    return Estimates(
-        rewards, advantages, returns, ppo.masked_whiten(advantages, mask) if knobs.whiten else advantages
+def targets_of(recorded: RecordedBatch, knobs: WhatIfSettings) -> Targets:
+    """What the step would have been trained towards with `knobs`."""
+    _, made = score_targets(
+        recorded.scores,
+        recorded.old_logprobs,
+        recorded.ref_logprobs,
+        recorded.values,
+        recorded.mask,
+        kl_coef=knobs.kl_coef,
+        gamma=knobs.gamma,
+        lam=knobs.lam,
+        kl_estimator=recorded.kl_estimator,
+        whiten=knobs.whiten,
     )
+    if knobs.whiten and torch.equal(made.advantages, recorded.advantages):
+        # The last digits of a sum hang on its order, which the run's device chose: what it whitened is taken
+        # as it was.
+        return replace(made, whitened=recorded.whitened)
+    return made
 
 
-def what_if(frozen: Frozen, knobs: Knobs, config: Config, entropy: float) -> Outcome:
+def what_if(recorded: RecordedBatch, knobs: WhatIfSettings, config: Config, entropy: float) -> Outcome:
     """The step with `knobs`. config: in force at the step, for the weights of the losses; entropy: the
     recorded `ppo/policy/entropy`.
     """
-    made = estimates(rewards_of(frozen, knobs.kl_coef), frozen.values, frozen.mask, knobs)
-    if knobs.whiten and torch.equal(made.advantages, frozen.advantages):
-        # The last digits of a sum hang on its order, which the run's device chose: what it whitened is taken
-        # as it was.
-        made = Estimates(made.rewards, made.advantages, made.returns, frozen.whitened)
+    made = targets_of(recorded, knobs)
     surrogate, policy_clips = ppo.clipped_surrogate(
-        frozen.ratios, made.used.unsqueeze(-1), frozen.entered, knobs.cliprange
+        recorded.ratios, made.whitened.unsqueeze(-1), recorded.entered, knobs.cliprange
     )
     squares, value_clips = ppo.clipped_squares(
-        frozen.new_values,
-        frozen.values.unsqueeze(-1),
+        recorded.new_values,
+        recorded.values.unsqueeze(-1),
         made.returns.unsqueeze(-1),
-        frozen.entered,
+        recorded.entered,
         knobs.cliprange_value,
     )
-    policy, value = _mean(surrogate, frozen.entered), 0.5 * _mean(squares, frozen.entered)
+    policy, value = _mean(surrogate, recorded.entered), 0.5 * _mean(squares, recorded.entered)
     total = ppo.total_loss(
         policy, value, torch.tensor(entropy, dtype=torch.float64), config.vf_coef, config.ent_coef
     )
     return Outcome(
-        estimates=made,
+        targets=made,
         policy_clips=policy_clips,
         value_clips=value_clips,
-        policy_clipfrac=float(_mean(policy_clips, frozen.entered)),
-        value_clipfrac=float(_mean(value_clips, frozen.entered)),
+        policy_clipfrac=float(_mean(policy_clips, recorded.entered)),
+        value_clipfrac=float(_mean(value_clips, recorded.entered)),
         policy_loss=float(policy),
         value_loss=float(value),
         total_loss=float(total),

@@ -5,12 +5,12 @@ This module stays free of torch: it knows where the files are and whether they a
 describes.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
-from ppo_engine.errors import AssetError
+from ..errors import AssetError
+from ..files import sha256
 
 ASSETS = Path(__file__).parent / "assets"
 MANIFEST = "manifest.json"
@@ -21,12 +21,6 @@ CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I
 _ADVICE = (
     "Restore it with `git checkout -- ppo_engine/builtin/assets`, or run `python -m ppo_engine.world.build`."
 )
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:

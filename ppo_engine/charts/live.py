@@ -26,8 +26,9 @@ import plotly.graph_objects as go
 from ..config import Config
 from ..formatting import percent, signed, three_digits
 from ..metrics import METRICS
+from ..rewards import reward_words
 from ..store import StepRow
-from .timeline import Happening, markers
+from .timeline import TimelineEntry, markers
 
 Spec = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -82,7 +83,7 @@ def live_charts(
     metrics: pd.DataFrame,
     config: Config | None = None,
     earlier: pd.DataFrame | None = None,
-    history: Sequence[Happening] = (),
+    history: Sequence[TimelineEntry] = (),
 ) -> list[Chart]:
     """Every curve of a run, in the order of the page. earlier: another run's frame, drawn in grey behind;
     history: marked at its steps.
@@ -90,7 +91,7 @@ def live_charts(
     config = config or Config()
     draw = _Draw(metrics, earlier, history)
     return [
-        _score(draw),
+        _score(draw, config),
         _kl(draw, config, history),
         _clips(draw),
         _losses(draw),
@@ -107,7 +108,7 @@ class _Draw:
     """Makes the traces of one run, of the one before it, and the marks of what happened."""
 
     def __init__(
-        self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[Happening]
+        self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[TimelineEntry]
     ) -> None:
         self.metrics = metrics
         self.earlier = earlier
@@ -259,8 +260,10 @@ def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Arra
     return steps[order], values[order]
 
 
-def _score(draw: _Draw) -> Chart:
-    frame = draw.metrics
+def _score(draw: _Draw, config: Config) -> Chart:
+    frame, words = draw.metrics, reward_words(config)
+    known = words.low is not None and words.high is not None
+    y = {"range": [words.low - 0.02, words.high + 0.02]} if known else {}  # type: ignore[operator]
     steps, means, spread = together(frame, "env/reward_mean", "env/reward_std")
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
@@ -280,16 +283,17 @@ def _score(draw: _Draw) -> Chart:
     )
     title = "The score appears here after the first step"
     if len(means):
-        title = f"The mean score is {signed(means[-1])}, from {signed(means[0])} at step {steps[0]}"
+        began = f"from {signed(means[0])} at step {steps[0]}"
+        title = f"The {words.title[0].lower()}{words.title[1:]} is {signed(means[-1])}, {began}"
     return Chart(
         "score",
         title,
         ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se"),
-        draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out),
+        draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out, y=y),
     )
 
 
-def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
+def _kl(draw: _Draw, config: Config, history: Sequence[TimelineEntry]) -> Chart:
     coefficient = draw.line("objective/kl_coef", "coefficient (right)", KL, dash="dot", width=1.5, yaxis="y2")
     now, target, shapes = draw.last("objective/kl"), config.target, []
     title = "KL from the reference" if np.isnan(now) else f"KL is {three_digits(now)} nats"
@@ -310,7 +314,7 @@ def _kl(draw: _Draw, config: Config, history: Sequence[Happening]) -> Chart:
     )
 
 
-def _targets(target: float, history: Sequence[Happening], steps_shown: Sequence[float]) -> list[Spec]:
+def _targets(target: float, history: Sequence[TimelineEntry], steps_shown: Sequence[float]) -> list[Spec]:
     """A band around the KL target; where it was edited, a band for each target over the steps for which it
     held.
     """

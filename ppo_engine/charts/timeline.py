@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from ..config import KNOBS
+from ..config import FIELDS
 from ..errors import StoreError
-from ..formatting import data_size, signed
+from ..formatting import data_size, setting, signed
 
 _STATE_WORDS = {"paused": "pause", "stopped": "stop", "failed": "failed", "interrupted": "interrupted"}
 _STATE_TEXTS = {
@@ -26,7 +26,7 @@ _MOST_WORDS = 30
 
 
 @dataclass(frozen=True)
-class Happening:
+class TimelineEntry:
     """One line of the journal. word: for a chart's marker, "" for a tick without; undo: the edit that takes
     it back, if it is one.
     """
@@ -40,7 +40,7 @@ class Happening:
     undo: dict[str, Any] | None = None
 
 
-def happenings(events: Iterable[dict[str, Any]]) -> list[Happening]:
+def timeline_entries(events: Iterable[dict[str, Any]]) -> list[TimelineEntry]:
     """The journal's events, as `RunReader.events` gives them, in words and in order. Raises `StoreError` for
     one that makes no sense.
     """
@@ -54,7 +54,7 @@ def happenings(events: Iterable[dict[str, Any]]) -> list[Happening]:
                 f"event {event.get('id')} of the journal is damaged ({error or type(error).__name__})"
             ) from error
         trained |= event["kind"] == "state" and event["payload"]["state"] == "running"
-        told.append(Happening(event["id"], event["step"], event["time"], event["kind"], word, text, undo))
+        told.append(TimelineEntry(event["id"], event["step"], event["time"], event["kind"], word, text, undo))
     return told
 
 
@@ -68,7 +68,7 @@ def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any
     if kind == "edit":
         changes = payload["changes"]
         text = ", ".join(
-            f"{_label(name)}: {shown(old)} → {shown(new)}" for name, (old, new) in changes.items()
+            f"{_label(name)}: {setting(old)} → {setting(new)}" for name, (old, new) in changes.items()
         )
         return "edit", text, {name: old for name, (old, _) in changes.items()}
     if kind == "checkpoint":
@@ -99,24 +99,17 @@ def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any
 
 
 def _label(name: str) -> str:
-    return KNOBS[name].label if name in KNOBS else name
+    return FIELDS[name].label if name in FIELDS else name
 
 
-def shown(value: Any) -> str:
-    """A setting's value as a person writes it."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def markers(told: Sequence[Happening], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """plotly shapes and annotations: a thin line a step at which something happened, with a word where it has
     one.
 
     Lines of a kind are one shape, and only the newest lines have words: plotly.js takes milliseconds for each
     of either.
     """
-    by_step: dict[int, list[Happening]] = {}
+    by_step: dict[int, list[TimelineEntry]] = {}
     for one in told:
         if one.word or one.kind == "checkpoint":
             by_step.setdefault(max(0, one.step), []).append(one)
@@ -143,7 +136,7 @@ def _lines(steps: Sequence[int], height: float, colour: str, dash: str) -> dict[
     }
 
 
-def _word(step: int, here: Sequence[Happening], colour: str) -> dict[str, Any]:
+def _word(step: int, here: Sequence[TimelineEntry], colour: str) -> dict[str, Any]:
     return {
         "x": step,
         "y": 1,

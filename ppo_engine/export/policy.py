@@ -5,16 +5,17 @@ as a process of its own.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, StoreError
+from ..files import written_aside
 from ..formatting import signed
+from ..rewards import reward_words
+from ..sources.provenance import changes, of_model
 from ..store import RunInfo, RunReader
 from ..store.catalog import summary
-from ..training.checkpoints import Checkpoint, list_checkpoints
-from ..training.provenance import changes, of_model
+from ..store.checkpoint_files import Checkpoint, list_checkpoints
 
 _LANGUAGE_MODEL = "language_model."
 
@@ -48,15 +49,13 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
         raise StoreError(
             f"{checkpoint.folder}: its weights do not fit the policy {info.start_config.model_name}"
         )
-    aside = target.with_name(f".making-{target.name}")
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        model.save_pretrained(aside)
-        tokenizer.save_pretrained(aside)
-        _check_reads_back(aside, model)
-        (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
-        aside.rename(target)
+        with written_aside(target) as aside:
+            aside.mkdir(parents=True)
+            model.save_pretrained(aside)
+            tokenizer.save_pretrained(aside)
+            _check_reads_back(aside, model)
+            (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
     except OSError as error:
         raise StoreError(f"{target}: cannot be written ({error})") from error
     return target
@@ -79,7 +78,7 @@ def _check_reads_back(folder: Path, model: Any) -> None:
     """Raises `StoreError` where what `from_pretrained` makes of the folder is not the model."""
     from transformers import AutoModelForCausalLM
 
-    from ..training.models import load_whole
+    from ..sources.loaded import load_whole
 
     again = load_whole(AutoModelForCausalLM, str(folder)).state_dict()
     if differ := [
@@ -104,6 +103,7 @@ def _checkpoint(run: Path, step: int | None) -> Checkpoint:
 def _card(run: Path, info: RunInfo, step: int) -> str:
     """The model card: where the weights come from, how they were trained, what they are good for."""
     sums = summary(run)
+    about = reward_words(info.config).about
     settings = json.dumps(info.config.model_dump(), indent=1)
     return f"""---
 library_name: transformers
@@ -114,15 +114,14 @@ base_model: {json.dumps(info.start_config.model_name)}
 
 # A policy fine-tuned with PPO
 
-Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO made it
-write what the classifier `{info.config.reward_model}` scores highly, held near the model it started from by a
-KL penalty.
+Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO raised
+its reward, held near the model it started from by a KL penalty. The reward (`{info.config.reward}`): {about}
 
 - Started from: `{info.start_config.model_name}`
 - Mean score of the run's last step: {signed(sums.last_score)}; held out: {signed(sums.held_out)}
 - KL from the reference at the last step: {sums.last_kl:.3g} nats a sample
 
-The value head is not part of it. It was trained to please a classifier, not to be right: use it to study PPO.
+The value head is not part of it. It was trained to raise a reward, not to be right: use it to study PPO.
 
 ## Settings
 

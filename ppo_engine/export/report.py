@@ -11,8 +11,8 @@ from pathlib import Path
 import plotly
 
 from ..charts.live import Chart, live_charts, metrics_frame
-from ..charts.timeline import happenings, shown
-from ..formatting import signed
+from ..charts.timeline import timeline_entries
+from ..formatting import setting, signed
 from ..metrics import METRICS
 from ..records import EVAL, Sample
 from ..store import RunReader
@@ -47,7 +47,7 @@ def html_report(run: Path, samples: int = 40) -> str:
 
 def _report(run: Path, reader: RunReader, samples: int) -> str:
     info, sums = reader.info(), summary(run, reader)
-    told = happenings(reader.events())
+    told = timeline_entries(reader.events())
     charts = live_charts(metrics_frame(reader.steps()), info.config, history=told)
     boxes = "".join(_box(chart, place) for place, chart in enumerate(charts))
     held_out = reader.steps_with_samples(EVAL)
@@ -77,7 +77,7 @@ def _report(run: Path, reader: RunReader, samples: int) -> str:
         "<h2>History</h2>"
         + _table(("step", "kind", "what"), [(str(max(0, one.step)), one.kind, one.text) for one in told]),
         "<h2>Settings</h2>"
-        + _table(("setting", "value"), [(name, shown(value)) for name, value in info.config]),
+        + _table(("setting", "value"), [(name, setting(value)) for name, value in info.config]),
         '<p class="quiet">'
         + escape(", ".join(f"{name} {version}" for name, version in info.versions.items()))
         + "</p>",

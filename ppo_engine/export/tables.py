@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import pandas as pd
 
+from ..columns import names
 from ..errors import StoreError
 from ..metrics import METRICS
 from ..records import EVAL, TRAIN, TokenTable
@@ -20,19 +21,6 @@ from ..store import RunReader
 
 WHAT = ("metrics", "samples", "tokens", "config")
 FORMATS = ("csv", "jsonl", "parquet")
-
-_STORED = (
-    "sample",
-    "position",
-    "token_id",
-    "text",
-    "old_logprob",
-    "ref_logprob",
-    "value",
-    "advantage",
-    "whitened",
-)
-_PER_EPOCH = ("new_logprob", "ratio", "new_value", "policy_clip", "value_clip")
 
 
 def metrics_table(reader: RunReader) -> pd.DataFrame:
@@ -80,10 +68,10 @@ def tokens_table(reader: RunReader) -> pd.DataFrame:
 
 
 def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
-    flat = {name: tokens.column(name) for name in (*_STORED, *TokenTable.DERIVED)}
+    flat = {name: tokens.column(name) for name in names(per_epoch=False)}
     lists = {
         name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
-        for name in _PER_EPOCH
+        for name in names(per_epoch=True)
     }
     return pd.DataFrame({"step": step, **flat, **lists})
 
@@ -155,7 +143,8 @@ def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
 
 def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
     """CSV has no lists: a cell that holds one gets its JSON."""
-    lists: dict[str, Any] = {name: frame[name].map(json.dumps) for name in _PER_EPOCH if name in frame}
+    there = [name for name in names(per_epoch=True) if name in frame]
+    lists: dict[str, Any] = {name: frame[name].map(json.dumps) for name in there}
     return frame.assign(**lists)
 
 

@@ -19,9 +19,17 @@ from typing import Any
 from ..config import Config
 from ..errors import ConfigError, RunBusyError, StoreError
 from ..records import StepRecord
-from ..store import ENDED, RunReader, RunStore, ask_job, mark_branch, refuse_without_owner, submit
-from ..training import checkpoints
-from ..training.provenance import CHANGED_BY
+from ..sources.provenance import CHANGED_BY
+from ..store import (
+    ENDED,
+    RunReader,
+    RunStore,
+    ask_job,
+    checkpoint_files,
+    mark_branch,
+    refuse_without_owner,
+    submit,
+)
 from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
 
@@ -153,20 +161,20 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
         edited_config(info.config, payload["changes"], info.last_step)
     number = submit(folder, kind, issuer, **payload)
     if _current is not None and _current.folder == folder:
-        _current.owner.nudge()
+        _current.owner.wake()
     return number
 
 
 def ask(folder: Path, kind: str, payload: dict[str, Any]) -> int:
-    """Asks for a job on a run's models; returns its number. See `attend`."""
+    """Asks for a job on a run's models; returns its number. See `ensure_worker`."""
     number = ask_job(folder, kind, payload)
     if _current is not None and _current.folder == folder:
-        _current.owner.nudge()
-    attend(folder)
+        _current.owner.wake()
+    ensure_worker(folder)
     return number
 
 
-def attend(folder: Path) -> None:
+def ensure_worker(folder: Path) -> None:
     """Sees to it that somebody does the run's jobs: its owner, or for a run that has ended
     a worker process.
     """
@@ -235,13 +243,13 @@ def fork(
     """
     reader, config = RunReader(parent), branched_config(parent, step, changes)
     info = reader.info()
-    found = next(one for one in checkpoints.list_checkpoints(parent) if one.step == step)
+    found = next(one for one in checkpoint_files.list_checkpoints(parent) if one.step == step)
     found.verify()
     home, run_id, name = _new_home(runs)
     kept = _kept_fingerprints(reader.fingerprints(step), found.config, config)
     store = RunStore.create(home, run_id, name, info.preset, config, info.id, step, kept)
     try:
-        checkpoints.copy_to(found, home)
+        checkpoint_files.copy_to(found, home)
         mark_branch(parent, step, run_id, name)
     except BaseException:
         store.close()
@@ -265,7 +273,7 @@ def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:
     """The configuration of a branch: the parent's at that checkpoint, changed. Raises `ConfigError` where
     there can be no such branch.
     """
-    there = {one.step: one for one in checkpoints.list_checkpoints(parent)}
+    there = {one.step: one for one in checkpoint_files.list_checkpoints(parent)}
     if step not in there:
         allowed = ", ".join(map(str, there)) or "none: the run has no checkpoint yet"
         raise ConfigError([f"step = {step}: has no checkpoint; those there are: {allowed}"])
@@ -298,13 +306,13 @@ __all__ = [
     "RunOwner",
     "Session",
     "ask",
-    "attend",
     "branch",
     "branched_config",
     "command",
     "create",
     "current",
     "edited_config",
+    "ensure_worker",
     "fork",
     "reopen",
     "resume",

@@ -31,9 +31,8 @@ from ..errors import (
 )
 from ..records import EVAL, StepRecord
 from ..sources.locate import abandonable
-from ..store import RunStore, requeue_jobs
+from ..store import RunStore, checkpoint_files, requeue_jobs
 from ..store.ownership import HEARTBEAT_S
-from ..training import checkpoints
 
 if TYPE_CHECKING:
     from .replay import JournaledTrainer
@@ -47,7 +46,7 @@ _QUICK_S = 1.0
 
 
 class RunOwner:
-    """Trains one run into its store. `nudge` wakes it when there is a new command; `quit` ends it within
+    """Trains one run into its store. `wake` wakes it when there is a new command; `quit` ends it within
     seconds.
 
     accept_changed: go on though models or data are not those recorded; that is journalled.
@@ -61,17 +60,17 @@ class RunOwner:
         accept_changed: bool = False,
     ) -> None:
         self.store = store
-        self.course: JournaledTrainer | None = None
+        self.trainer_run: JournaledTrainer | None = None
         self.reader = store.reader()
         self._recorded = self.reader.info().last_step
         self.state = "loading"
         self.trouble = ""
-        self.unheard = False  # whether the store could not even take the trouble down
+        self.failure_unrecorded = False  # whether the store could not even take the trouble down
         self.failure: type[Exception] | None = None
         self._on_record = on_record
         self._accept_changed = accept_changed
         self._attended = attended  # whether somebody may resume a run that paused by itself
-        self._nudged = threading.Event()
+        self._woken = threading.Event()
         self._quit_by: float | None = None
         self._single_steps = 0
         self._pause_when_loaded = False
@@ -82,9 +81,9 @@ class RunOwner:
         self._beaten = 0.0
         self._checkpoint_took_s = 0.0
 
-    def nudge(self) -> None:
+    def wake(self) -> None:
         """There is a command to look at now."""
-        self._nudged.set()
+        self._woken.set()
 
     def quit(self, within_s: float = FINISH_STEP_WITHIN_S) -> None:
         """End the run: the step under way may finish within that time, else it is abandoned unrecorded. Safe
@@ -107,13 +106,13 @@ class RunOwner:
             self._fail(error)
         finally:
             self.store.close()
-            self.course = None
+            self.trainer_run = None
             _collect()
 
     def _train(self) -> None:
-        checkpoints.clear_unfinished(self.store.folder)
+        checkpoint_files.clear_unfinished(self.store.folder)
         requeue_jobs(self.store.folder)
-        self._take_up()
+        self._load()
         for record in self._paced():
             self._keep(record)
         self._do_jobs()
@@ -121,47 +120,47 @@ class RunOwner:
         self._evaluate_last()
         self._change_state("stopped" if self._must_end else "finished", stage="")
 
-    def _take_up(self, pause_because: str = "") -> None:
+    def _load(self, pause_because: str = "") -> None:
         """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was
         recorded after it.
         """
-        self.course = None
+        self.trainer_run = None
         _collect()
-        self.course = self._loaded(self._newest_checkpoint())
-        self._journal_sources(self.course)
-        different = self._take_again(self.course)
+        self.trainer_run = self._loaded(self._newest_checkpoint())
+        self._journal_sources(self.trainer_run)
+        different = self._recompute(self.trainer_run)
         # Nobody could resume a run of the command line, and one that goes on with changed files has to come
         # out otherwise.
-        because = pause_because or (different if self._attended and not self.course.changed else "")
+        because = pause_because or (different if self._attended and not self.trainer_run.changed else "")
         if not self._must_end:
             state = "paused" if self._pause_when_loaded or because else "running"
             self._change_state(
-                state, device=str(self.course.trainer.accelerator.device), stage="", error=because
+                state, device=str(self.trainer_run.trainer.accelerator.device), stage="", error=because
             )
 
-    def _newest_checkpoint(self) -> checkpoints.Checkpoint | None:
+    def _newest_checkpoint(self) -> checkpoint_files.Checkpoint | None:
         """The newest sound one of what is on record. Those of later steps, which the record has lost, are put
         aside.
         """
         info = self.reader.info()
         last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
-        if lost := checkpoints.put_aside(self.store.folder, last):
+        if lost := checkpoint_files.put_aside(self.store.folder, last):
             steps = ", ".join(map(str, lost))
             message = (
                 f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: "
                 "newer steps were lost with a part of the run's files. Those checkpoints are kept as "
-                f"{checkpoints.LOST}step-…, and are not used."
+                f"{checkpoint_files.LOST}step-…, and are not used."
             )
             self.store.event(last, "remark", {"message": message})
-        return checkpoints.newest_sound(self.store.folder)
+        return checkpoint_files.newest_sound(self.store.folder)
 
-    def _loaded(self, checkpoint: checkpoints.Checkpoint | None) -> JournaledTrainer:
+    def _loaded(self, checkpoint: checkpoint_files.Checkpoint | None) -> JournaledTrainer:
         """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the
         run fails of it.
         """
         journal = abandonable("importing", lambda: import_module("ppo_engine.session.replay"), self._wait)
         try:
-            course: JournaledTrainer = journal.JournaledTrainer(
+            trainer_run: JournaledTrainer = journal.JournaledTrainer(
                 self.store.folder,
                 checkpoint,
                 self._on_stage,
@@ -172,37 +171,37 @@ class RunOwner:
         except ChangedSourcesError as error:
             self.store.update_run(changed=json.dumps(error.changed))
             raise
-        return course
+        return trainer_run
 
     def _wait(self, stage: str) -> None:
         if self._must_give_up():
             raise StepAbandoned("loading was abandoned because the run had to end")
         self._on_stage(stage)
 
-    def _journal_sources(self, course: JournaledTrainer) -> None:
+    def _journal_sources(self, trainer_run: JournaledTrainer) -> None:
         """Records what the run is trained on, and journals what a person should know of it, once."""
-        trainer = course.trainer
-        if course.changed:
+        trainer = trainer_run.trainer
+        if trainer_run.changed:
             self.store.event(
                 self._recorded,
                 "accepted",
-                {"changed": course.changed, "fingerprints": dict(trainer.fingerprints)},
+                {"changed": trainer_run.changed, "fingerprints": dict(trainer.fingerprints)},
             )
         self._accept_changed = False  # what changes after this was not accepted
         self.store.keep_sources(trainer.fingerprints, trainer.machine)
         known = {
             event["payload"].get("message") for event in self.reader.events() if event["kind"] == "remark"
         }
-        for remark in course.remarks:
+        for remark in trainer_run.remarks:
             if remark not in known:
                 self.store.event(self._recorded, "remark", {"message": remark})
 
-    def _take_again(self, course: JournaledTrainer) -> str:
+    def _recompute(self, trainer_run: JournaledTrainer) -> str:
         """Takes the steps again that were recorded after the checkpoint. Those recorded stay; returns how the
         first differs that does.
         """
         different = ""
-        for record, difference in course.take_again():
+        for record, difference in trainer_run.recompute():
             self._again = f"taking step {record.step + 1} again"
             if difference and not different:
                 self.store.event(record.step, "difference", {"message": difference})
@@ -219,12 +218,12 @@ class RunOwner:
         """The held-out score of the policy as somebody's Stop leaves it. A process that has to end takes no
         time for it.
         """
-        if self.course is None or not self._stop or self._quit_by is not None or self._step < 1:
+        if self.trainer_run is None or not self._stop or self._quit_by is not None or self._step < 1:
             return
         if self._step in self.reader.steps_with_samples(EVAL):
             return
         try:
-            self.store.add_evaluation(self._step, *self.course.trainer.evaluate())
+            self.store.add_evaluation(self._step, *self.trainer_run.trainer.evaluate())
         except TrainingError as error:
             self.store.event(self._step, "error", {"message": f"The last evaluation failed: {error}"})
 
@@ -232,12 +231,12 @@ class RunOwner:
         """Commits a step; only then may anyone see it."""
         from ..training.device import memory_in_use
 
-        assert self.course is not None
+        assert self.trainer_run is not None
         self.store.record(record)
         self._recorded = record.step
-        self.store.update_run(memory_bytes=memory_in_use(self.course.trainer.accelerator.device))
+        self.store.update_run(memory_bytes=memory_in_use(self.trainer_run.trainer.accelerator.device))
         self._on_record(record)
-        every = self.course.trainer.config.checkpoint_every
+        every = self.trainer_run.trainer.config.checkpoint_every
         if every and record.step and record.step % every == 0:
             self._checkpoint()
 
@@ -260,9 +259,9 @@ class RunOwner:
         """The next record; None where its numbers were not finite: the run is then back where it was, and
         paused.
         """
-        assert self.course is not None
+        assert self.trainer_run is not None
         try:
-            return self.course.next()
+            return self.trainer_run.next()
         except NumericalError as error:
             if not self._attended:
                 raise
@@ -272,7 +271,7 @@ class RunOwner:
         # exactly.
         self._single_steps = 0
         self._change_state("loading", stage="going back", error=message)
-        self._take_up(pause_because=message)
+        self._load(pause_because=message)
         return None
 
     def _wait_for_leave(self) -> None:
@@ -288,8 +287,8 @@ class RunOwner:
         """Answers what was asked about the models, between two steps."""
         from .jobs.playground import do_jobs
 
-        if self.course is not None and self.store.has_jobs():
-            do_jobs(self.store.folder, self.course)
+        if self.trainer_run is not None and self.store.has_jobs():
+            do_jobs(self.store.folder, self.trainer_run)
 
     def _keep_pace(self, started: float) -> None:
         """Waits until the step has taken its least time, obeying commands meanwhile."""
@@ -302,14 +301,14 @@ class RunOwner:
 
     @property
     def _done(self) -> bool:
-        return self.course is not None and self.course.done
+        return self.trainer_run is not None and self.trainer_run.done
 
     @property
     def _step(self) -> int:
         """The last step taken, -1 before the evaluation that is step 0; while the models load, the last
         recorded.
         """
-        return self._recorded if self.course is None else self.course.step
+        return self._recorded if self.trainer_run is None else self.trainer_run.step
 
     @property
     def _must_end(self) -> bool:
@@ -317,8 +316,8 @@ class RunOwner:
 
     def _sleep(self, seconds: float) -> None:
         self._beat()
-        self._nudged.wait(seconds)
-        self._nudged.clear()
+        self._woken.wait(seconds)
+        self._woken.clear()
 
     def _beat(self) -> None:
         """Says now and then that this owner lives."""
@@ -383,8 +382,8 @@ class RunOwner:
         """The edit goes into the journal with the command's answer; the next step follows the journal."""
         now = self.reader.config_after(len(self.reader.edits()))
         wanted = edited_config(now, changes, self._step)
-        assert self.course is not None
-        self.course.trainer.check_fits(wanted)
+        assert self.trainer_run is not None
+        self.trainer_run.trainer.check_fits(wanted)
         self._checkpoint()
         differences = {
             name: (old, getattr(wanted, name)) for name, old in now if getattr(wanted, name) != old
@@ -395,17 +394,24 @@ class RunOwner:
         """Keeps the trainer as it is after this step, and thins old checkpoints. Training goes on without,
         unless someone asked for it.
         """
-        if self.course is None or self._step < 0:
+        if self.trainer_run is None or self._step < 0:
             if must:
                 raise StoreError("there is nothing to keep before step 0")
             return
         if self._quit_by is not None and self._checkpoint_took_s > _QUICK_S:
             return  # the process has to end within seconds; the last checkpoint will do
-        there, began = {one.step for one in checkpoints.list_checkpoints(self.store.folder)}, time.monotonic()
+        from .checkpoints import save
+
+        there, began = (
+            {one.step for one in checkpoint_files.list_checkpoints(self.store.folder)},
+            time.monotonic(),
+        )
         try:
-            made = checkpoints.save(self.course.trainer, self.store.folder)
-            checkpoints.thin(
-                self.store.folder, self._pointed_at(), self.course.trainer.config.checkpoint_disk_mb * _MB
+            made = save(self.trainer_run.trainer, self.store.folder)
+            checkpoint_files.thin(
+                self.store.folder,
+                self._pointed_at(),
+                self.trainer_run.trainer.config.checkpoint_disk_mb * _MB,
             )
         except StoreError as error:
             if must:
@@ -456,7 +462,10 @@ class RunOwner:
                 "failed", stage="", error=message, traceback="".join(traceback.format_exception(error))
             )
         except StoreError:
-            self.state, self.unheard = "failed", True  # the folder is gone, or full beyond the reserve
+            self.state, self.failure_unrecorded = (
+                "failed",
+                True,
+            )  # the folder is gone, or full beyond the reserve
 
 
 def _collect() -> None:
@@ -474,9 +483,9 @@ def edited_config(now: Config, changes: dict[str, Any], step: int = -1) -> Confi
     """`now` with the changes of a live edit after `step`. Raises `ConfigError` for what may not change, or
     not to that value.
     """
-    from ..config import KNOBS
+    from ..config import FIELDS
 
-    locked = [name for name in changes if name in KNOBS and not KNOBS[name].live]
+    locked = [name for name in changes if name in FIELDS and not FIELDS[name].live]
     if locked:
         raise ConfigError(
             [

@@ -12,11 +12,11 @@ from pathlib import Path
 from ..errors import ChangedSourcesError, CheckpointError, ConfigError
 from ..metrics import DEFINITIONS, METRICS_VERSION
 from ..records import StepRecord, first_difference
-from ..store import RunReader
-from ..training import checkpoints
-from ..training.checkpoints import Checkpoint
-from ..training.provenance import changes, machine_changes
+from ..sources.provenance import changes, machine_changes
+from ..store import RunReader, checkpoint_files
+from ..store.checkpoint_files import Checkpoint
 from ..training.trainer import Trainer
+from .checkpoints import restore
 
 
 class JournaledTrainer:
@@ -71,7 +71,7 @@ class JournaledTrainer:
             )
         if checkpoint is not None:
             on_stage(f"restoring step {checkpoint.step}")
-            checkpoint.restore(self.trainer)
+            restore(self.trainer, checkpoint)
 
     @property
     def done(self) -> bool:
@@ -96,7 +96,7 @@ class JournaledTrainer:
             )
             self.trainer.config_version = edit.version
 
-    def take_again(self) -> Iterator[tuple[StepRecord, str]]:
+    def recompute(self) -> Iterator[tuple[StepRecord, str]]:
         """Takes the recorded steps after this one again: each record, and how it differs from the recorded
         one ("" if it doesn't).
         """
@@ -133,19 +133,19 @@ def replay(
     if info.last_step < 0:
         raise ConfigError([f"RUN = {folder}: no step is on record yet; there is nothing to replay"])
     first = (
-        next((one for one in checkpoints.list_checkpoints(folder) if one.step == info.parent_step), None)
+        next((one for one in checkpoint_files.list_checkpoints(folder) if one.step == info.parent_step), None)
         if info.parent
         else None
     )
-    course = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
-    for remark in (*(f"{name}: {how}" for name, how in course.changed.items()), *course.remarks):
+    trainer_run = JournaledTrainer(folder, first, accept_changed=accept_changed, from_the_start=True)
+    for remark in (*(f"{name}: {how}" for name, how in trainer_run.changed.items()), *trainer_run.remarks):
         on_remark(remark)
-    for record, difference in course.take_again():
+    for record, difference in trainer_run.recompute():
         on_record(record)
         if difference:
             return f"step {record.step}: {difference}"
     return (
         ""
-        if course.step == info.last_step
-        else f"step {course.step + 1}: it is not on record, and step {info.last_step} is"
+        if trainer_run.step == info.last_step
+        else f"step {trainer_run.step + 1}: it is not on record, and step {info.last_step} is"
     )

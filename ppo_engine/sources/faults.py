@@ -193,3 +193,15 @@ def _starts_with(path: Path, beginning: bytes) -> bool:
             return file.read(len(beginning)) == beginning
     except OSError:
         return False
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether the device or the machine had no memory left. The allocators of the CPU and of MPS raise a
+    plain RuntimeError.
+    """
+    import torch
+
+    told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
+    )

@@ -23,7 +23,7 @@ from .. import builtin
 from ..console import LOADER
 from ..errors import PPOEngineError, SourceError, StepAbandoned
 from . import download
-from .faults import adapter_base, encoder, lacks_tokenizer, model_fault, other_kind
+from .faults import adapter_base, encoder, is_out_of_memory, lacks_tokenizer, model_fault, other_kind
 
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_NAMES = ("policy", "classifier", "reviews")
@@ -187,8 +187,6 @@ def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:
 def loading(field: str, source: str) -> Iterator[None]:
     """Turns any failure inside into a `SourceError` about `field` and `source`."""
     from transformers.utils import logging
-
-    from ..training.device import is_out_of_memory
 
     _located.set("")
     logging.disable_progress_bar()  # a library's bar would be drawn over the command line's own

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..charts.timeline import shown
 from ..config import Config
 from ..errors import StoreError
+from ..formatting import setting
 from ..records import EVAL
 from . import RunReader, list_runs
 from .checks import metrics_row
@@ -141,16 +141,16 @@ def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
     return {
         name: found
         for name in Config.model_fields
-        if len(set(found := [course[name] for course in courses])) > 1
+        if len(set(found := [trainer_run[name] for trainer_run in courses])) > 1
     }
 
 
 def _courses(reader: RunReader) -> dict[str, str]:
     """Each setting's value at a run's beginning, and what it was changed to after which step."""
-    words = {name: shown(value) for name, value in reader.info().start_config}
+    words = {name: setting(value) for name, value in reader.info().start_config}
     for edit in reader.edits():
         for name, (_, new) in edit.changes.items():
-            words[name] += f", after step {max(0, edit.step)}: {shown(new)}"
+            words[name] += f", after step {max(0, edit.step)}: {setting(new)}"
     return words
 
 
@@ -183,7 +183,7 @@ def branches_of(run: Summary, among: Sequence[Summary]) -> list[str]:
     return [one.name for one in among if one.parent == run.id]
 
 
-def throw_away(folder: Path) -> Path:
+def move_to_trash(folder: Path) -> Path:
     """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is
     on.
     """
@@ -200,12 +200,12 @@ def throw_away(folder: Path) -> Path:
     return target
 
 
-def thrown_away(runs: Path) -> list[Path]:
+def list_trash(runs: Path) -> list[Path]:
     """The runs in the trash folder, newest first."""
     return list_runs(runs / TRASH)
 
 
-def take_back(folder: Path) -> Path:
+def restore_from_trash(folder: Path) -> Path:
     """Moves a run out of the trash folder to where it was; returns where it is now. Raises `StoreError`."""
     target = folder.parent.parent / folder.name
     try:

@@ -102,7 +102,7 @@ def check_schema(connection: sqlite3.Connection) -> None:
 
 def seal_event(connection: sqlite3.Connection, number: int) -> None:
     """Writes the digest of an event that was just stored, and how many there are: a journal that lost some
-    would tell another course.
+    would tell another trainer_run.
     """
     rows = connection.execute(EVENT, (number,)).fetchall()
     connection.execute("update events set digest = ? where id = ?", (digest(rows), number))

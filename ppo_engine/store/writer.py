@@ -18,6 +18,7 @@ from typing import Any
 
 from ..config import Config
 from ..errors import StoreError
+from ..files import written_aside
 from ..metrics import DEFINITIONS, METRICS_VERSION
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
@@ -325,8 +326,10 @@ def _put_reserve(folder: Path) -> None:
 
 def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> None:
     """The tables and the run's row, made aside and moved into place, so that nobody ever sees half a run."""
-    aside = folder / f"{DATABASE}.new"
-    with closing(sqlite3.connect(aside, isolation_level=None)) as connection:
+    with (
+        written_aside(folder / DATABASE) as aside,
+        closing(sqlite3.connect(aside, isolation_level=None)) as connection,
+    ):
         connection.executescript(f"begin; {TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
         row = {
             **columns,
@@ -342,7 +345,6 @@ def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> 
         )
         seal_run(connection)
         seal_schema(connection)
-    aside.rename(folder / DATABASE)
 
 
 def insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:

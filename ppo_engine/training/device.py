@@ -13,6 +13,7 @@ import torch
 
 from ..config import Config
 from ..errors import ConfigError, DeviceError, OutOfMemoryError
+from ..sources.faults import is_out_of_memory
 
 
 def pick_device(wanted: str) -> str:
@@ -75,13 +76,3 @@ def within_memory(device: object, phase: str, remedy: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemoryError(f"out of memory on {device} in the phase “{phase}”: {remedy}") from error
         raise
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the machine had no memory left. The allocators of the CPU and of MPS raise a
-    plain RuntimeError.
-    """
-    told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
-    )

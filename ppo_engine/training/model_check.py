@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from ..errors import PPOEngineError, SourceError
 from ..ppo import logprobs_from_logits
-from .models import Policy, load_language_model, position_count, quiet, unused_weights
+from ..sources.loaded import position_count, quiet, unused_weights
+from .models import Policy, load_language_model
 from .rollout import left_pad
 
 TOLERANCE = 1e-3

@@ -8,7 +8,7 @@ depends on its own numbers alone: not on the batch around it, on the device, or 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -78,6 +78,18 @@ def sample(
     )
 
 
+@dataclass(frozen=True)
+class Forward:
+    """A model's view of a rollout's responses, 0 outside the mask. logprobs, values: (batch, response);
+    likeliest, chances: (batch, response, k), the k likeliest tokens with their probabilities, first to last.
+    """
+
+    logprobs: Tensor
+    values: Tensor
+    likeliest: Tensor
+    chances: Tensor
+
+
 @torch.no_grad()
 def forward_rows(
     model: Any,
@@ -85,25 +97,34 @@ def forward_rows(
     rows_at_once: int,
     temperature: float,
     between: Callable[[], None] = lambda: None,
-) -> tuple[Tensor, Tensor]:
-    """Log-probabilities and values of the response tokens under `model`, (batch, response), 0 outside the
-    mask, as an update sees them.
+    likeliest: int = 0,
+) -> Forward:
+    """The responses under `model`, as an update sees them.
 
     `rows_at_once` rows in a pass, each pass padded as the whole batch is: the shapes, and so the roundings,
     are an update's own. `between` is called before each pass and may raise to give up.
     """
     ids, attention_mask = rollout.ids, rollout.attention_mask
 
-    def one_pass(rows: slice) -> tuple[Tensor, Tensor]:  # whose logits are gone before the next
+    def one_pass(rows: slice) -> tuple[Tensor, ...]:  # whose logits are gone before the next
         between()
         logits, values = model(ids[rows], attention_mask[rows], rollout.mask.shape[1], temperature)
-        return logprobs_from_logits(logits, rollout.response_ids[rows]), values
+        logprobs = logprobs_from_logits(logits, rollout.response_ids[rows])
+        return logprobs, values, *_likeliest(logits, likeliest)
 
     parts = [one_pass(slice(start, start + rows_at_once)) for start in range(0, len(ids), rows_at_once)]
-    logprobs, values = (
-        torch.where(rollout.mask, torch.cat(column), 0.0) for column in zip(*parts, strict=True)
-    )
-    return logprobs, values
+    logprobs, values, indices, chances = (torch.cat(column) for column in zip(*parts, strict=True))
+    mask = rollout.mask
+    return Forward(torch.where(mask, logprobs, 0.0), torch.where(mask, values, 0.0), indices, chances)
+
+
+def _likeliest(logits: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """Indices and probabilities of the `count` likeliest tokens, (batch, response, count)."""
+    if not count:
+        nothing = logits.new_empty((*logits.shape[:-1], 0))  # a slice would keep the logits alive
+        return nothing.long(), nothing
+    top = torch.softmax(logits, dim=-1).topk(min(count, logits.shape[-1]), dim=-1)
+    return top.indices, top.values
 
 
 def in_the_updates_numerics(
@@ -119,8 +140,8 @@ def in_the_updates_numerics(
     In bf16 those of sampling, one token at a time over a cache, are off by up to 13 % of a probability before
     any gradient step.
     """
-    logprobs, values = forward_rows(model, rollout, rows_at_once, temperature, between)
-    return replace(rollout, logprobs=logprobs, values=values)
+    seen = forward_rows(model, rollout, rows_at_once, temperature, between)
+    return replace(rollout, logprobs=seen.logprobs, values=seen.values)
 
 
 def left_pad(queries: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

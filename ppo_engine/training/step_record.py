@@ -10,8 +10,9 @@ from torch import Tensor
 
 from .. import ppo
 from ..records import Array, Rollout, Sample, TokenTable
+from ..rewards import Scores
+from ..targets import Targets
 from .decoding import Decoded, Decoder
-from .rewards.classifier import Scores
 from .update import Update
 
 
@@ -19,9 +20,8 @@ def batch_metrics(
     rollout: Rollout,
     scores: Tensor,
     kl: Tensor,
-    kl_penalty: Tensor,
-    advantages: Tensor,
-    returns: Tensor,
+    rewards: ppo.TokenRewards,
+    targets: Targets,
     ended: Tensor,
 ) -> dict[str, float]:
     """The metrics of the sampled batch, before the update. Tensors are (batch, response); scores and ended
@@ -31,7 +31,7 @@ def batch_metrics(
     """
     mask = rollout.mask
     lengths = mask.sum(1)
-    explained = float(ppo.explained_variance(returns, rollout.values, mask))
+    explained = float(ppo.explained_variance(targets.returns, rollout.values, mask))
     return {
         "env/reward_mean": float(scores.mean()),
         "env/reward_std": float(scores.std()) if len(scores) > 1 else 0.0,
@@ -39,13 +39,13 @@ def batch_metrics(
         "env/eos_fraction": float(ended.float().mean()),
         "objective/kl": float(kl.sum(1).mean()),
         "objective/entropy": float(-rollout.logprobs.sum(1).mean()),
-        "ppo/mean_non_score_reward": float(ppo.masked_mean(kl_penalty, mask)),
-        "ppo/policy/advantages_mean": float(ppo.masked_mean(advantages, mask)),
-        "ppo/returns/mean": float(ppo.masked_mean(returns, mask)),
-        "ppo/returns/var": float(ppo.masked_var(returns, mask)),
+        "ppo/mean_non_score_reward": float(ppo.masked_mean(rewards.kl_penalty, mask)),
+        "ppo/policy/advantages_mean": float(ppo.masked_mean(targets.whitened, mask)),
+        "ppo/returns/mean": float(ppo.masked_mean(targets.returns, mask)),
+        "ppo/returns/var": float(ppo.masked_var(targets.returns, mask)),
         "ppo/val/mean": float(ppo.masked_mean(rollout.values, mask)),
         "ppo/val/var": float(ppo.masked_var(rollout.values, mask)),
-        "ppo/val/bias": float(ppo.masked_mean(rollout.values - returns, mask)),
+        "ppo/val/bias": float(ppo.masked_mean(rollout.values - targets.returns, mask)),
         **({"ppo/val/var_explained": explained} if explained == explained else {}),
     }
 
@@ -112,8 +112,8 @@ def token_table(
     rollout: Rollout,
     update: Update,
     ref_logprobs: Tensor,
-    advantages: Tensor,
-    whitened: Tensor,
+    rewards: ppo.TokenRewards,
+    targets: Targets,
     scores: Tensor,
     texts: Sequence[Decoded],
     kl_coef: float,
@@ -130,8 +130,9 @@ def token_table(
         old_logprob=_kept(rollout.logprobs, mask),
         ref_logprob=_kept(ref_logprobs, mask),
         value=_kept(rollout.values, mask),
-        advantage=_kept(advantages, mask),
-        whitened=_kept(whitened, mask),
+        advantage=_kept(targets.advantages, mask),
+        whitened=_kept(targets.whitened, mask),
+        kl_estimate=_kept(rewards.kl, mask),
         epochs_seen=update.epochs_seen.cpu().numpy()[sample],
         new_logprob=_kept(update.new_logprobs, mask),
         ratio=_kept(update.ratios, mask),

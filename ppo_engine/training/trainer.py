@@ -15,31 +15,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .. import ppo
+from ..checkpoint_state import CheckpointState
 from ..config import Config
 from ..errors import ConfigError, NumericalError, StepAbandoned
 from ..records import Rollout, Sample, StepRecord
+from ..rewards import Scores, load_reward, reward_words
+from ..sources.loaded import position_count
 from ..sources.locate import abandonable
+from ..sources.provenance import machine, of_model, of_reviews
+from ..targets import Targets, score_targets
 from . import step_record
 from .decoding import Decoded, Decoder
 from .device import check_threads, make_accelerator, synchronize, within_memory
 from .model_check import load_policy
-from .models import SpecialTokens, frozen_reference, position_count
+from .models import SpecialTokens, frozen_reference
 from .prompts import HELD_OUT_SEED, Openings, read_reviews
-from .provenance import machine, of_model, of_reviews
-from .rewards.classifier import Scores, load_scorer
 from .rollout import forward_rows, in_the_updates_numerics, sample
-from .update import Update, run_update
+from .update import Learner, Update, run_update
 
 Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
 _KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
-_SCORED_AT_ONCE = 64
+_REVIEW_SETTINGS = ("query_dataset", "text_column", "min_review_chars")
 _FIRST_RATIO_LIMIT = 0.01
 _LOWER = {
     "sample": "batch_size or output_max_length",
@@ -116,11 +119,11 @@ class Trainer:
         self._stage("loading reference")
         self.reference = frozen_reference(policy).to(self.accelerator.device)
         device = self.accelerator.device
-        self.scorer = self._patiently(
-            "loading classifier", lambda: load_scorer(config.reward_model, config.positive_label, device)
+        self.reward = self._patiently(
+            f"loading {reward_words(config).judge}", lambda: load_reward(config, device)
         )
-        self.remarks += self.scorer.remarks
-        self.fingerprints |= of_model("classifier", self.scorer.model, self.scorer.tokenizer)
+        self.remarks += self.reward.remarks
+        self.fingerprints |= self.reward.fingerprints
         self._load_openings()
         self.machine = machine(device, torch.get_num_threads())
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
@@ -136,35 +139,29 @@ class Trainer:
             rollout = self._for_an_update(self._sample(self._openings.draw(config.batch_size)))
             texts = step_record.decoded(self.decoder, rollout)
         with self._phase("score"):
-            scores = self._score(texts)
+            scores = self.score(texts)
         with self._phase("reference"):
             ref_logprobs = self._reference_logprobs(rollout)
         with self._phase("update"):
-            kl_coef = self.kl_controller.value
-            rewards = ppo.token_rewards(scores.total, rollout.logprobs, ref_logprobs, rollout.mask, kl_coef)
-            advantages, returns = ppo.gae(
-                rewards.rewards, rollout.values, rollout.mask, config.gamma, config.lam
-            )
-            whitened = ppo.masked_whiten(advantages, rollout.mask)
-            update = self._update(rollout, whitened, returns)
+            rewards, targets = self.targets(rollout, scores.total, ref_logprobs)
+            update = self._update(rollout, targets)
             _check_first_ratios(update)
         with self._phase("record"):
             ended = step_record.ended_by(rollout, self.special_tokens.end)
-            metrics = step_record.batch_metrics(
-                rollout, scores.total, rewards.kl, rewards.kl_penalty, whitened, returns, ended
-            )
+            kl = rollout.logprobs - ref_logprobs
+            metrics = step_record.batch_metrics(rollout, scores.total, kl, rewards, targets, ended)
             metrics |= step_record.update_metrics(update, ceil(config.batch_size / config.mini_batch_size))
-            metrics["objective/kl_coef"] = kl_coef
-            samples = step_record.make_samples(texts, rollout, scores, rewards.kl.sum(1), ended)
+            metrics["objective/kl_coef"] = self.kl_controller.value
+            samples = step_record.make_samples(texts, rollout, scores, kl.sum(1), ended)
             tokens = step_record.token_table(
                 rollout,
                 update,
                 ref_logprobs,
-                advantages,
-                whitened,
+                rewards,
+                targets,
                 scores.total,
                 texts,
-                kl_coef,
+                self.kl_controller.value,
                 config.gamma,
             )
         self.kl_controller.update(metrics["objective/kl"], config.batch_size)
@@ -187,36 +184,23 @@ class Trainer:
             eval_samples=samples,
         )
 
-    def state(self) -> tuple[dict[str, Any], dict[str, Tensor]]:
-        """What goes from step to step beside weights and optimizer: numbers that JSON can
-        hold, and tensors.
-        """
-        numbers = {
-            "step": self.done_steps,
-            "config": self.config.model_dump(),
-            "controlled_by": self._controlled_by.model_dump(),
-            "kl_coef": self.kl_controller.value,
-        }
+    def state(self) -> tuple[CheckpointState, dict[str, Tensor]]:
+        """What goes from step to step beside weights and optimizer: plain values, and tensors by name."""
+        state = CheckpointState(self.done_steps, self.config, self._controlled_by, self.kl_controller.value)
         tensors = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
-        return numbers, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
+        return state, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
 
-    def go_to(
-        self, step: int, config: Config, controlled_by: Config, kl_coef: float, tensors: Mapping[str, Tensor]
-    ) -> None:
-        """Takes on such a state, taken under `config`; what this trainer's own configuration asks to begin
-        anew, begins anew.
-        """
-        self.done_steps = step
-        self._controlled_by, self.kl_controller = controlled_by, _kl_controller(controlled_by)
-        self.kl_controller.value = kl_coef
-        if self.config.seed == config.seed:
-            for name, generator in self._generators.items():
-                generator.set_state(tensors[f"generator.{name}"])
-            if all(
-                getattr(self.config, name) == getattr(config, name)
-                for name in ("query_dataset", "text_column", "min_review_chars")
-            ):
-                self._openings.order = tensors["openings"].tolist()
+    def go_to(self, state: CheckpointState, tensors: Mapping[str, Tensor]) -> None:
+        """Takes on such a state; what this trainer's own configuration asks to begin anew, begins anew."""
+        self.done_steps = state.step
+        self._controlled_by, self.kl_controller = state.controlled_by, _kl_controller(state.controlled_by)
+        self.kl_controller.value = state.kl_coef
+        if self.config.seed != state.config.seed:
+            return
+        for name, generator in self._generators.items():
+            generator.set_state(tensors[f"generator.{name}"])
+        if all(getattr(self.config, name) == getattr(state.config, name) for name in _REVIEW_SETTINGS):
+            self._openings.order = tensors["openings"].tolist()
 
     def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[Decoded], Rollout]:
         """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been
@@ -342,42 +326,51 @@ class Trainer:
         with self.accelerator.autocast():
             return in_the_updates_numerics(self.policy, rollout, *self._pass_by_pass)
 
-    def _score(self, texts: Sequence[Decoded]) -> Scores:
-        scores = self.scorer.score(
-            [text.query + text.response for text in texts], _SCORED_AT_ONCE, self.give_up_if_interrupted
-        )
+    def score(self, texts: Sequence[Decoded]) -> Scores:
+        """The reward's scores of these texts. Raises `NumericalError` for one that is not finite."""
+        queries, responses = [text.query for text in texts], [text.response for text in texts]
+        scores = self.reward.score(queries, responses, self.give_up_if_interrupted)
         bad = ~torch.isfinite(scores.total)
         if bad.any():
             row = int(bad.nonzero()[0])
             raise NumericalError(
-                f"the classifier's score of sample {row} is not finite: "
+                f"the {reward_words(self.config).judge}'s score of sample {row} is not finite: "
                 f"“{texts[row].query}{texts[row].response}”"
             )
         return scores
 
     def _reference_logprobs(self, rollout: Rollout) -> Tensor:
         with self.accelerator.autocast():
-            return forward_rows(self.reference, rollout, *self._pass_by_pass)[0]
+            return forward_rows(self.reference, rollout, *self._pass_by_pass).logprobs
 
     @property
     def _pass_by_pass(self) -> tuple[int, float, Callable[[], None]]:
         """How whole rollouts go through a model: rows in a pass, temperature, what is done between passes."""
         return self.config.mini_batch_size, self.config.temperature, self.give_up_if_interrupted
 
-    def _update(self, rollout: Rollout, whitened: Tensor, returns: Tensor) -> Update:
+    def targets(
+        self, rollout: Rollout, scores: Tensor, ref_logprobs: Tensor
+    ) -> tuple[ppo.TokenRewards, Targets]:
+        """Token rewards and what follows from them, with the coefficient of the step under way."""
+        config = self.config
+        return score_targets(
+            scores,
+            rollout.logprobs,
+            ref_logprobs,
+            rollout.values,
+            rollout.mask,
+            kl_coef=self.kl_coef,
+            gamma=config.gamma,
+            lam=config.lam,
+            kl_estimator=config.kl_estimator,
+        )
+
+    def _update(self, rollout: Rollout, targets: Targets) -> Update:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.learning_rate
-        return run_update(
-            self.policy,
-            self.optimizer,
-            self.accelerator,
-            rollout,
-            whitened,
-            returns,
-            self.config,
-            self._generators["minibatches"],
-            self.give_up_if_interrupted,
-        )
+        learner = Learner(self.policy, self.optimizer, self.accelerator, self.config)
+        minibatches = self._generators["minibatches"]
+        return run_update(learner, rollout, targets, minibatches, self.give_up_if_interrupted)
 
     def _evaluation_is_due(self) -> bool:
         return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps
@@ -388,7 +381,7 @@ class Trainer:
         """
         with self._phase("evaluate"):
             texts, rollout = self.continue_held_out(self.config.eval_batch_size)
-            scores = self._score(texts)
+            scores = self.score(texts)
             samples = step_record.make_samples(
                 texts, rollout, scores, None, step_record.ended_by(rollout, self.special_tokens.end)
             )

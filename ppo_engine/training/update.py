@@ -16,7 +16,7 @@ from .. import ppo
 from ..config import Config
 from ..errors import NumericalError
 from ..records import Rollout
-from .models import Policy
+from ..targets import Targets
 from .rollout import forward_rows
 
 
@@ -95,78 +95,88 @@ class _Ledger:
         )
 
 
+@dataclass(frozen=True)
+class Learner:
+    """Who learns, by which settings. accelerator: has autocast, backward and gradient clipping."""
+
+    policy: Any
+    optimizer: Any
+    accelerator: Any
+    config: Config
+
+    def forward(self, rollout: Rollout, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and values of these rows' responses."""
+        length, temperature = rollout.mask.shape[1], self.config.temperature
+        with self.accelerator.autocast():
+            logits, values = self.policy(rollout.ids[rows], rollout.attention_mask[rows], length, temperature)
+        return logits, values
+
+    def descend(self, loss: Tensor) -> Tensor:
+        """One optimizer step; returns the gradient's norm before clipping. Nothing is applied if it is NaN or
+        infinite: `NumericalError`.
+        """
+        self.optimizer.zero_grad()
+        self.accelerator.backward(loss)
+        limit = self.config.max_grad_norm or torch.inf
+        norm = self.accelerator.clip_grad_norm_(self.policy.parameters(), limit)
+        if not torch.isfinite(norm):
+            raise NumericalError(
+                f"the loss is {float(loss.detach()):.3g} and its gradient's norm {float(norm):.3g}: the "
+                "update was not applied. Try a lower learning_rate, or max_grad_norm = 1 if it is off."
+            )
+        self.optimizer.step()
+        return torch.as_tensor(norm).detach()
+
+
 def run_update(
-    policy: Any,
-    optimizer: Any,
-    accelerator: Any,
+    learner: Learner,
     rollout: Rollout,
-    advantages: Tensor,
-    returns: Tensor,
-    config: Config,
+    targets: Targets,
     generator: torch.Generator,
     between_minibatches: Callable[[], None],
 ) -> Update:
     """`ppo_epochs` passes of shuffled minibatches: clipped surrogate, clipped value loss, one optimizer step
     each.
 
-    advantages (whitened), returns: (batch, response). With `target_kl`, the update ends before the first
-    gradient step whose minibatch has a larger mean k3; that minibatch is recorded, the rest leave no entry.
-    `between_minibatches` may raise to give up.
+    With `target_kl`, the update ends before the first gradient step whose minibatch has a larger mean k3;
+    that minibatch is recorded, the rest leave no entry. `between_minibatches` may raise to give up.
     """
+    config, size = learner.config, len(rollout.mask)
     ledger = _Ledger(rollout, config.ppo_epochs)
-    for epoch, rows in _minibatches(len(rollout.mask), config, generator, rollout.mask.device):
+    for epoch, rows in _minibatches(size, config, generator, rollout.mask.device):
         between_minibatches()
-        if not _learn(
-            policy, optimizer, accelerator, rollout, advantages, returns, config, ledger, epoch, rows
-        ):
+        if not _learn(learner, rollout, targets, ledger, epoch, rows):
             break
-    passes = len(ledger.grad_norms) * config.mini_batch_size / len(rollout.mask)
-    rows_after = ceil(len(rollout.mask) * min(1.0, _AFTERWARDS * (_PASS * passes + _PASS)))
-    return ledger.close(
-        _afterwards(policy, accelerator, rollout.head(rows_after), advantages, returns, config)
-    )
+    passes = len(ledger.grad_norms) * config.mini_batch_size / size
+    rows_after = ceil(size * min(1.0, _AFTERWARDS * (_PASS * passes + _PASS)))
+    return ledger.close(_afterwards(learner, rollout.head(rows_after), targets))
 
 
 def _learn(
-    policy: Any,
-    optimizer: Any,
-    accelerator: Any,
-    rollout: Rollout,
-    advantages: Tensor,
-    returns: Tensor,
-    config: Config,
-    ledger: _Ledger,
-    epoch: int,
-    rows: Tensor,
+    learner: Learner, rollout: Rollout, targets: Targets, ledger: _Ledger, epoch: int, rows: Tensor
 ) -> bool:
     """One minibatch: forward, losses, entries in the ledger, gradient step. False, and no step, where
     `target_kl` ends the update.
 
     A function of its own, so that nothing of one minibatch is alive in the next one's forward pass.
     """
-    mask, old_logprobs, old_values = rollout.mask[rows], rollout.logprobs[rows], rollout.values[rows]
-    with accelerator.autocast():
-        logits, values = policy(
-            rollout.ids[rows], rollout.attention_mask[rows], mask.shape[1], config.temperature
-        )
+    config, mask, old_logprobs = learner.config, rollout.mask[rows], rollout.logprobs[rows]
+    old_values, advantages = rollout.values[rows], targets.whitened[rows]
+    logits, values = learner.forward(rollout, rows)
     logprobs = ppo.logprobs_from_logits(logits, rollout.response_ids[rows])
     move = ppo.masked_mean(ppo.k3(logprobs, old_logprobs, mask), mask)
-    surrogate = ppo.policy_loss(logprobs, old_logprobs, advantages[rows], mask, config.cliprange)
-    value = ppo.value_loss(values, old_values, returns[rows], mask, config.cliprange_value)
+    surrogate = ppo.policy_loss(logprobs, old_logprobs, advantages, mask, config.cliprange)
+    value = ppo.value_loss(values, old_values, targets.returns[rows], mask, config.cliprange_value)
     with torch.set_grad_enabled(config.ent_coef > 0):
         entropy = ppo.masked_mean(ppo.entropy_from_logits(logits), mask)
     loss = ppo.total_loss(surrogate.loss, value.loss, entropy, config.vf_coef, config.ent_coef)
     goes_on = not (config.target_kl and move > config.target_kl)
     if goes_on:
         try:
-            ledger.grad_norms.append(_descend(loss, policy, optimizer, accelerator, config.max_grad_norm))
+            ledger.grad_norms.append(learner.descend(loss))
         except NumericalError as error:
-            seen = {
-                "log-probability": logprobs,
-                "old log-probability": old_logprobs,
-                "value": values,
-                "advantage": advantages[rows],
-            }
+            seen = {"log-probability": logprobs, "old log-probability": old_logprobs}
+            seen |= {"value": values, "advantage": advantages}
             raise NumericalError(f"{error} {_first_seen(seen, mask, rows)}") from None
     entries = {
         "new_logprobs": logprobs,
@@ -175,21 +185,35 @@ def _learn(
         "policy_clips": surrogate.clipped,
         "value_clips": value.clipped,
     }
-    means = {
+    backward = ppo.masked_mean(old_logprobs - logprobs, mask)
+    vpred = ppo.masked_mean(values, mask)
+    ledger.enter(rows, epoch, mask, entries, _means(surrogate, value, loss, entropy, move, backward, vpred))
+    return goes_on
+
+
+def _means(
+    surrogate: ppo.PolicyLoss,
+    value: ppo.ValueLoss,
+    loss: Tensor,
+    entropy: Tensor,
+    k3: Tensor,
+    policykl: Tensor,
+    vpred: Tensor,
+) -> dict[str, Tensor]:
+    """A minibatch's scalars by the names of their metrics."""
+    return {
         "ppo/loss/policy": surrogate.loss,
         "ppo/loss/value": value.loss,
         "ppo/loss/total": loss,
         "ppo/policy/entropy": entropy,
         "ppo/policy/approxkl": surrogate.approxkl,
-        "ppo/policy/k3": move,
-        "ppo/policy/policykl": ppo.masked_mean(old_logprobs - logprobs, mask),
+        "ppo/policy/k3": k3,
+        "ppo/policy/policykl": policykl,
         "ppo/policy/clipfrac": surrogate.clipfrac,
         "ppo/val/clipfrac": value.clipfrac,
         "ppo/val/error": value.error,
-        "ppo/val/vpred": ppo.masked_mean(values, mask),
+        "ppo/val/vpred": vpred,
     }
-    ledger.enter(rows, epoch, mask, entries, means)
-    return goes_on
 
 
 _AFTERWARDS = 0.05
@@ -198,23 +222,22 @@ _PASS = 3.0
 """What a pass with its gradients costs, in passes without."""
 
 
-def _afterwards(
-    policy: Any, accelerator: Any, rollout: Rollout, advantages: Tensor, returns: Tensor, config: Config
-) -> dict[str, float]:
+def _afterwards(learner: Learner, rollout: Rollout, targets: Targets) -> dict[str, float]:
     """The rollout as the last gradient step left it. The entries of the epochs are taken before each step, so
     they miss the last one.
 
-    rollout: the first rows of the batch; advantages, returns: of the whole batch.
+    rollout: the first rows of the batch; targets: of the whole batch.
     """
-    size, mask = len(rollout.mask), rollout.mask
-    with accelerator.autocast():
-        logprobs, values = forward_rows(policy, rollout, config.mini_batch_size, config.temperature)
-    surrogate = ppo.policy_loss(logprobs, rollout.logprobs, advantages[:size], mask, config.cliprange)
-    value = ppo.value_loss(values, rollout.values, returns[:size], mask, config.cliprange_value)
+    config, mask, size = learner.config, rollout.mask, len(rollout.mask)
+    advantages, returns = targets.whitened[:size], targets.returns[:size]
+    with learner.accelerator.autocast():
+        seen = forward_rows(learner.policy, rollout, config.mini_batch_size, config.temperature)
+    logprobs, values = seen.logprobs, seen.values
+    surrogate = ppo.policy_loss(logprobs, rollout.logprobs, advantages, mask, config.cliprange)
+    value = ppo.value_loss(values, rollout.values, returns, mask, config.cliprange_value)
     move = ppo.masked_mean(ppo.k3(logprobs, rollout.logprobs, mask), mask)
-    furthest = torch.exp(
-        torch.where(mask, logprobs - rollout.logprobs, 0.0).abs().max().clamp(max=ppo.LARGEST_LOG_RATIO)
-    )
+    furthest = torch.where(mask, logprobs - rollout.logprobs, 0.0).abs().max()
+    furthest = torch.exp(furthest.clamp(max=ppo.LARGEST_LOG_RATIO))
     return {
         "ppo/policy/k3_after": float(move),
         "ppo/policy/ratio_after": float(furthest),
@@ -239,19 +262,3 @@ def _first_seen(quantities: dict[str, Tensor], mask: Tensor, rows: Tensor) -> st
         if bad.any():
             return f"First seen in the {name} of sample {int(rows[bad][0])}."
     return "No token's own numbers are to blame: the gradient overflowed."
-
-
-def _descend(loss: Tensor, policy: Policy, optimizer: Any, accelerator: Any, max_grad_norm: float) -> Tensor:
-    """One optimizer step; returns the gradient's norm before clipping. Nothing is applied if it is NaN or
-    infinite.
-    """
-    optimizer.zero_grad()
-    accelerator.backward(loss)
-    norm = accelerator.clip_grad_norm_(policy.parameters(), max_grad_norm or torch.inf)
-    if not torch.isfinite(norm):
-        raise NumericalError(
-            f"the loss is {float(loss.detach()):.3g} and its gradient's norm {float(norm):.3g}: the update "
-            "was not applied. Try a lower learning_rate, or max_grad_norm = 1 if it is off."
-        )
-    optimizer.step()
-    return torch.as_tensor(norm).detach()

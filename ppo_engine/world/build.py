@@ -20,7 +20,8 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from ppo_engine.builtin import ASSETS, MANIFEST, sha256
+from ppo_engine.builtin import ASSETS, MANIFEST
+from ppo_engine.files import sha256
 from ppo_engine.world.corpus import (
     classifier_tokenizer,
     policy_tokenizer,

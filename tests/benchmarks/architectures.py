@@ -34,7 +34,7 @@ from transformers.models.auto.modeling_auto import (
 
 from ppo_engine import Config, Trainer
 from ppo_engine.errors import CanaryError, PPOEngineError
-from ppo_engine.training.rewards.classifier import load_scorer
+from ppo_engine.rewards.classifier import load_classifier
 from tests.engine.checkpoints import make_tokenizer, write_world
 
 WORKS, REFUSED, WRONG, ERROR, UNMADE = "works", "refused", "WRONG", "RAW ERROR", "not made"
@@ -264,11 +264,11 @@ def one_scoring(folder: Path, model: Any) -> tuple[str, str]:
     """A batch of texts, short and far too long, held against the model that was saved there."""
     label = str(model.config.id2label[model.config.num_labels - 1])
     try:
-        scorer = load_scorer(str(folder), label, torch.device("cpu"))
+        scorer = load_classifier(str(folder), label, torch.device("cpu"))
     except CanaryError:  # random weights prefer either: the other sign is as good
         turned(model).save_pretrained(folder)
-        scorer = load_scorer(str(folder), label, torch.device("cpu"))
-    scores = scorer.score(TEXTS)
+        scorer = load_classifier(str(folder), label, torch.device("cpu"))
+    scores = scorer.score_texts(TEXTS)
     tokenizer, worst = make_tokenizer(), 0.0
     for row, text in enumerate(TEXTS):
         ids = tokenizer(text)["input_ids"][: scorer.longest]

@@ -15,8 +15,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.analysis.recorded_batch import Frozen
-from ppo_engine.analysis.what_if import Knobs, what_if
+from ppo_engine.analysis.recorded_batch import RecordedBatch
+from ppo_engine.analysis.what_if import WhatIfSettings, what_if
 from ppo_engine.formatting import signed, three_digits
 from ppo_engine.store import DATABASE, list_runs
 from tests.browser.board import press, wait_for_state, wait_for_step
@@ -60,12 +60,15 @@ def test_a_slider_changes_the_figures_and_a_link_reopens_the_view(
     tokens, row = reader.tokens(3), reader.steps(after=2)[0]
     assert tokens is not None
     config, metrics = reader.info().config, row.metrics
-    own = Knobs.of(config, tokens)
+    own = WhatIfSettings.of(config, tokens)
     expect(figure(page, "Value loss", "was")).to_have_text(three_digits(metrics["ppo/loss/value"]))
     expect(board(page).locator(".figures .by")).to_have_text(["same"] * 9)
     expect(heading(page, "Sample 5 of 64")).to_be_visible()
     turned = what_if(
-        Frozen.of(tokens), replace(own, lam=0.3, cliprange_value=0.01), config, metrics["ppo/policy/entropy"]
+        RecordedBatch.of(tokens),
+        replace(own, lam=0.3, cliprange_value=0.01),
+        config,
+        metrics["ppo/policy/entropy"],
     )
     assert three_digits(turned.value_loss) != three_digits(metrics["ppo/loss/value"])
     board(page).get_by_role("slider", name="Lambda").fill("0.3")

@@ -23,7 +23,7 @@ from playwright.sync_api import BrowserContext, Page, TimeoutError, sync_playwri
 
 from ppo_engine import RunReader
 from ppo_engine.store import DATABASE, list_runs
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.checkpoint_files import list_checkpoints
 from tests.browser.board import LONG, button, commands, press, state, step, wait_for_state
 from tests.browser.conftest import FLAGS, PATIENCE_S, Server, chromium
 

@@ -23,8 +23,8 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from ppo_engine.builtin import CANARIES
 from ppo_engine.training.models import Policy
-from ppo_engine.training.rewards.classifier import CANARIES
 
 EOS, PAD = "<|endoftext|>", "[PAD]"
 WORDS = """

@@ -51,7 +51,7 @@ class Run:
 
     def tell(self, kind: str, **payload: object) -> int:
         number = session.command(self.folder, kind, **payload)
-        self.owner.nudge()
+        self.owner.wake()
         return number
 
     def wait_for(self, step: int) -> None:

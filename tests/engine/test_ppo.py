@@ -268,3 +268,20 @@ def test_fixed_controller() -> None:
     controller = ppo.FixedKLController(0.2)
     controller.update(1000, n=256)
     assert controller.value == 0.2
+
+
+def test_kl_estimators_by_hand() -> None:
+    """Log-ratios ln 2 and -ln 4. k1 is the log-ratio r; k2 = r^2 / 2; k3 = e^-r - 1 + r."""
+    two, four = math.log(2), math.log(4)
+    logprobs, reference = torch.tensor([[0.0, -four, 9.0]]), torch.tensor([[-two, 0.0, math.nan]])
+    mask, scores = torch.tensor([[True, True, False]]), torch.tensor([1.0])
+    expected = {
+        "k1": [two, -four],
+        "k2": [two**2 / 2, four**2 / 2],
+        "k3": [0.5 - 1 + two, 4 - 1 - four],
+    }
+    assert set(expected) == set(ppo.KL_ESTIMATORS)
+    for estimator, kl in expected.items():
+        earned = ppo.token_rewards(scores, logprobs, reference, mask, 0.5, estimator)  # type: ignore[arg-type]
+        assert earned.kl[0].tolist() == pytest.approx([*kl, 0.0], abs=1e-6), estimator
+        assert earned.rewards[0].tolist() == pytest.approx([-0.5 * kl[0], -0.5 * kl[1] + 1, 0.0], abs=1e-6)

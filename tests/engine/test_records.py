@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppo_engine import ppo
+from ppo_engine.columns import names
 from ppo_engine.records import StepRecord, TokenTable
 
 
@@ -46,7 +47,9 @@ def make_table(lengths: list[int], epochs: int, seed: int = 0, **changes: Any) -
         "kl_coef": 0.2,
         "gamma": 0.9,
     }
-    return TokenTable(**{**columns, **changes})
+    columns |= changes
+    columns.setdefault("kl_estimate", columns["old_logprob"] - columns["ref_logprob"])
+    return TokenTable(**columns)
 
 
 def assert_equal(actual: TokenTable, expected: TokenTable) -> None:
@@ -77,7 +80,16 @@ def test_arrow_and_back_is_the_same_to_the_bit(
 
 
 def test_what_can_be_derived_is_not_stored() -> None:
-    assert not set(TokenTable.DERIVED) & set(make_table([2], 1).to_arrow().column_names)
+    assert not set(names(stored=False)) & set(make_table([2], 1).to_arrow().column_names)
+
+
+def test_the_kl_that_the_penalty_took_is_stored_where_it_is_not_the_kl_itself() -> None:
+    plain, estimate = make_table([2, 1], 1), np.float32([0.5, 0.25, 2])
+    assert "kl_estimate" not in plain.to_arrow().column_names
+    table = make_table([2, 1], 1, kl_estimate=estimate, kl_coef=0.5)
+    assert_equal(TokenTable.from_arrow(table.to_arrow()), table)
+    assert table.column("kl_penalty").tolist() == [-0.25, -0.125, -1.0]
+    assert np.array_equal(table.column("kl"), table.old_logprob - table.ref_logprob)
 
 
 def test_derived_columns_by_hand() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ppo_engine import Config, RunReader, session
 from ppo_engine.store import read_job
-from ppo_engine.store.catalog import throw_away
+from ppo_engine.store.catalog import move_to_trash
 from tests.pages.components import app, board, payloads, said, wait_until
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -40,7 +40,7 @@ def test_a_run_that_is_not_there_is_named(ended: Path) -> None:
 
 
 def test_a_run_in_the_trash_is_said_to_be_there(ended: Path) -> None:
-    throw_away(ended)
+    move_to_trash(ended)
     assert f"the run {ended.name}, which is in the trash. Shown is a recorded example." in said(
         app(run=ended.name)
     )
@@ -58,7 +58,7 @@ TOKENS = [
     ({"step": "2", "sample": "99"}, "sample = 99: step 2 has samples 0 to 7; shown is 0"),
     ({"step": "2", "sample": "0", "token": "99"}, "token = 99: sample 0 has"),
     ({"step": "2", "epoch": "9"}, "epoch = 9: the update of step 2 has epochs 0 to 1; shown is 1"),
-    ({"colour": "red"}, "colour = red: must be one of reward, kl, value, advantage, whitened"),
+    ({"colour": "red"}, "colour = red: must be one of old_logprob, ref_logprob, value, advantage, whitened"),
     ({"step": "-1"}, "step = -1: must be a whole number from 0"),
 ]
 

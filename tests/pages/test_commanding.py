@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui.sidebar import form, settings
 from ppo_engine import Config, RunReader, session
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.store import list_runs
 from tests.pages.components import app, board, press, said, wait_until
 
@@ -285,7 +285,7 @@ def test_no_address_and_no_order_of_pages_raises(
     draw = random.Random(seed)
     page = AppTest.from_file(str(Path(__file__).parents[2] / "pages" / "ui" / "shell.py"), default_timeout=60)
     for turn in range(14):
-        for name in draw.sample([*ODD, *KNOBS], 4):
+        for name in draw.sample([*ODD, *FIELDS], 4):
             page.query_params[name] = draw.choice([*VALUES, ended.name])
         if draw.random() < 0.4:
             page.query_params.clear()

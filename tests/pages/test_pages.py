@@ -15,10 +15,9 @@ from streamlit.testing.v1 import AppTest
 
 from pages.ui import commands
 from ppo_engine import METRICS, Config, RunReader, session
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.errors import StoreError
-from ppo_engine.store import add_note, describe, list_runs
-from ppo_engine.training import checkpoints
+from ppo_engine.store import add_note, checkpoint_files, describe, list_runs
 from tests.pages.components import ROOT, app, board, press, said, wait_until
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -54,7 +53,7 @@ def test_the_sidebar_has_every_setting_of_the_configuration_and_no_other() -> No
         for element in kind
         if element.key
     }
-    assert {key.removeprefix("knob-") for key in keys if key.startswith("knob-")} == set(KNOBS)
+    assert {key.removeprefix("knob-") for key in keys if key.startswith("knob-")} == set(FIELDS)
 
 
 def test_a_preset_fills_the_form() -> None:
@@ -197,7 +196,7 @@ def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) 
 
     before = kept()
     assert all(text.endswith("MB.") for text in before)
-    newest = checkpoints.list_checkpoints(running.folder)[-1]
+    newest = checkpoint_files.list_checkpoints(running.folder)[-1]
     shutil.rmtree(newest.folder)
     add_note(running.folder, 1, "a note")
     assert kept() == [before[0] + " Removed since, to save space.", *before[1:]]

@@ -17,8 +17,8 @@ from ppo_engine.errors import PPOEngineError, StoreError
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import FORMATS, WHAT, table_bytes
 from ppo_engine.store import RunReader, describe
-from ppo_engine.store.catalog import TRASH, Summary, take_back, throw_away, thrown_away
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.store.catalog import TRASH, Summary, list_trash, move_to_trash, restore_from_trash
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import commands
 from ..run_view import TAKEN_UP
@@ -179,7 +179,7 @@ def _delete(one: Summary, branches: list[str]) -> None:
     sure = st.checkbox("Yes, this run", key=f"sure-{one.id}")
     if st.button("Delete the run", icon=":material/delete:", disabled=not sure, key=f"delete-{one.id}"):
         try:
-            throw_away(one.folder)
+            move_to_trash(one.folder)
         except PPOEngineError as error:
             commands.complain(error)
         else:
@@ -191,7 +191,7 @@ def _delete(one: Summary, branches: list[str]) -> None:
 
 def draw_trash(runs: Path) -> None:
     """What was deleted, and the way back. Nothing where nothing was."""
-    thrown = thrown_away(runs)
+    thrown = list_trash(runs)
     if not thrown:
         return
     with st.expander(f"Trash: {len(thrown)} deleted {'run' if len(thrown) == 1 else 'runs'}"):
@@ -199,7 +199,7 @@ def draw_trash(runs: Path) -> None:
         folder = st.selectbox("Deleted run", thrown, format_func=_name_of)
         if st.button("Take it back", icon=":material/restore_from_trash:"):
             try:
-                take_back(folder)
+                restore_from_trash(folder)
             except PPOEngineError as error:
                 commands.complain(error)
             else:

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from ppo_engine.charts.live import present
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.metrics import METRICS
 from ppo_engine.records import EVAL
 from ppo_engine.store import RunReader
@@ -72,7 +72,7 @@ def _settings(chosen: list[Summary]) -> None:
         st.caption("None: the runs have the same settings, the seed included.")
         return
     rows = [
-        {"setting": KNOBS[name].label, **{f"run {place}": value for place, value in enumerate(values)}}
+        {"setting": FIELDS[name].label, **{f"run {place}": value for place, value in enumerate(values)}}
         for name, values in found.items()
     ]
     # Names are labels only: two runs may bear the same, or a column's.

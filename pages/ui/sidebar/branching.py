@@ -10,10 +10,10 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.charts.timeline import shown
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.errors import ConfigError, PPOEngineError
-from ppo_engine.training.checkpoints import list_checkpoints
+from ppo_engine.formatting import setting
+from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import commands
 from ..run_view import runs_folder, shown_run
@@ -43,7 +43,7 @@ def branch_button() -> None:
 
 def _close() -> None:
     st.session_state.branching = None
-    for name in KNOBS:
+    for name in FIELDS:
         st.session_state.pop(f"branch-{name}", None)
 
 
@@ -75,9 +75,9 @@ def _dialog(parent: Path) -> None:
         return
     names = st.multiselect(
         "Settings to change",
-        [name for name in KNOBS if name not in _FIXED],
+        [name for name in FIELDS if name not in _FIXED],
         default=[name for name in staged(parent, info) if name not in _FIXED],
-        format_func=lambda name: KNOBS[name].label,
+        format_func=lambda name: FIELDS[name].label,
         help=(
             "Any but the policy model, also those that are locked during a run, such as the seed or the "
             "classifier."
@@ -85,8 +85,8 @@ def _dialog(parent: Path) -> None:
     )
     for name in names:
         st.session_state.setdefault(f"branch-{name}", staged(parent, info).get(name, getattr(config, name)))
-        widget(KNOBS[name], key="branch")
-        st.caption(f"At the checkpoint: {commands.inert(shown(getattr(config, name)))}")
+        widget(FIELDS[name], key="branch")
+        st.caption(f"At the checkpoint: {commands.inert(setting(getattr(config, name)))}")
     changes = {name: st.session_state[f"branch-{name}"] for name in names}
     try:
         session.branched_config(parent, step, changes)

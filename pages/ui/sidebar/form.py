@@ -16,7 +16,7 @@ import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ppo_engine import session
-from ppo_engine.config import KNOBS, PRESETS, Config
+from ppo_engine.config import FIELDS, PRESETS, Config
 from ppo_engine.errors import ConfigError
 from ppo_engine.store import RunInfo
 
@@ -85,7 +85,7 @@ def read_address(query: dict[str, str]) -> tuple[Config, str, list[str]]:
     if preset not in PRESETS:
         problems.append(f"preset = {preset[:60]}: must be one of {', '.join(PRESETS)}")
         preset = _FIRST_PRESET
-    for name in [name for name in asked if name not in KNOBS]:
+    for name in [name for name in asked if name not in FIELDS]:
         try:
             Config.from_strings(preset, {name: asked.pop(name)})
         except ConfigError as error:
@@ -116,7 +116,7 @@ def to_address() -> None:
 def config() -> Config:
     """The fields' values as a configuration; raises `ConfigError`."""
     values = forms().shown
-    return Config(**{name: values[name] for name in KNOBS})
+    return Config(**{name: values[name] for name in FIELDS})
 
 
 def key(name: str) -> str:
@@ -226,7 +226,7 @@ def staged(run: Path, info: RunInfo) -> dict[str, Any]:
     kept = forms()
     about = kept.staged.get(run.name, kept.draft if kept.draft_of == run.name else {})
     return {
-        name: about[name] for name in KNOBS if name in about and about[name] != getattr(info.config, name)
+        name: about[name] for name in FIELDS if name in about and about[name] != getattr(info.config, name)
     }
 
 
@@ -244,6 +244,6 @@ def _is_own(kept: Forms) -> bool:
 
 def _values(config: Config, preset: str) -> dict[str, Any]:
     return {
-        **{name: getattr(config, name) for name in KNOBS},
+        **{name: getattr(config, name) for name in FIELDS},
         "preset": preset if preset in PRESETS else _FIRST_PRESET,
     }

@@ -11,9 +11,9 @@ from typing import Any
 import streamlit as st
 
 from ppo_engine import session
-from ppo_engine.charts.timeline import shown
-from ppo_engine.config import GROUPS, KNOBS, PRESETS, Config, Knob
+from ppo_engine.config import FIELDS, GROUPS, PRESETS, Config, Field
 from ppo_engine.errors import ConfigError
+from ppo_engine.formatting import setting
 from ppo_engine.store import RunInfo
 
 from .. import commands
@@ -57,16 +57,16 @@ def _fields(on: bool, elsewhere: list[str]) -> None:
         help="\n\n".join(f"{preset.title}: {preset.help}" for preset in PRESETS.values()),
     )
     for name in _FIRST:
-        _field(KNOBS[name], on, elsewhere)
+        _field(FIELDS[name], on, elsewhere)
     for group in GROUPS:
-        knobs = [knob for knob in KNOBS.values() if knob.group == group and knob.name not in _FIRST]
+        knobs = [knob for knob in FIELDS.values() if knob.group == group and knob.name not in _FIRST]
         if knobs:
             with st.expander(group, key=f"group-{group}"):
                 for knob in knobs:
                     _field(knob, on, elsewhere)
 
 
-def _field(knob: Knob, on: bool, elsewhere: list[str]) -> None:
+def _field(knob: Field, on: bool, elsewhere: list[str]) -> None:
     if knob.name in elsewhere:
         st.caption(f"{_label(knob)}: above, beside the message.")
     else:
@@ -95,14 +95,14 @@ def correct() -> list[str]:
             if info is None or not failed_early(info)
             else re.findall(r"^(\w+) = ", info.error, re.MULTILINE)
         )
-        names = [name for name in dict.fromkeys(names) if name in KNOBS]
+        names = [name for name in dict.fromkeys(names) if name in FIELDS]
         if info is None or not names:
             return []
         form.show(None, None)
         with st.container(border=True, key="correct"):
             st.error(commands.listed(info.error.splitlines()))
             for name in names:
-                widget(KNOBS[name], on_change=form.heard, args=(name,))
+                widget(FIELDS[name], on_change=form.heard, args=(name,))
             st.caption("Correct it here, and press Start to try again.")
     return names
 
@@ -125,7 +125,7 @@ def _pending(folder: Path, info: RunInfo) -> None:
         return
     with st.container(border=True, key="pending"):
         lines = "".join(
-            f"\n- {KNOBS[name].label}: {shown(getattr(info.config, name))} → **{shown(value)}**"
+            f"\n- {FIELDS[name].label}: {setting(getattr(info.config, name))} → **{setting(value)}**"
             for name, value in changes.items()
         )
         st.markdown(f"Pending{lines}")
@@ -190,7 +190,7 @@ def _take_over(run: Path, info: RunInfo) -> None:
     form.draft_from(info.config, info.preset, run.name)
 
 
-def _label(knob: Knob) -> str:
+def _label(knob: Field) -> str:
     return (
         knob.label[0].upper()
         + knob.label[1:]
@@ -198,7 +198,7 @@ def _label(knob: Knob) -> str:
     )
 
 
-def widget(knob: Knob, locked: bool = False, key: str = "knob", **more: Any) -> Any:
+def widget(knob: Field, locked: bool = False, key: str = "knob", **more: Any) -> Any:
     """The form element of one setting. Its value is `st.session_state[f"{key}-{knob.name}"]`, which has to be
     there already.
     """
@@ -224,6 +224,6 @@ def widget(knob: Knob, locked: bool = False, key: str = "knob", **more: Any) -> 
     )
 
 
-def _stride(knob: Knob) -> float:
+def _stride(knob: Field) -> float:
     """A step of the little arrows that suits the default's size."""
     return float(f"{(knob.default or 1) / 10:.0e}")

@@ -12,83 +12,27 @@ from typing import Any
 import numpy as np
 
 from ppo_engine import ppo
-from ppo_engine.analysis.token_trace import clip_cases, finds, story
+from ppo_engine.analysis.highlights import highlights
+from ppo_engine.analysis.token_trace import clip_cases, token_trace
 from ppo_engine.charts.live import shortened_or_none
+from ppo_engine.columns import COLUMNS, Column, names
 from ppo_engine.config import Config
 from ppo_engine.records import Array, TokenTable
 from ppo_engine.store import RunReader
 
-from ..live.board import scale_limit
 from ..run_view import batch_of
+from ..scales import scale_limit
 
-COLOURS = {
-    "reward": (
-        "Reward",
-        "reward",
-        0.0,
-        "What the token earned: its KL penalty, plus the whole score at the last token.",
-    ),
-    "kl": ("KL", "kl", 0.0, "Log-probability under the policy minus that under the reference, in nats."),
-    "value": ("Value", "value", 0.0, "The return that the value head expected here, before the update."),
-    "advantage": (
-        "Advantage",
-        "advantage",
-        0.0,
-        "How much better it went than the values expected, by GAE, before whitening.",
-    ),
-    "whitened": (
-        "Whitened",
-        "whitened",
-        0.0,
-        "The advantage, shifted and scaled to mean 0 and variance 1 over the batch: what the update uses.",
-    ),
-    "return": ("Return", "return", 0.0, "Advantage plus value: what the value head is trained towards."),
-    "old_logprob": (
-        "Old logprob",
-        "old_logprob",
-        0.0,
-        "Log-probability when the token was sampled, in nats.",
-    ),
-    "new_logprob": (
-        "New logprob",
-        "new_logprob",
-        0.0,
-        "Log-probability in the chosen epoch of the update, in nats.",
-    ),
-    "ratio": (
-        "Ratio",
-        "ratio",
-        1.0,
-        "New probability over old in the chosen epoch. Underlined where the policy clip binds.",
-    ),
-    "clip": (
-        "Clip state",
-        "ratio",
-        1.0,
-        "Where the clips bind in the chosen epoch: P the policy clip, V the value clip.",
-    ),
-}
-"""What can colour the tokens: label, column, centre of the scale, meaning."""
-
-_PLAIN = (
-    "old_logprob",
-    "ref_logprob",
-    "kl",
-    "kl_penalty",
-    "score_share",
-    "reward",
-    "value",
-    "delta",
-    "advantage",
-    "whitened",
-    "return",
-)
-_PER_EPOCH = ("new_logprob", "ratio", "new_value")
-_CLIPS = ("policy_clip", "value_clip")
+_FLOATS = names(per_epoch=False, kinds=("float",))
+_BY_EPOCH = names(per_epoch=True)
+_CLIP_STATE = "Where the clips bind in the chosen epoch: P the policy clip, V the value clip."
+COLOURS = {name: COLUMNS[name] for name in names(kinds=("float",)) if COLUMNS[name].centre is not None}
+"""The columns that can colour the tokens, and at last where the clips bind."""
+COLOURS["clip"] = Column("ratio", "Clip state", "", _CLIP_STATE, centre=1.0, per_epoch=True)
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewState:
     """What a person looks at. step: None to follow the newest; sample, token: None for the first; epoch: None
     for the last.
 
@@ -103,7 +47,7 @@ class Look:
     has: str = ""
 
 
-def payload(folder: Path, look: Look) -> dict[str, Any] | None:
+def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
     """Everything the page draws, the batch only where the browser has it not; None where no step of the run
     has tokens.
     """
@@ -156,19 +100,19 @@ def _batch(folder: Path, step: int) -> _Batch:
     assert found is not None
     tokens, samples = found
     limits = {
-        name: scale_limit(shortened_or_none(_at_last(tokens, column)), centre)
-        for name, (_, column, centre, _) in COLOURS.items()
+        name: scale_limit(shortened_or_none(_at_last(tokens, column)), column.centre or 0.0)
+        for name, column in COLOURS.items()
     }
     whole = {
         "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],
-        "finds": [asdict(one) for one in finds(tokens, samples)],
+        "finds": [asdict(one) for one in highlights(tokens, samples)],
     }
     part = {
         "step": step,
         "limits": limits,
         "colours": {
-            name: {"label": label, "centre": centre, "about": about}
-            for name, (label, _, centre, about) in COLOURS.items()
+            name: {"label": column.title, "centre": column.centre, "about": column.tooltip}
+            for name, column in COLOURS.items()
         },
         "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update came to
         "cliprange": config.cliprange,
@@ -185,8 +129,10 @@ def _config(folder: Path, step: int) -> Config:
     return reader.config_after(row.config_version)
 
 
-def _at_last(tokens: TokenTable, column: str) -> Array:
-    return tokens.at_last_epoch(column, float("nan")) if column in _PER_EPOCH else tokens.column(column)
+def _at_last(tokens: TokenTable, column: Column) -> Array:
+    if column.per_epoch:
+        return tokens.at_last_epoch(column.name, float("nan"))
+    return tokens.column(column.name)
 
 
 def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
@@ -195,9 +141,9 @@ def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
     """
     rows = np.flatnonzero(tokens.sample == sample)
     seen = tokens.epochs_seen[rows]
-    plain = {name: shortened_or_none(tokens.column(name)[rows]) for name in _PLAIN}
+    plain = {name: shortened_or_none(tokens.column(name)[rows]) for name in _FLOATS}
     by_epoch: dict[str, list[list[Any]]] = {}
-    for name in (*_PER_EPOCH, *_CLIPS):
+    for name in _BY_EPOCH:
         column = getattr(tokens, name)[rows]
         by_epoch[name] = [
             [
@@ -220,7 +166,10 @@ def _listed(column: Array) -> list[Any]:
 
 @lru_cache(maxsize=256)
 def _story(folder: Path, step: int, sample: int, token: int) -> dict[str, Any]:
-    told = asdict(story(_batch(folder, step).tokens, _batch(folder, step).config, sample, token))
+    batch = _batch(folder, step)
+    trace = asdict(token_trace(batch.tokens, batch.config, sample, token))
+    told = {**trace.pop("columns"), **trace}
+    told["returned"] = told.pop("return")
     for epoch in told["epochs"]:
         epoch["case"] = ppo.CLIP_CASES[epoch["case"]]
     return told

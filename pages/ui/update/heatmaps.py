@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..live.board import scale_limit
+from ..scales import scale_limit
 
 Rows = Sequence[Sequence[float | None] | None]
 """A row a sample, None where there is none; an entry a token, None where it is not finite."""

@@ -73,11 +73,11 @@ STAGES = (
     Stage(
         "score",
         "Score",
-        "A classifier reads the whole text",
-        ("score = the positive label's logit for query + response",),
-        "The sentiment classifier reads prompt and continuation together and gives one number: high for "
-        "praise, low for a slating. It says nothing about single words. Finding out which of them earned the "
-        "score is what the next stages are for.",
+        "The reward scores the whole text",
+        ("score = reward(query, response)",),
+        "The reward gives each text one number; this page says below what the run's own reward is. It says "
+        "nothing about single words: finding out which of them earned the score is what the next stages are "
+        "for.",
     ),
     Stage(
         "logprobs",
@@ -93,8 +93,8 @@ STAGES = (
         "Token rewards",
         "What each token earns",
         ("r_t = −β · KL_t", "r_T = −β · KL_T + score   at the last token T"),
-        "Straying from the reference costs β for each nat, so the policy can't just repeat the words the "
-        "classifier likes best. The score is paid out once, at the last token, because it is about the whole "
+        "Straying from the reference costs β for each nat, so the policy can't just repeat the words that "
+        "score best. The score is paid out once, at the last token, because it is about the whole "
         "text. β is the KL coefficient in force.",
     ),
     Stage(

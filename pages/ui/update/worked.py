@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+from ppo_engine.config import Config
 from ppo_engine.formatting import MINUS, THIN_SPACE, signed, three_digits
+from ppo_engine.rewards import reward_words
 
 from .batch import Batch, counted, given, inner, mean, number, or_nan, plus, subscript
 from .heatmaps import Rows, diverging, flat, one_sided, tensor
@@ -82,27 +85,25 @@ def _sampling(b: Batch) -> Worked:
 def _score(b: Batch) -> Worked:
     scores = [sample["score"] for sample in b.samples]
     terms = " + ".join(map(inner, scores))
+    reward = b.walk.get("reward", _CLASSIFIER)
+    total = b.line(f"mean = ({terms}) / {len(scores)} = {plus(mean(scores))}", "the batch's mean score")
+    return {"worked": [total], "tensors": _score_parts(b, reward["parts"]), "note": reward["about"]}
+
+
+_CLASSIFIER = asdict(reward_words(Config()))
+"""The reward of runs that were recorded before there was a choice."""
+
+
+def _score_parts(b: Batch, title: str) -> list[dict[str, Any]]:
+    """What the scores were read from; nothing for a reward without parts."""
     labels = list(b.samples[0]["parts"])
+    if not labels:
+        return []
     parts = [[sample["parts"][label] for label in labels] for sample in b.samples]
-    shape = (
-        f"({len(scores)}, {len(labels)}): {counted(len(scores), 'sample')} × {counted(len(labels), 'label')}"
-    )
-    scale = diverging(flat(parts))
-    return {
-        "worked": [
-            b.line(f"mean = ({terms}) / {len(scores)} = {plus(mean(scores))}", "the batch's mean score")
-        ],
-        "tensors": [
-            tensor(
-                "The classifier's logits",
-                parts,
-                shape,
-                scale,
-                "Raw logits; the positive one is the score.",
-                columns=labels,
-            )
-        ],
-    }
+    rows, columns = len(parts), len(labels)
+    shape = f"({rows}, {columns}): {counted(rows, 'sample')} × {counted(columns, 'label')}"
+    about = "Raw logits; the positive one is the score."
+    return [tensor(title, parts, shape, diverging(flat(parts)), about, columns=labels)]
 
 
 def _logprobs(b: Batch) -> Worked:

@@ -12,40 +12,38 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from ppo_engine.analysis.recorded_batch import Frozen
-from ppo_engine.analysis.tutorial_batch import notebook_example
+from ppo_engine.analysis.recorded_batch import RecordedBatch
+from ppo_engine.analysis.tutorial_batch import tutorial_batch
 from ppo_engine.analysis.what_if import (
-    Estimates,
-    Knobs,
     Outcome,
     Sweep,
-    estimates,
+    WhatIfSettings,
     k_step_estimators,
     lambda_sweep,
-    rewards_of,
     what_if,
 )
 from ppo_engine.config import Config
 from ppo_engine.records import Sample, TokenTable
+from ppo_engine.targets import Targets, targets
 
-from ..live.board import scale_limit
 from ..run_view import batch_of, view_of
+from ..scales import scale_limit
 
 SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 
 
 @dataclass(frozen=True, eq=False)
-class Scene:
+class WhatIfBatch:
     """own: the knobs as they were; was, was_outcome: what they gave. The rest is None or empty where the
     notebook does not print it.
     """
 
     values: Tensor
     mask: Tensor
-    own: Knobs
-    was: Estimates
+    own: WhatIfSettings
+    was: Targets
     was_outcome: Outcome | None = None
-    frozen: Frozen | None = None
+    recorded: RecordedBatch | None = None
     tokens: TokenTable | None = None
     config: Config | None = None
     metrics: Mapping[str, float] | None = None
@@ -56,9 +54,9 @@ class Scene:
         """Where the scale of the advantages as used saturates: as they were, so that colours keep their
         meaning while a knob turns.
         """
-        return scale_limit(self.was.used[self.mask].double().tolist(), 0.0)
+        return scale_limit(self.was.whitened[self.mask].double().tolist(), 0.0)
 
-    def recorded(self, metric: str, figure: str) -> float:
+    def had(self, metric: str, figure: str) -> float:
         """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure
         of that part.
         """
@@ -68,17 +66,19 @@ class Scene:
 
     def rewards(self, kl_coef: float) -> Tensor:
         """(batch, response) token rewards; the notebook's are given and have no KL part to change."""
-        return self.was.rewards if self.frozen is None else rewards_of(self.frozen, kl_coef)
+        return self.was.rewards if self.recorded is None else self.recorded.rewards(kl_coef)
 
-    def turned(self, knobs: Knobs) -> tuple[Estimates, Outcome | None]:
-        """The estimates with other knobs, and the clips and losses where there are ratios."""
-        if self.frozen is None or self.config is None or self.metrics is None:
-            return estimates(self.was.rewards, self.values, self.mask, knobs), None
-        outcome = what_if(self.frozen, knobs, self.config, self.metrics["ppo/policy/entropy"])
-        return outcome.estimates, outcome
+    def turned(self, knobs: WhatIfSettings) -> tuple[Targets, Outcome | None]:
+        """The targets with other knobs, and the clips and losses where there are ratios."""
+        if self.recorded is None or self.config is None or self.metrics is None:
+            return targets(
+                self.was.rewards, self.values, self.mask, knobs.gamma, knobs.lam, knobs.whiten
+            ), None
+        outcome = what_if(self.recorded, knobs, self.config, self.metrics["ppo/policy/entropy"])
+        return outcome.targets, outcome
 
 
-def step_scene(folder: Path, step: int) -> Scene | None:
+def step_scene(folder: Path, step: int) -> WhatIfBatch | None:
     """A recorded step; None where its tokens are not kept, or there are none."""
     try:
         return _recorded(folder, step)
@@ -87,23 +87,24 @@ def step_scene(folder: Path, step: int) -> Scene | None:
 
 
 @lru_cache(maxsize=8)
-def _recorded(folder: Path, step: int) -> Scene:
+def _recorded(folder: Path, step: int) -> WhatIfBatch:
     view = view_of(folder)
     found = batch_of(view.reader, step)
     row = next((row for row in view.refresh()[0] if row.step == step), None)
     if found is None or row is None or not len(found[0]):
         raise LookupError(f"step {step} has no tokens")
     tokens, samples = found
-    config, frozen = view.reader.config_after(row.config_version), Frozen.of(tokens)
-    own = Knobs.of(config, tokens)
-    was = what_if(frozen, own, config, row.metrics["ppo/policy/entropy"])
-    return Scene(
-        frozen.values,
-        frozen.mask,
+    config = view.reader.config_after(row.config_version)
+    recorded = RecordedBatch.of(tokens, config.kl_estimator)
+    own = WhatIfSettings.of(config, tokens)
+    was = what_if(recorded, own, config, row.metrics["ppo/policy/entropy"])
+    return WhatIfBatch(
+        recorded.values,
+        recorded.mask,
         own,
-        was.estimates,
+        was.targets,
         was,
-        frozen,
+        recorded,
         tokens,
         config,
         row.metrics,
@@ -112,26 +113,26 @@ def _recorded(folder: Path, step: int) -> Scene:
 
 
 @lru_cache(maxsize=1)
-def notebook_scene() -> Scene:
+def tutorial_scene() -> WhatIfBatch:
     """The tutorial notebook's printed batch."""
-    example = notebook_example()
-    return Scene(
+    example = tutorial_batch()
+    return WhatIfBatch(
         example.values,
         example.mask,
         example.knobs,
-        estimates(example.rewards, example.values, example.mask, example.knobs),
+        targets(example.rewards, example.values, example.mask, example.knobs.gamma, example.knobs.lam),
     )
 
 
 @lru_cache(maxsize=64)
-def sweep(scene: Scene, kl_coef: float, gamma: float) -> Sweep:
+def sweep(scene: WhatIfBatch, kl_coef: float, gamma: float) -> Sweep:
     """Bias against variance along lambda."""
     return lambda_sweep(scene.rewards(kl_coef), scene.values, scene.mask, gamma, SWEPT)
 
 
 @lru_cache(maxsize=256)
 def estimators(
-    scene: Scene, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]
+    scene: WhatIfBatch, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]
 ) -> tuple[float, ...]:
     """A token's k-step estimators; lambda weighs them and is no part of them."""
     return k_step_estimators(scene.rewards(kl_coef), scene.values, scene.mask, row, position, gamma, steps)

@@ -10,24 +10,24 @@ import numpy as np
 import torch
 
 from ppo_engine.analysis.what_if import (
-    Estimates,
-    Knobs,
     Outcome,
+    WhatIfSettings,
     clipped_objective,
     gae_weights,
     lambda_sweep,
 )
 from ppo_engine.formatting import percent, three_digits
 from ppo_engine.records import Array, TokenTable
+from ppo_engine.targets import Targets
 
-from .batch import Scene, estimators, sweep
+from .batch import WhatIfBatch, estimators, sweep
 
 _MOST_RUNGS = 24
 _MOST_POINTS = 150
 """Tokens drawn on each branch of the clip lesson's curve: evenly along the ratio, the outermost always."""
 
 
-def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -> dict[str, Any]:
+def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, now: Targets) -> dict[str, Any]:
     """The chosen token's k-step estimators, their weights with these knobs and as they were, and the
     advantage they add up to.
 
@@ -48,7 +48,7 @@ def rungs(scene: Scene, row: int, position: int, knobs: Knobs, now: Estimates) -
     return {"rungs": made, "count": count, "sum": float(now.advantages[row, position])}
 
 
-def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
+def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any]:
     """Along lambda over the whole batch, with gamma and the KL coefficient as they are turned."""
     made = sweep(scene, knobs.kl_coef, knobs.gamma)
     here = lambda_sweep(scene.rewards(knobs.kl_coef), scene.values, scene.mask, knobs.gamma, (knobs.lam,))
@@ -68,7 +68,7 @@ def bias_and_variance(scene: Scene, knobs: Knobs) -> dict[str, Any]:
 
 
 def clip(
-    scene: Scene, knobs: Knobs, now: Estimates, outcome: Outcome | None, row: int, position: int
+    scene: WhatIfBatch, knobs: WhatIfSettings, now: Targets, outcome: Outcome | None, row: int, position: int
 ) -> dict[str, Any] | None:
     """L_CLIP over the ratio for advantages +1 and -1, and this batch's tokens on it by the ratio of their
     last epoch.
@@ -78,13 +78,13 @@ def clip(
     if (
         outcome is None
         or scene.tokens is None
-        or scene.frozen is None
+        or scene.recorded is None
         or not (scene.tokens.epochs_seen > 0).any()
     ):
         return None
-    tokens, used = scene.tokens, scene.frozen.flat(now.used)
+    tokens, used = scene.tokens, scene.recorded.flat(now.whitened)
     reached, ratio = tokens.epochs_seen > 0, tokens.at_last_epoch("ratio", 1.0)
-    last = scene.frozen.flat(outcome.policy_clips)[np.arange(len(tokens)), tokens.last_epoch.clip(0)]
+    last = scene.recorded.flat(outcome.policy_clips)[np.arange(len(tokens)), tokens.last_epoch.clip(0)]
     binds = last & reached
     low, high = _ends(ratio[reached], knobs.cliprange)
     corners = {low, high, max(low, 1 - knobs.cliprange), 1 + knobs.cliprange, 1.0}

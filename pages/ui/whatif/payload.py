@@ -1,4 +1,4 @@
-"""The What-if page's payload: the knobs, what they make of the frozen step beside what the run had, and the
+"""The What-if page's payload: the knobs, what they make of the recorded step beside what the run had, and the
 two lessons.
 """
 
@@ -11,18 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ppo_engine.analysis.what_if import Estimates, Knobs, Outcome
-from ppo_engine.config import KNOBS
+from ppo_engine.analysis.what_if import Outcome, WhatIfSettings
+from ppo_engine.config import FIELDS
 from ppo_engine.formatting import three_digits
 from ppo_engine.metrics import METRICS
 from ppo_engine.ppo import masked_mean, masked_var
 from ppo_engine.records import Array
 from ppo_engine.store import RunInfo
+from ppo_engine.targets import Targets
 
 from ..run_view import EXAMPLE, view_of
 from . import lessons as lessons
-from .batch import Scene, notebook_scene, step_scene
-from .view_state import FIELDS, Look
+from .batch import WhatIfBatch, step_scene, tutorial_scene
+from .view_state import CONFIG_FIELDS, ViewState
 
 _SLIDERS = {
     "gamma": (0, 1, 0.005),
@@ -40,11 +41,12 @@ _NAMES = {
     "cliprange": "Policy clip range",
     "cliprange_value": "Value clip range",
 }
+_TARGETS = {"rewards": "rewards", "advantages": "advantages", "used": "whitened", "returns": "returns"}
 _BINS = 40
 
 
 def payload(
-    folder: Path, info: RunInfo, look: Look, problems: list[str], said: str, told: int
+    folder: Path, info: RunInfo, look: ViewState, problems: list[str], said: str, told: int
 ) -> dict[str, Any]:
     """All that the page shows. said: the answer to the last "Use these"; told: the browser's number of the
     look that this answers.
@@ -72,10 +74,10 @@ def payload(
     return {**made, **_shown(scene, look)}
 
 
-def scene_of(folder: Path, look: Look) -> Scene | None:
+def scene_of(folder: Path, look: ViewState) -> WhatIfBatch | None:
     """What the look is at; None where there is nothing to turn knobs on."""
     if look.example:
-        return notebook_scene()
+        return tutorial_scene()
     step = (
         look.step if look.step is not None else max(view_of(folder).reader.steps_with_tokens(), default=None)
     )
@@ -104,14 +106,14 @@ def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
     )
 
 
-def _shown(scene: Scene, look: Look) -> dict[str, Any]:
+def _shown(scene: WhatIfBatch, look: ViewState) -> dict[str, Any]:
     knobs = look.knobs(scene.own)
     now, outcome = scene.turned(knobs)
     row = min(look.sample, len(scene.mask) - 1)
     length = int(scene.mask[row].sum())
     position = min(look.token, max(0, length - 1))
     return {
-        "knobs": [_knob(name, scene, knobs) for name in FIELDS],
+        "knobs": [_knob(name, scene, knobs) for name in CONFIG_FIELDS],
         "whiten": {"own": scene.own.whiten, "value": knobs.whiten},
         "figures": _figures(scene, now, outcome),
         "histograms": [
@@ -125,12 +127,12 @@ def _shown(scene: Scene, look: Look) -> dict[str, Any]:
     }
 
 
-def _knob(name: str, scene: Scene, knobs: Knobs) -> dict[str, Any]:
-    setting, (low, high, stride) = KNOBS[FIELDS[name]], _SLIDERS[name]
+def _knob(name: str, scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any]:
+    setting, (low, high, stride) = FIELDS[CONFIG_FIELDS[name]], _SLIDERS[name]
     own = getattr(scene.own, name)
     about = "What one nat of KL from the reference costs each token." if name == "kl_coef" else setting.help
     locked = ""
-    if scene.frozen is None and name not in ("gamma", "lam"):
+    if scene.recorded is None and name not in ("gamma", "lam"):
         locked = (
             "The notebook prints no KL for this batch."
             if name == "kl_coef"
@@ -149,7 +151,7 @@ def _knob(name: str, scene: Scene, knobs: Knobs) -> dict[str, Any]:
     }
 
 
-def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict[str, Any]]:
+def _figures(scene: WhatIfBatch, now: Targets, outcome: Outcome | None) -> list[dict[str, Any]]:
     """Rows of the table: label, the run's, with these knobs, how it is written, and what it is."""
     rows = []
     for label, was, new, about in (
@@ -181,7 +183,7 @@ def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict
             rows.append(
                 (
                     label,
-                    scene.recorded(metric, figure),
+                    scene.had(metric, figure),
                     getattr(outcome, figure),
                     kind,
                     METRICS[metric].tooltip,
@@ -193,15 +195,15 @@ def _figures(scene: Scene, now: Estimates, outcome: Outcome | None) -> list[dict
     ]
 
 
-def _mean(x: torch.Tensor, scene: Scene) -> float:
+def _mean(x: torch.Tensor, scene: WhatIfBatch) -> float:
     return float(masked_mean(x, scene.mask))
 
 
-def _deviation(x: torch.Tensor, scene: Scene) -> float:
-    return float(masked_var(x, scene.mask)) ** 0.5
+def _deviation(x: torch.Tensor, scene: WhatIfBatch) -> float:
+    return math.sqrt(float(masked_var(x, scene.mask)))
 
 
-def _histogram(label: str, scene: Scene, was: torch.Tensor, now: torch.Tensor) -> dict[str, Any]:
+def _histogram(label: str, scene: WhatIfBatch, was: torch.Tensor, now: torch.Tensor) -> dict[str, Any]:
     """Counts in bins of a round width, so that what the run had stays put while a slider moves."""
     both = [x[scene.mask].double().numpy() for x in (was, now)]
     low, high = min(x.min() for x in both), max(x.max() for x in both)
@@ -226,12 +228,14 @@ def _round_up(x: float) -> float:
     return next(float(step * size) for step in (1, 2, 5, 10) if step * size >= x)
 
 
-def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outcome | None) -> dict[str, Any]:
+def _sample(
+    scene: WhatIfBatch, row: int, position: int, now: Targets, outcome: Outcome | None
+) -> dict[str, Any]:
     """The chosen sample's tokens: what each had and what it has, and in how many epochs clips bind."""
     here = scene.mask[row]
     pairs = {
-        name: [_column(getattr(one, name)[row][here].numpy()) for one in (scene.was, now)]
-        for name in ("rewards", "advantages", "used", "returns")
+        name: [_column(getattr(one, target)[row][here].numpy()) for one in (scene.was, now)]
+        for name, target in _TARGETS.items()
     }
     made: dict[str, Any] = {
         "index": row,
@@ -243,9 +247,9 @@ def _sample(scene: Scene, row: int, position: int, now: Estimates, outcome: Outc
         "moved": _most_moved(scene, now),
         "query": "",
         "texts": [f"token {i + 1}" for i in range(int(here.sum()))],
-        "digits": 4 if scene.frozen is None else 0,
+        "digits": 4 if scene.recorded is None else 0,
     }
-    if scene.tokens is None or outcome is None or scene.was_outcome is None or scene.frozen is None:
+    if scene.tokens is None or outcome is None or scene.was_outcome is None or scene.recorded is None:
         return made
     own = scene.tokens.sample == row
     sample = scene.samples[row]
@@ -272,22 +276,22 @@ def _finite(x: float) -> float | None:
     return float(x) if math.isfinite(x) else None
 
 
-def _most_moved(scene: Scene, now: Estimates) -> int | None:
+def _most_moved(scene: WhatIfBatch, now: Targets) -> int | None:
     """The sample whose advantages, as used, change most; None while none does."""
-    by = ((now.used - scene.was.used).abs() * scene.mask).sum(1) / scene.mask.sum(1).clamp(min=1)
+    by = ((now.whitened - scene.was.whitened).abs() * scene.mask).sum(1) / scene.mask.sum(1).clamp(min=1)
     return int(by.argmax()) if float(by.max()) > 1e-6 else None
 
 
 def use_in_run(
-    form: dict[str, Any], look: Look, scene: Scene, on: bool = False
+    form: dict[str, Any], look: ViewState, scene: WhatIfBatch, on: bool = False
 ) -> tuple[dict[str, float], str]:
     """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values
     by name; on: of a run.
     """
     knobs = look.knobs(scene.own)
-    values = {field: getattr(knobs, name) for name, field in FIELDS.items() if name != "kl_coef"}
+    values = {field: getattr(knobs, name) for name, field in CONFIG_FIELDS.items() if name != "kl_coef"}
     left_out = []
-    if scene.frozen is None:
+    if scene.recorded is None:
         values = {name: values[name] for name in ("gamma", "lam")}
     elif not form.get("adap_kl_ctrl", True):
         values["init_kl_coef"] = knobs.kl_coef
@@ -305,7 +309,7 @@ def use_in_run(
 def _staged(changes: dict[str, float], on: bool) -> str:
     if not changes:
         return "The sidebar has these values already."
-    words = ", ".join(f"{KNOBS[name].label} {value:g}" for name, value in changes.items())
+    words = ", ".join(f"{FIELDS[name].label} {value:g}" for name, value in changes.items())
     if not on:
         return f"Set in the sidebar for the next run: {words}. Press Start there."
     return f"Pending in the sidebar: {words}. Press Apply there to use them from the next step on."

@@ -10,13 +10,13 @@ from typing import Any
 
 import streamlit as st
 
-from ppo_engine.analysis.what_if import Knobs
+from ppo_engine.analysis.what_if import WhatIfSettings
 from ppo_engine.config import Config
 from ppo_engine.errors import ConfigError
 
-from ..address import beyond, no_numbers, whole
+from ..address import beyond, no_numbers, parse_index
 
-FIELDS = {
+CONFIG_FIELDS = {
     "gamma": "gamma",
     "lam": "lam",
     "kl_coef": "init_kl_coef",
@@ -33,7 +33,7 @@ _OPENED = "whatif_opened"
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewState:
     """step: None follows the newest; example: the notebook's batch in a step's place; turned: knobs that are
     not as the run had them.
     """
@@ -44,7 +44,7 @@ class Look:
     example: bool = False
     turned: tuple[tuple[str, float | bool], ...] = ()
 
-    def knobs(self, own: Knobs) -> Knobs:
+    def knobs(self, own: WhatIfSettings) -> WhatIfSettings:
         """The run's own knobs with what is turned."""
         return replace(own, **dict(self.turned))  # type: ignore[arg-type]
 
@@ -63,13 +63,13 @@ class Look:
         }
 
 
-def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
+def read(query: Mapping[str, str]) -> tuple[ViewState, list[str]]:
     """The look that an address or the browser asks for, and what of it cannot be, which is left out."""
     problems: list[str] = []
     numbers: dict[str, int | None] = {}
     for name in ("step", "sample", "token"):
         text = query.get(name, "")
-        numbers[name] = whole(text)
+        numbers[name] = parse_index(text)
         if text and numbers[name] is None:
             problems += no_numbers(query, [name])
     example = query.get("example", "")
@@ -83,7 +83,7 @@ def read(query: Mapping[str, str]) -> tuple[Look, list[str]]:
         except ConfigError as error:
             problems += error.problems
     return (
-        Look(
+        ViewState(
             numbers["step"],
             numbers["sample"] or 0,
             numbers["token"] or 0,
@@ -103,17 +103,23 @@ def _value(name: str, text: str) -> float | bool:
         return text == "on"
     if name == "whiten":
         raise ConfigError([f"whiten = {text[:60]}: must be on or off"])
-    if name not in FIELDS:
-        raise ConfigError([f"{name[:60]}: there is no such knob; allowed: {', '.join((*FIELDS, 'whiten'))}"])
+    if name not in CONFIG_FIELDS:
+        raise ConfigError(
+            [f"{name[:60]}: there is no such knob; allowed: {', '.join((*CONFIG_FIELDS, 'whiten'))}"]
+        )
     try:
-        return float(getattr(Config.from_strings("tiny-reviews", {FIELDS[name]: text}), FIELDS[name]))
+        return float(
+            getattr(Config.from_strings("tiny-reviews", {CONFIG_FIELDS[name]: text}), CONFIG_FIELDS[name])
+        )
     except ConfigError as error:
-        raise ConfigError([problem.replace(FIELDS[name], name, 1) for problem in error.problems]) from None
+        raise ConfigError(
+            [problem.replace(CONFIG_FIELDS[name], name, 1) for problem in error.problems]
+        ) from None
 
 
-def current() -> Look:
+def current() -> ViewState:
     """The look as it stands in this tab."""
-    look: Look = st.session_state.get(_LOOK, Look())
+    look: ViewState = st.session_state.get(_LOOK, ViewState())
     return look
 
 
@@ -147,31 +153,31 @@ def take_from_address(run: str | None) -> None:
         _write(run)
 
 
-def heard(run: str | None) -> None:
+def on_view_change(run: str | None) -> None:
     """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its
     way would fill the history.
     """
-    told = told_by("look")
+    told = last_message("look")
     st.session_state[_OPENED] = None
     st.session_state[_LOOK], st.session_state[_PROBLEMS] = _read_told(told)
     if told.get("settled"):
         _write(run)
 
 
-def told_by(name: str) -> dict[str, Any]:
+def last_message(name: str) -> dict[str, Any]:
     """What the browser last said: `look`, or `ask` for a press of "Use these"."""
     told = (st.session_state.get("whatif") or {}).get(name)
     return told if isinstance(told, dict) else {}
 
 
-def asked() -> Look:
+def asked() -> ViewState:
     """The look whose knobs are to be used: as the browser has it, which may be a move ahead of what was
     drawn.
     """
-    return _read_told(told_by("ask"))[0]
+    return _read_told(last_message("ask"))[0]
 
 
-def _read_told(told: dict[str, Any]) -> tuple[Look, list[str]]:
+def _read_told(told: dict[str, Any]) -> tuple[ViewState, list[str]]:
     query = told.get("query")
     return read(
         {name: str(query[name]) for name in PARAMETERS if name in query} if isinstance(query, dict) else {}

@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from ...errors import ConfigError, PPOEngineError
-from ...store import RunReader, finish_job, requeue_jobs, take_job
-from ...training import checkpoints, step_record
+from ...store import RunReader, checkpoint_files, finish_job, requeue_jobs, take_job
+from ...training import step_record
 from ...training.models import Policy
 from ...training.rollout import sample
 from ...training.trainer import Trainer
@@ -30,15 +30,15 @@ WORKER_WAITS_S = 120.0
 """How long a worker waits for the next job before it ends and gives its memory back."""
 
 
-def do_jobs(folder: Path, course: JournaledTrainer) -> int:
+def do_jobs(folder: Path, trainer_run: JournaledTrainer) -> int:
     """Answers every job that waits; returns how many. A job that fails leaves its reason as its answer and
     harms nothing else.
     """
     count = 0
-    course.follow()  # an edit that came with the question counts
+    trainer_run.follow()  # an edit that came with the question counts
     while (job := take_job(folder)) is not None:
         try:
-            result = JOBS[job.kind](course.trainer, folder, course.step, **job.payload)
+            result = JOBS[job.kind](trainer_run.trainer, folder, trainer_run.step, **job.payload)
         except PPOEngineError as error:
             result = {"error": str(error)}
         except Exception as error:
@@ -56,14 +56,14 @@ def work(
     """
     requeue_jobs(folder)
     try:
-        course = JournaledTrainer(folder, checkpoints.newest_sound(folder))
+        trainer_run = JournaledTrainer(folder, checkpoint_files.newest_sound(folder))
     except Exception as error:
         while (job := take_job(folder)) is not None:
             finish_job(folder, job.number, {"error": f"The run's models cannot be loaded: {error}"})
         raise
     last = time.monotonic()
     while time.monotonic() - last < patience_s and not RunReader(folder).info().alive:
-        if do_jobs(folder, course):
+        if do_jobs(folder, trainer_run):
             last = time.monotonic()
         wait(0.2)
 
@@ -145,7 +145,7 @@ def _model(trainer: Trainer, folder: Path, source: str | int) -> Policy:
     if source == POLICY:
         policy: Policy = trainer.accelerator.unwrap_model(trainer.policy)
         return policy
-    there = {one.step: one for one in checkpoints.list_checkpoints(folder)}
+    there = {one.step: one for one in checkpoint_files.list_checkpoints(folder)}
     if source not in there:
         raise ConfigError(
             [
@@ -175,7 +175,7 @@ def _continuations(
         )
     rows = [row[mask].tolist() for row, mask in zip(rollout.response_ids, rollout.mask, strict=True)]
     texts = step_record.decoded(trainer.decoder, rollout)
-    scores = trainer.scorer.score([text.query + text.response for text in texts]).total.tolist()
+    scores = trainer.score(texts).total.tolist()
     chances = [row[mask].exp().tolist() for row, mask in zip(rollout.logprobs, rollout.mask, strict=True)]
     return [
         {"text": text.response, "score": score, "tokens": _tokens(trainer, row, text.pieces, chance)}

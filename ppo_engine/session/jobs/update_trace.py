@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,15 @@ from ... import ppo
 from ...config import Config
 from ...errors import ConfigError, NumericalError
 from ...records import Rollout
+from ...rewards import reward_words
+from ...targets import Targets
 from ...training import step_record
 from ...training.decoding import Decoded
 from ...training.device import within_memory
 from ...training.models import Policy
+from ...training.rollout import Forward, forward_rows
 from ...training.trainer import Trainer
-from ...training.update import Update, run_update
+from ...training.update import Learner, Update, run_update
 
 MOST_SAMPLES = 16
 LARGEST_SEED = 2**31 - 1
@@ -81,16 +84,17 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
     rollout = trainer.continue_openings(batch, seed)
     mask, kl_coef = rollout.mask, trainer.kl_coef
     texts = step_record.decoded(trainer.decoder, rollout)
-    scores = trainer.scorer.score([text.query + text.response for text in texts])
-    seen, reference = _look(trainer, policy, rollout, RUNNERS_UP), _look(trainer, trainer.reference, rollout)
-    rewards = ppo.token_rewards(scores.total, rollout.logprobs, reference.logprobs, mask, kl_coef)
-    advantages, returns = ppo.gae(rewards.rewards, rollout.values, mask, config.gamma, config.lam)
-    whitened = ppo.masked_whiten(advantages, mask)
+    scores = trainer.score(texts)
+    seen = _forward(trainer, policy, rollout, RUNNERS_UP)
+    reference = _forward(trainer, trainer.reference, rollout)
+    rewards, targets = trainer.targets(rollout, scores.total, reference.logprobs)
     before = [parameter.detach().clone() for parameter in policy.parameters()]
     descent = _Descent(trainer)
-    update, trouble = _update(policy, optimizer, descent, rollout, whitened, returns, config, seed)
-    now = _look(trainer, policy, rollout)
-    rewards_now = ppo.token_rewards(scores.total, now.logprobs, reference.logprobs, mask, kl_coef)
+    learner = Learner(policy, optimizer, descent, config)
+    update, trouble = _update(learner, rollout, targets, trainer.give_up_if_interrupted, seed)
+    now = _forward(trainer, policy, rollout)
+    after = replace(rollout, logprobs=now.logprobs, values=now.values)
+    rewards_now, _ = trainer.targets(after, scores.total, reference.logprobs)
     tokens = {
         "logprob": rollout.logprobs,
         "ref_logprob": reference.logprobs,
@@ -100,13 +104,13 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "kl_penalty": rewards.kl_penalty,
         "reward": rewards.rewards,
         "delta": ppo.td_residuals(rewards.rewards, rollout.values, mask, config.gamma),
-        "advantage": advantages,
-        "whitened": whitened,
-        "return": returns,
+        "advantage": targets.advantages,
+        "whitened": targets.whitened,
+        "return": targets.returns,
     }
     whitening = {
-        "mean": ppo.masked_mean(advantages, mask),
-        "var": ppo.masked_var(advantages, mask),
+        "mean": ppo.masked_mean(targets.advantages, mask),
+        "var": ppo.masked_var(targets.advantages, mask),
         "count": mask.sum(),
     }
     return {
@@ -117,14 +121,13 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "settings": {name: getattr(config, name) for name in _SETTINGS},
         "shape": list(mask.shape),
         "query_shape": list(rollout.query_ids.shape),
+        "reward": asdict(reward_words(config)),
         "samples": _samples(trainer, rollout, texts, scores.total, scores.parts),
         "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
         "runners_up": _named(trainer, seen, rollout),
         "whitening": {name: _short(float(x)) for name, x in whitening.items()},
-        "update": (
-            _told(update, descent, config, rollout, whitened, returns) | {"moved": _moved(policy, before)}
-        ),
-        "again": None if update is None else _again(now, rollout, rewards_now, whitened, returns, config),
+        "update": (_told(update, learner, descent, rollout, targets) | {"moved": _moved(policy, before)}),
+        "again": None if update is None else _again(now, rollout, rewards_now, targets, config),
         "trouble": trouble,
     }
 
@@ -165,75 +168,30 @@ class _Descent:
         return norm
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A model's view of a rollout, (batch, response): log-probabilities, values, and the likeliest tokens
-    with their probabilities.
-    """
-
-    logprobs: Tensor
-    values: Tensor
-    likeliest: Tensor
-    chances: Tensor
-
-
-@torch.no_grad()
-def _look(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 1) -> _Seen:
-    """One forward pass over the sampled ids, a few rows at once: a large vocabulary's logits of a whole batch
-    take gigabytes.
-    """
-    ids, attention_mask, parts = rollout.ids, rollout.attention_mask, []
-    for rows in torch.arange(len(ids), device=ids.device).split(_ROWS_AT_ONCE):  # type: ignore[no-untyped-call]
-        with trainer.accelerator.autocast():
-            logits, values = model(
-                ids[rows], attention_mask[rows], rollout.mask.shape[1], trainer.config.temperature
-            )
-        top = torch.softmax(logits, dim=-1).topk(min(likeliest, logits.shape[-1]), dim=-1)
-        parts.append(
-            (ppo.logprobs_from_logits(logits, rollout.response_ids[rows]), values, top.indices, top.values)
-        )
-    logprobs, values, indices, chances = (torch.cat(column) for column in zip(*parts, strict=True))
-    zero = torch.zeros((), device=ids.device)
-    return _Seen(
-        torch.where(rollout.mask, logprobs, zero), torch.where(rollout.mask, values, zero), indices, chances
-    )
+def _forward(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 1) -> Forward:
+    """A few rows at once: a large vocabulary's logits of a whole batch take gigabytes."""
+    with trainer.accelerator.autocast():
+        return forward_rows(model, rollout, _ROWS_AT_ONCE, trainer.config.temperature, likeliest=likeliest)
 
 
 def _update(
-    policy: Policy,
-    optimizer: torch.optim.Adam,
-    descent: _Descent,
-    rollout: Rollout,
-    whitened: Tensor,
-    returns: Tensor,
-    config: Config,
-    seed: int,
+    learner: Learner, rollout: Rollout, targets: Targets, give_up: Callable[[], None], seed: int
 ) -> tuple[Update | None, str]:
     """The update, and in words what was not as planned, "" for nothing; no update where its numbers were not
     finite.
     """
-    generator = torch.Generator().manual_seed(seed)
-    give_up = descent.trainer.give_up_if_interrupted
+    config, generator = learner.config, torch.Generator().manual_seed(seed)
     try:
-        update = run_update(
-            policy, optimizer, descent, rollout, whitened, returns, config, generator, give_up
-        )
+        update = run_update(learner, rollout, targets, generator, give_up)
     except NumericalError as error:
         return None, f"The update failed: {error}"
-    planned = _planned(config, len(rollout.mask))
-    if update.gradient_steps == planned:
+    steps, planned = update.gradient_steps, _planned(config, len(rollout.mask))
+    if steps == planned:
         return update, ""
-    where = (
-        "before its first gradient step"
-        if not update.gradient_steps
-        else f"after {update.gradient_steps} of {planned} gradient steps"
-    )
-    return (
-        update,
-        (
-            f"The update ended {where}: the next minibatch's KL from the policy that sampled the batch was "
-            f"more than target_kl = {config.target_kl:g} nats a token."
-        ),
+    where = f"after {steps} of {planned} gradient steps" if steps else "before its first gradient step"
+    return update, (
+        f"The update ended {where}: the next minibatch's KL from the policy that sampled the batch was "
+        f"more than target_kl = {config.target_kl:g} nats a token."
     )
 
 
@@ -255,12 +213,7 @@ def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
 
 
 def _told(
-    update: Update | None,
-    descent: _Descent,
-    config: Config,
-    rollout: Rollout,
-    whitened: Tensor,
-    returns: Tensor,
+    update: Update | None, learner: Learner, descent: _Descent, rollout: Rollout, targets: Targets
 ) -> dict[str, Any]:
     """The update as JSON.
 
@@ -268,6 +221,7 @@ def _told(
     of tokens, a row None where the sample did not enter that epoch; losses, grad_norms: of each gradient
     step; minibatches: gradient steps an epoch has; planned, gradient_steps; means.
     """
+    config = learner.config
     epochs = list(range(config.ppo_epochs))
     if len(epochs) > EPOCHS_KEPT:
         epochs = epochs[: EPOCHS_KEPT // 2] + epochs[-EPOCHS_KEPT // 2 :]
@@ -277,7 +231,7 @@ def _told(
         assert update is not None
         ratio, new_value = update.ratios[:, :, epoch], update.new_values[:, :, epoch]
         entries = {"new_logprob": update.new_logprobs[:, :, epoch], "ratio": ratio, "new_value": new_value}
-        entries |= _clips(ratio, new_value, rollout, whitened, returns, config)
+        entries |= _clips(ratio, new_value, rollout, targets, config)
         for name, entry in entries.items():
             rows = zip(_rows(entry, rollout.mask), update.epochs_seen.tolist(), strict=True)
             columns[name].append([row if epoch < seen else None for row, seen in rows])
@@ -294,7 +248,7 @@ def _told(
 
 
 def _again(
-    now: _Seen, rollout: Rollout, rewards: ppo.TokenRewards, whitened: Tensor, returns: Tensor, config: Config
+    now: Forward, rollout: Rollout, rewards: ppo.TokenRewards, targets: Targets, config: Config
 ) -> dict[str, list[list[Any]]]:
     """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl,
     kl_penalty, reward, and what `_clips` says of the next pass, if there were one.
@@ -307,7 +261,7 @@ def _again(
         "kl": rewards.kl,
         "kl_penalty": rewards.kl_penalty,
         "reward": rewards.rewards,
-        **_clips(ratio, now.values, rollout, whitened, returns, config),
+        **_clips(ratio, now.values, rollout, targets, config),
     }
     return {name: _rows(column, rollout.mask) for name, column in columns.items()}
 
@@ -316,12 +270,12 @@ _CLIPS = ("policy_term", "policy_clip", "value_term", "value_clip")
 
 
 def _clips(
-    ratio: Tensor, values: Tensor, rollout: Rollout, whitened: Tensor, returns: Tensor, config: Config
+    ratio: Tensor, values: Tensor, rollout: Rollout, targets: Targets, config: Config
 ) -> dict[str, Tensor]:
     """Each token's term of both losses, and where their clips bind, (batch, response)."""
-    policy_term, policy_clip = ppo.clipped_surrogate(ratio, whitened, rollout.mask, config.cliprange)
+    policy_term, policy_clip = ppo.clipped_surrogate(ratio, targets.whitened, rollout.mask, config.cliprange)
     value_term, value_clip = ppo.clipped_squares(
-        values, rollout.values, returns, rollout.mask, config.cliprange_value
+        values, rollout.values, targets.returns, rollout.mask, config.cliprange_value
     )
     return dict(zip(_CLIPS, (policy_term, policy_clip, value_term, value_clip), strict=True))
 
@@ -346,7 +300,7 @@ def _samples(
     ]
 
 
-def _named(trainer: Trainer, seen: _Seen, rollout: Rollout) -> list[list[list[list[Any]]]]:
+def _named(trainer: Trainer, seen: Forward, rollout: Rollout) -> list[list[list[list[Any]]]]:
     """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is
     the one that was drawn.
     """

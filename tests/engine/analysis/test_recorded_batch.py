@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ppo_engine import Config, Trainer, ppo
-from ppo_engine.analysis.recorded_batch import Frozen
+from ppo_engine.analysis.recorded_batch import RecordedBatch
 from ppo_engine.records import TokenTable
 
 
@@ -26,7 +26,7 @@ def recorded(tiny: Callable[..., Config]) -> tuple[Config, TokenTable]:
 
 def test_every_column_comes_back_in_the_tables_order(recorded: tuple[Config, TokenTable]) -> None:
     _, tokens = recorded
-    frozen = Frozen.of(tokens)
+    frozen = RecordedBatch.of(tokens)
     assert frozen.mask.sum() == len(tokens)
     for name, column in (
         ("old_logprobs", "old_logprob"),
@@ -39,7 +39,7 @@ def test_every_column_comes_back_in_the_tables_order(recorded: tuple[Config, Tok
 
 def test_the_formulas_give_the_recorded_numbers_to_the_last_bit(recorded: tuple[Config, TokenTable]) -> None:
     config, tokens = recorded
-    frozen = Frozen.of(tokens)
+    frozen = RecordedBatch.of(tokens)
     rewards = ppo.token_rewards(
         frozen.scores, frozen.old_logprobs, frozen.ref_logprobs, frozen.mask, tokens.kl_coef
     ).rewards
@@ -56,5 +56,8 @@ def test_the_formulas_give_the_recorded_numbers_to_the_last_bit(recorded: tuple[
 
 def test_a_table_without_tokens_is_no_error(recorded: tuple[Config, TokenTable]) -> None:
     _, tokens = recorded
-    assert Frozen.of(tokens.head(0)).mask.shape == (0, 0)
-    assert torch.equal(Frozen.of(tokens).mask, Frozen.of(tokens).entered.any(-1) | Frozen.of(tokens).mask)
+    assert RecordedBatch.of(tokens.head(0)).mask.shape == (0, 0)
+    assert torch.equal(
+        RecordedBatch.of(tokens).mask,
+        RecordedBatch.of(tokens).entered.any(-1) | RecordedBatch.of(tokens).mask,
+    )

@@ -19,19 +19,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from ppo_engine import Config, StepRecord, Trainer, ppo
-from ppo_engine.analysis.recorded_batch import Frozen
-from ppo_engine.analysis.tutorial_batch import notebook_example
+from ppo_engine.analysis.recorded_batch import RecordedBatch
+from ppo_engine.analysis.tutorial_batch import tutorial_batch
 from ppo_engine.analysis.what_if import (
-    Knobs,
+    WhatIfSettings,
     clipped_objective,
-    estimates,
     gae_weights,
     k_step_estimators,
     lambda_sweep,
-    rewards_of,
     what_if,
 )
 from ppo_engine.records import TokenTable
+from ppo_engine.targets import targets
 from tests.engine.tables import floats, masks
 
 EXACT = 1e-6
@@ -45,12 +44,12 @@ class Recorded:
     config: Config
     record: StepRecord
     tokens: TokenTable
-    frozen: Frozen
-    knobs: Knobs
+    recorded: RecordedBatch
+    knobs: WhatIfSettings
 
     def outcome(self, **changes: Any) -> Any:
         return what_if(
-            self.frozen,
+            self.recorded,
             replace(self.knobs, **changes),
             self.config,
             self.record.metrics["ppo/policy/entropy"],
@@ -60,7 +59,13 @@ class Recorded:
 def recorded(config: Config) -> Recorded:
     *_, record = Trainer(config)
     assert record.tokens is not None
-    return Recorded(config, record, record.tokens, Frozen.of(record.tokens), Knobs.of(config, record.tokens))
+    return Recorded(
+        config,
+        record,
+        record.tokens,
+        RecordedBatch.of(record.tokens),
+        WhatIfSettings.of(config, record.tokens),
+    )
 
 
 WIDE = {
@@ -85,11 +90,13 @@ def agrees(step: Recorded) -> None:
     summation error.
     """
     outcome, tokens, metrics = step.outcome(), step.tokens, step.record.metrics
-    np.testing.assert_array_equal(step.frozen.flat(outcome.estimates.rewards), tokens.column("reward"))
-    np.testing.assert_array_equal(step.frozen.flat(outcome.estimates.advantages), tokens.advantage)
-    np.testing.assert_array_equal(step.frozen.flat(outcome.estimates.returns), tokens.column("return"))
-    np.testing.assert_array_equal(step.frozen.flat(outcome.policy_clips), tokens.policy_clip & tokens.entered)
-    np.testing.assert_array_equal(step.frozen.flat(outcome.value_clips), tokens.value_clip & tokens.entered)
+    np.testing.assert_array_equal(step.recorded.flat(outcome.targets.rewards), tokens.column("reward"))
+    np.testing.assert_array_equal(step.recorded.flat(outcome.targets.advantages), tokens.advantage)
+    np.testing.assert_array_equal(step.recorded.flat(outcome.targets.returns), tokens.column("return"))
+    np.testing.assert_array_equal(
+        step.recorded.flat(outcome.policy_clips), tokens.policy_clip & tokens.entered
+    )
+    np.testing.assert_array_equal(step.recorded.flat(outcome.value_clips), tokens.value_clip & tokens.entered)
     assert outcome.policy_clipfrac == pytest.approx(metrics["ppo/policy/clipfrac"], rel=EXACT, abs=0)
     assert outcome.value_clipfrac == pytest.approx(metrics["ppo/val/clipfrac"], rel=EXACT, abs=0)
     assert outcome.policy_loss == pytest.approx(metrics["ppo/loss/policy"], rel=EXACT, abs=0)
@@ -98,7 +105,7 @@ def agrees(step: Recorded) -> None:
 
 
 def test_the_runs_own_settings_give_the_runs_own_numbers_at_batch_256(wide: Recorded) -> None:
-    assert len(wide.frozen.mask) == 256 and wide.frozen.ratios.shape[2] == 4
+    assert len(wide.recorded.mask) == 256 and wide.recorded.ratios.shape[2] == 4
     assert (
         wide.record.metrics["ppo/policy/clipfrac"] > 0.01 and wide.record.metrics["ppo/val/clipfrac"] > 0.01
     )
@@ -108,7 +115,7 @@ def test_the_runs_own_settings_give_the_runs_own_numbers_at_batch_256(wide: Reco
 def test_an_update_that_ended_early_counts_only_what_it_reached(tiny: Callable[..., Config]) -> None:
     step = recorded(tiny(**{**WIDE, "target_kl": 2e-3, "steps": 3}, learning_rate=3e-3))
     seen = step.tokens.epochs_seen
-    assert 0 < step.frozen.entered.sum() < step.frozen.mask.sum() * 4 and seen.min() < seen.max()
+    assert 0 < step.recorded.entered.sum() < step.recorded.mask.sum() * 4 and seen.min() < seen.max()
     agrees(step)
 
 
@@ -125,12 +132,12 @@ def test_an_update_without_a_gradient_step_has_the_figures_of_its_one_minibatch(
 def test_an_update_without_an_entry_has_no_figures_but_advantages(tiny: Callable[..., Config]) -> None:
     """As older records have it, where `target_kl` ended the update before its first gradient step."""
     step = recorded(tiny())
-    frozen = replace(step.frozen, entered=torch.zeros_like(step.frozen.entered))
-    step = replace(step, frozen=frozen)
+    unreached = replace(step.recorded, entered=torch.zeros_like(step.recorded.entered))
+    step = replace(step, recorded=unreached)
     outcome = step.outcome()
     assert all(math.isnan(getattr(outcome, name)) for name in FIGURES)
     assert not outcome.policy_clips.any() and torch.equal(
-        outcome.estimates.advantages, step.frozen.advantages
+        outcome.targets.advantages, step.recorded.advantages
     )
 
 
@@ -140,19 +147,19 @@ FIGURES = ("policy_clipfrac", "value_clipfrac", "policy_loss", "value_loss", "to
 def test_responses_of_one_token_are_their_reward_minus_their_value(tiny: Callable[..., Config]) -> None:
     step = recorded(tiny(output_max_length=1))
     agrees(step)
-    own = step.frozen.flat(step.outcome(gamma=0.3, lam=0.2).estimates.advantages)
+    own = step.recorded.flat(step.outcome(gamma=0.3, lam=0.2).targets.advantages)
     np.testing.assert_array_equal(own, step.tokens.column("reward") - step.tokens.value)
 
 
 def test_the_recorded_whitening_is_the_formulas_but_for_the_order_of_a_sum(wide: Recorded) -> None:
-    again = ppo.masked_whiten(wide.outcome().estimates.advantages, wide.frozen.mask)
-    torch.testing.assert_close(again, wide.frozen.whitened, rtol=1e-5, atol=1e-6)
-    assert torch.equal(wide.outcome().estimates.used, wide.frozen.whitened)
+    again = ppo.masked_whiten(wide.outcome().targets.advantages, wide.recorded.mask)
+    torch.testing.assert_close(again, wide.recorded.whitened, rtol=1e-5, atol=1e-6)
+    assert torch.equal(wide.outcome().targets.whitened, wide.recorded.whitened)
 
 
 def test_whitening_off_trains_towards_the_advantages_themselves(wide: Recorded) -> None:
     outcome = wide.outcome(whiten=False)
-    assert torch.equal(outcome.estimates.used, outcome.estimates.advantages)
+    assert torch.equal(outcome.targets.whitened, outcome.targets.advantages)
     assert (
         outcome.policy_loss != wide.outcome().policy_loss and outcome.value_loss == wide.outcome().value_loss
     )
@@ -167,19 +174,19 @@ def test_each_knob_moves_what_it_should_and_nothing_else(wide: Recorded) -> None
     assert wide.outcome(cliprange_value=0.01).value_clipfrac > own.value_clipfrac
     assert wide.outcome(cliprange=0.01).value_loss == own.value_loss
     assert wide.outcome(cliprange_value=0.01).policy_loss == own.policy_loss
-    free = wide.outcome(kl_coef=0.0).estimates.rewards
-    assert torch.equal(free.sum(1), wide.frozen.scores)
+    free = wide.outcome(kl_coef=0.0).targets.rewards
+    assert torch.equal(free.sum(1), wide.recorded.scores)
     for change in ({"gamma": 0.5}, {"lam": 0.1}, {"kl_coef": 1.0}):
-        assert not torch.equal(wide.outcome(**change).estimates.advantages, own.estimates.advantages)
+        assert not torch.equal(wide.outcome(**change).targets.advantages, own.targets.advantages)
 
 
 def test_gamma_and_lambda_one_give_the_rewards_to_come_minus_the_value(wide: Recorded) -> None:
-    made = wide.outcome(gamma=1.0, lam=1.0).estimates
+    made = wide.outcome(gamma=1.0, lam=1.0).targets
     to_come = made.rewards.flip(1).cumsum(1).flip(1)
     torch.testing.assert_close(
-        made.advantages, (to_come - wide.frozen.values) * wide.frozen.mask, rtol=1e-5, atol=1e-5
+        made.advantages, (to_come - wide.recorded.values) * wide.recorded.mask, rtol=1e-5, atol=1e-5
     )
-    torch.testing.assert_close(made.returns, to_come * wide.frozen.mask, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(made.returns, to_come * wide.recorded.mask, rtol=1e-5, atol=1e-5)
 
 
 @st.composite
@@ -246,7 +253,7 @@ def test_the_clipped_objective_by_hand() -> None:
 
 def test_rewards_are_the_scores_and_the_kl_penalty(wide: Recorded) -> None:
     np.testing.assert_array_equal(
-        wide.frozen.flat(rewards_of(wide.frozen, wide.tokens.kl_coef)), wide.tokens.column("reward")
+        wide.recorded.flat(wide.recorded.rewards(wide.tokens.kl_coef)), wide.tokens.column("reward")
     )
 
 
@@ -255,13 +262,13 @@ PRINTED = json.loads((Path(__file__).parents[2] / "golden" / "notebook_tables.js
 
 def test_the_notebooks_example_gives_what_the_notebook_prints() -> None:
     """Tolerances as in test_notebook_tables: roundings of what is printed, and nothing else."""
-    example, rounding = notebook_example(), 0.5e-4
-    made = estimates(example.rewards, example.values, example.mask, example.knobs)
+    example, rounding = tutorial_batch(), 0.5e-4
+    made = targets(example.rewards, example.values, example.mask, example.knobs.gamma, example.knobs.lam)
     for name, tensor, tolerance in (
         ("values", example.values, 1e-12),
         ("advantages", made.advantages, 1e-9),
         ("returns", made.returns, 3 * rounding + 1e-9),
-        ("whitened_advantages", made.used, rounding + rounding / 1.477),
+        ("whitened_advantages", made.whitened, rounding + rounding / 1.477),
     ):
         printed = [
             [x for x, v in zip(row, values, strict=True) if v]

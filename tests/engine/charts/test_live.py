@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ppo_engine import METRICS, Config
 from ppo_engine.charts.live import REFERENCE, live_charts, metrics_frame, shortened, thinned
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.store import StepRow
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -100,7 +100,7 @@ def test_the_target_band_follows_the_edits_of_the_target() -> None:
             [(2, {"target": (6.0, 4.0)}), (3, {"lam": (0.9, 0.8)}), (5, {"target": (4.0, 5.0)})]
         )
     ]
-    charts = live_charts(metrics_frame(rows(9)), Config(target=5.0), history=happenings(events))
+    charts = live_charts(metrics_frame(rows(9)), Config(target=5.0), history=timeline_entries(events))
     shapes = next(c for c in charts if c.key == "kl").spec["layout"]["shapes"]
     bands = [
         (band["x0"], band["x1"], round(band["y0"] / 0.8, 9)) for band in shapes if band["type"] == "rect"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ppo_engine.charts.live import live_charts, metrics_frame
-from ppo_engine.charts.timeline import happenings, markers
+from ppo_engine.charts.timeline import markers, timeline_entries
 
 
 def event(number: int, step: int, kind: str, **payload: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ JOURNAL = [
 
 
 def test_each_event_is_told_in_words() -> None:
-    told = happenings(JOURNAL)
+    told = timeline_entries(JOURNAL)
     assert [one.word for one in told] == ["", "edit", "pause", "", "resume", "note", ""]
     assert told[1].text == "lam: 0.95 → 0.5, adaptive KL coefficient: on → off"
     assert told[3].text == "Checkpoint kept, 12.3 MB." and told[6].text == "Checkpoint kept, 2.00 GB."
@@ -32,13 +32,13 @@ def test_each_event_is_told_in_words() -> None:
 
 
 def test_an_edit_knows_the_edit_that_takes_it_back() -> None:
-    told = happenings(JOURNAL)
+    told = timeline_entries(JOURNAL)
     assert told[1].undo == {"lam": 0.95, "adap_kl_ctrl": True}
     assert [one.undo for one in told if one.kind != "edit"] == [None] * 6
 
 
 def test_what_happened_at_one_step_shares_one_marker() -> None:
-    shapes, notes = markers(happenings(JOURNAL), "grey")
+    shapes, notes = markers(timeline_entries(JOURNAL), "grey")
     assert [shape["path"] for shape in shapes] == [
         "M3,0L3,1 M5,0L5,1",
         "M10,0L10,0.04",
@@ -49,13 +49,13 @@ def test_what_happened_at_one_step_shares_one_marker() -> None:
 
 def test_a_long_journal_costs_two_shapes_and_a_few_words() -> None:
     long = [event(step, step, "note", text="x") for step in range(200)]
-    shapes, notes = markers(happenings([*long, event(201, 300, "checkpoint", bytes=1)]), "grey")
+    shapes, notes = markers(timeline_entries([*long, event(201, 300, "checkpoint", bytes=1)]), "grey")
     assert [shape["path"].count("M") for shape in shapes] == [200, 1]
     assert [note["x"] for note in notes] == list(range(170, 200))
 
 
 def test_every_chart_carries_the_markers() -> None:
-    charts = live_charts(metrics_frame([]), history=happenings(JOURNAL))
+    charts = live_charts(metrics_frame([]), history=timeline_entries(JOURNAL))
     assert all(
         [note["text"] for note in chart.spec["layout"]["annotations"]] == ["edit, pause, resume", "note"]
         for chart in charts

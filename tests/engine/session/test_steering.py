@@ -15,14 +15,13 @@ import pytest
 import torch
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.records import EVAL, first_difference
 from ppo_engine.session.replay import replay
-from ppo_engine.store import DATABASE
+from ppo_engine.store import DATABASE, checkpoint_files
 from ppo_engine.store.catalog import summaries
 from ppo_engine.store.checks import seal_step
-from ppo_engine.training import checkpoints
 from tests.engine.runs import Run
 
 
@@ -59,7 +58,7 @@ def test_an_edit_comes_into_force_at_the_next_step(begin: Callable[..., Run]) ->
     assert rows[2].metrics["objective/kl_coef"] == 0.7 != rows[1].metrics["objective/kl_coef"]
     info = run.reader.info()
     assert (info.config.lam, info.start_config.lam, info.config_version) == (0.5, 0.95, 1)
-    assert checkpoints.path_of(run.folder, 1).is_dir(), "an edit keeps the models as they were before it"
+    assert checkpoint_files.path_of(run.folder, 1).is_dir(), "an edit keeps the models as they were before it"
 
 
 def test_an_edit_while_loading_waits_for_the_models(begin: Callable[..., Run]) -> None:
@@ -145,7 +144,7 @@ def test_steps_after_the_last_checkpoint_are_taken_again_and_stay(
     part.tell("stop")
     part.let_go()
     part.join()
-    shutil.rmtree(checkpoints.path_of(part.folder, 5))
+    shutil.rmtree(checkpoint_files.path_of(part.folder, 5))
     before = part.reader.steps()
     rest = begin(lambda seen: session.reopen(part.folder, seen))
     rest.thread.start()
@@ -317,9 +316,9 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
     whole.join()
     run = begin(steps=4)
     run.hold_at(2)
-    assert run.owner.course is not None
+    assert run.owner.trainer_run is not None
     with torch.no_grad():
-        next(run.owner.course.trainer.policy.parameters()).fill_(float("nan"))
+        next(run.owner.trainer_run.trainer.policy.parameters()).fill_(float("nan"))
     run.let_go()
     run.wait_for_state("paused")
     info = run.reader.info()
@@ -334,9 +333,9 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
 
 def test_without_anyone_to_resume_it_such_a_run_fails(tiny: Callable[..., Config], tmp_path: Path) -> None:
     def break_the_policy(_: object) -> None:
-        assert owner.course is not None
+        assert owner.trainer_run is not None
         with torch.no_grad():
-            next(owner.course.trainer.policy.parameters()).fill_(float("nan"))
+            next(owner.trainer_run.trainer.policy.parameters()).fill_(float("nan"))
 
     folder, owner = session.create(
         tiny(), "tiny-reviews", tmp_path / "runs", break_the_policy, attended=False
@@ -423,7 +422,7 @@ def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(
         == evaluation["eval/reward_mean"]
     )
     assert "Held-out openings after the last step" in " ".join(
-        one.text for one in happenings(run.reader.events())
+        one.text for one in timeline_entries(run.reader.events())
     )
     assert replay(run.folder) == ""
     again = begin(made=lambda seen: session.reopen(run.folder, seen))

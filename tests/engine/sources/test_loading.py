@@ -12,7 +12,7 @@ import pytest
 
 from ppo_engine import Config, session
 from ppo_engine.__main__ import main
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.sources.locate import LOADER, locate
 from ppo_engine.training import trainer
 from tests.engine.checkpoints import reviews
@@ -132,7 +132,7 @@ def test_a_load_that_never_returns_does_not_keep_a_run_from_stopping(
         begun.set()
         let_go.wait(PATIENCE_S)
 
-    monkeypatch.setattr(trainer, "load_scorer", stuck)
+    monkeypatch.setattr(trainer, "load_reward", stuck)
     run = begin()
     run.thread.start()
     assert begun.wait(PATIENCE_S) and run.reader.info().stage == "loading classifier"
@@ -160,7 +160,7 @@ def test_remarks_on_the_data_are_journalled_once(begin: Callable[..., Run], with
     again = begin(lambda seen: session.reopen(run.folder, seen))
     again.thread.start()
     assert again.join() == "finished"
-    told = [one for one in happenings(run.reader.events()) if one.kind == "remark"]
+    told = [one for one in timeline_entries(run.reader.events()) if one.kind == "remark"]
     assert [one.text for one in told] == [REMARK]
     assert told[0].word == ""
 

@@ -24,17 +24,17 @@ from transformers import BertConfig, BertForMaskedLM
 
 from ppo_engine import builtin
 from ppo_engine.errors import AssetError, CanaryError, SourceError
+from ppo_engine.rewards.classifier import load_classifier
 from ppo_engine.sources.locate import loading, locate
 from ppo_engine.training.models import load_language_model
 from ppo_engine.training.prompts import read_reviews
-from ppo_engine.training.rewards.classifier import load_scorer
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 from tests.engine.hub import Hub, serving
 
 ROOT = Path(__file__).parents[3]
 LOADERS: dict[str, Any] = {
     "model_name": load_language_model,
-    "reward_model": lambda source: load_scorer(source, "POSITIVE", torch.device("cpu")),
+    "reward_model": lambda source: load_classifier(source, "POSITIVE", torch.device("cpu")),
     "query_dataset": lambda source: read_reviews(source, 200),
 }
 FOLDERS = {"model_name": "policy", "reward_model": "classifier", "query_dataset": "reviews"}
@@ -311,13 +311,13 @@ from ppo_engine import PPOEngineError
 from ppo_engine.sources import download
 from ppo_engine.training.models import load_language_model
 from ppo_engine.training.prompts import read_reviews
-from ppo_engine.training.rewards.classifier import load_scorer
+from ppo_engine.rewards.classifier import load_classifier
 import transformers
 download.PATIENCE_S = patience
 answer = {}
 for field, load in (("model_name", lambda: load_language_model(name)),
     ("query_dataset", lambda: read_reviews(name, 200)),
-                    ("reward_model", lambda: load_scorer(name, "POSITIVE", torch.device("cpu")))):
+                    ("reward_model", lambda: load_classifier(name, "POSITIVE", torch.device("cpu")))):
     started = time.monotonic()
     try:
         load()

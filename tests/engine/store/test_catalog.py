@@ -22,8 +22,15 @@ from ppo_engine.export.policy import export_policy
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import table_bytes
 from ppo_engine.store import add_note, describe, list_runs
-from ppo_engine.store.catalog import differences, same_prompts, summaries, take_back, throw_away, thrown_away
-from ppo_engine.training.checkpoints import path_of
+from ppo_engine.store.catalog import (
+    differences,
+    list_trash,
+    move_to_trash,
+    restore_from_trash,
+    same_prompts,
+    summaries,
+)
+from ppo_engine.store.checkpoint_files import path_of
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 from tests.engine.runs import Run
 
@@ -93,15 +100,17 @@ def test_comparing_says_after_which_step_a_setting_was_changed(begin: Callable[.
 def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_path: Path) -> None:
     folder, owner = session.create(tiny(steps=1), "tiny-reviews", tmp_path)
     with pytest.raises(StoreError, match="is on: stop it first"):
-        throw_away(folder)
+        move_to_trash(folder)
     owner.run()
     describe(folder, name="../../up")
-    there = throw_away(folder)
+    there = move_to_trash(folder)
     assert there == tmp_path / ".trash" / folder.name and RunReader(there).info().last_step == 1
-    assert list_runs(tmp_path) == [] and summaries(tmp_path) == [] and thrown_away(tmp_path) == [there]
-    assert take_back(there) == folder and list_runs(tmp_path) == [folder] and thrown_away(tmp_path) == []
+    assert list_runs(tmp_path) == [] and summaries(tmp_path) == [] and list_trash(tmp_path) == [there]
+    assert (
+        restore_from_trash(there) == folder and list_runs(tmp_path) == [folder] and list_trash(tmp_path) == []
+    )
     with pytest.raises(StoreError, match="cannot be moved"):
-        take_back(there)
+        restore_from_trash(there)
 
 
 def test_the_report_is_one_file_in_which_no_text_is_markup(
@@ -125,14 +134,15 @@ def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> N
     folder = summaries(runs)[0].folder
     target = export_policy(folder, tmp_path / "policy", step=2)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(target), AutoTokenizer.from_pretrained(target)
-    from ppo_engine.training.checkpoints import list_checkpoints
+    from ppo_engine.session.checkpoints import restore
+    from ppo_engine.store.checkpoint_files import list_checkpoints
     from ppo_engine.training.trainer import Trainer
 
     trainer = Trainer(RunReader(folder).info().config)
     trainer.load()
     ids = tokenizer("the film was", return_tensors="pt").input_ids
     untrained = trainer.policy.language_model(ids).logits
-    next(one for one in list_checkpoints(folder) if one.step == 2).restore(trainer)
+    restore(trainer, next(one for one in list_checkpoints(folder) if one.step == 2))
     with torch.no_grad():
         torch.testing.assert_close(model(ids).logits, trainer.policy.language_model(ids).logits)
         assert not torch.allclose(model(ids).logits, untrained)

@@ -17,13 +17,12 @@ from typing import Any
 import pytest
 
 from ppo_engine import Config, RunReader, session
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.errors import ConfigError, StoreError
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import WHAT, table_bytes
-from ppo_engine.store import DATABASE, add_note, submit
+from ppo_engine.store import DATABASE, add_note, checkpoint_files, submit
 from ppo_engine.store.catalog import damaged, summaries, summary, survey
-from ppo_engine.training import checkpoints
 from tests.engine.fingerprints import table_fingerprint
 from tests.engine.runs import Run
 
@@ -62,7 +61,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
         table and table_fingerprint(table) for table in map(RunReader(run).tokens, range(4))
     ],
     "events": lambda run: RunReader(run).events(),
-    "history": lambda run: happenings(RunReader(run).events()),
+    "history": lambda run: timeline_entries(RunReader(run).events()),
     "command": lambda run: (RunReader(run).command(1), None)[1],
     "summary": lambda run: repr(replace(summary(run), name="", state="", tags=(), remark="", size=0)),
     "sources": lambda run: (RunReader(run).changed_sources(), None)[1],
@@ -215,18 +214,18 @@ def _forbidden(path: Path) -> bool:
 
 
 def test_folders_that_are_no_checkpoints_are_none(run: Path) -> None:
-    real = checkpoints.path_of(run, 3)
+    real = checkpoint_files.path_of(run, 3)
     for name in ("step-000003 copy", "step-3", "step-", "step-0000x3", "step-9999999999999"):
         shutil.copytree(real, real.with_name(name))
     (real.parent / "step-000007").mkdir()
-    assert [one.step for one in checkpoints.list_checkpoints(run)] == [1, 2, 3]
-    assert checkpoints.newest_sound(run) == checkpoints.Checkpoint(real, 3)
+    assert [one.step for one in checkpoint_files.list_checkpoints(run)] == [1, 2, 3]
+    assert checkpoint_files.newest_sound(run) == checkpoint_files.Checkpoint(real, 3)
 
 
 def test_a_copied_checkpoints_folder_does_not_stop_a_run(begin: Callable[..., Run]) -> None:
     run = begin(steps=4, checkpoint_every=1)
     run.hold_at(2)
-    shutil.copytree(checkpoints.path_of(run.folder, 1), run.folder / "checkpoints" / "step-000001 copy")
+    shutil.copytree(checkpoint_files.path_of(run.folder, 1), run.folder / "checkpoints" / "step-000001 copy")
     (run.folder / "checkpoints" / ".making-step-000009").touch()
     run.let_go()
     assert run.join() == "finished", run.reader.info().error
@@ -247,13 +246,13 @@ MANIFESTS = [
 
 @pytest.mark.parametrize("manifest", MANIFESTS)
 def test_a_damaged_manifest_gives_checkpoint_errors_alone_and_thins_on(run: Path, manifest: str) -> None:
-    one = checkpoints.list_checkpoints(run)[0]
+    one = checkpoint_files.list_checkpoints(run)[0]
     (one.folder / "manifest.json").write_text(manifest)
     (one.folder / "trainer.json").write_text(manifest)
     for look in (one.verify, lambda: one.size, lambda: one.config):
         assert answer(lambda _, look=look: look(), run) is StoreError
-    assert checkpoints.newest_sound(run) == checkpoints.list_checkpoints(run)[-1]
-    checkpoints.thin(run, (), 0)
+    assert checkpoint_files.newest_sound(run) == checkpoint_files.list_checkpoints(run)[-1]
+    checkpoint_files.thin(run, (), 0)
 
 
 # Copies

@@ -83,7 +83,7 @@ def test_a_run_whose_file_is_taken_away_says_so(begin: Callable[..., Run]) -> No
     run.thread.join(60)
     assert (
         run.owner.state == "failed"
-        and run.owner.unheard
+        and run.owner.failure_unrecorded
         and "was removed or replaced while the run was on" in run.owner.trouble
     )
     with pytest.raises(StoreError, match="there is no run here"):

@@ -57,10 +57,13 @@ def trainer(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactor
 
 def test_what_is_scored_is_what_the_ids_say(trainer: Trainer, monkeypatch: pytest.MonkeyPatch) -> None:
     scored: list[str] = []
-    score = trainer.scorer.score
-    monkeypatch.setattr(
-        trainer.scorer, "score", lambda texts, *rest: scored.extend(texts) or score(texts, *rest)
-    )
+    score = trainer.reward.score_texts  # type: ignore[attr-defined]
+
+    def noting(texts: list[str], *rest: Any) -> Any:
+        scored.extend(texts)
+        return score(texts, *rest)
+
+    monkeypatch.setattr(trainer.reward, "score_texts", noting)
     rollouts: list[Any] = []
     take = trainer._sample
     monkeypatch.setattr(trainer, "_sample", lambda *given: rollouts.append(take(*given)) or rollouts[-1])

@@ -218,7 +218,7 @@ def test_vocabulary_wide_logits_are_made_at_response_positions_alone(tiny: Tiny)
 
 def test_means_are_over_response_tokens_alone(tiny: Tiny) -> None:
     """With one long and seven short responses padding outnumbers tokens; ratios, advantages and entropies
-    heed tokens only.
+    follow_visibility tokens only.
     """
     record = first_step(tiny(output_min_length=1, output_max_length=32, mini_batch_size=8, ppo_epochs=1))
     tokens, metrics = record.tokens, record.metrics

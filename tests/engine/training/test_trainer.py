@@ -17,7 +17,7 @@ import torch
 from accelerate.optimizer import AcceleratedOptimizer
 
 from ppo_engine import METRICS, Config, ConfigError, StepRecord, Trainer, ppo
-from ppo_engine.config import KNOBS
+from ppo_engine.config import FIELDS
 from ppo_engine.errors import NumericalError, OutOfMemoryError, StepAbandoned
 from tests.engine.checkpoints import make_policy, write_model
 from tests.engine.fingerprints import fingerprint
@@ -88,8 +88,8 @@ def test_a_sample_is_scored_on_query_and_response(tiny: Tiny) -> None:
     trainer.load()
     samples = [*trainer.step().samples, *trainer.evaluate_untrained().eval_samples]
     for sample in samples:
-        whole, response = trainer.scorer.score(
-            [sample.query + sample.response, sample.response or " "]
+        whole, response = trainer.reward.score(
+            [sample.query, ""], [sample.response, sample.response or " "]
         ).total.tolist()
         assert sample.score == pytest.approx(whole, abs=1e-5) != pytest.approx(response, abs=1e-3)
 
@@ -182,7 +182,7 @@ def test_derived_columns_are_the_trainers_own_tensors(tiny: Tiny, monkeypatch: p
     for record in Trainer(tiny(steps=3, gamma=0.97, init_kl_coef=0.3)):
         if record.tokens is None:
             continue
-        (_, _, _, mask, _), rewards = seen["token_rewards"]
+        (_, _, _, mask, *_), rewards = seen["token_rewards"]
         (_, values, _, gamma, _), (advantages, returns) = seen["gae"]
         expected = {
             **rewards._asdict(), "reward": rewards.rewards, "return": returns, "advantage": advantages,
@@ -489,7 +489,7 @@ def test_more_tokens_than_the_policy_takes_are_refused(tiny: Tiny) -> None:
         records(tiny(steps=1, output_max_length=57))
 
 
-LIVE_FLOATS = [knob for knob in KNOBS.values() if knob.kind is float and knob.live]
+LIVE_FLOATS = [knob for knob in FIELDS.values() if knob.kind is float and knob.live]
 
 
 def test_no_allowed_number_makes_a_step_that_is_silently_wrong(tiny: Tiny) -> None:
@@ -600,7 +600,7 @@ def test_a_score_that_is_not_finite_names_the_sample(tiny: Tiny) -> None:
     trainer = Trainer(tiny())
     trainer.load()
     with torch.no_grad():
-        trainer.scorer.model.classifier.bias.fill_(float("nan"))
+        trainer.reward.model.classifier.bias.fill_(float("nan"))
     with pytest.raises(NumericalError, match="score of sample 0 is not finite: “Today"):
         trainer.step()
 

@@ -13,10 +13,11 @@ from torch import Tensor
 from ppo_engine import Config, ppo
 from ppo_engine.errors import NumericalError
 from ppo_engine.records import Rollout
+from ppo_engine.targets import Targets
 from ppo_engine.training.device import make_accelerator
 from ppo_engine.training.models import Policy
 from ppo_engine.training.rollout import sample
-from ppo_engine.training.update import Update, run_update
+from ppo_engine.training.update import Learner, Update, run_update
 
 STILL = 1e-30
 """A learning rate at which float32 weights do not move."""
@@ -62,17 +63,13 @@ class Bench:
 
     def run(self, seed: int = 0, **changes: Any) -> Update:
         given = {"rollout": self.rollout, "advantages": self.advantages, "returns": self.returns, **changes}
-        generator = torch.Generator().manual_seed(seed)
         between = given.pop("between_minibatches", lambda: None)
-        return run_update(
-            self.policy,
-            self.optimizer,
-            self.accelerator,
-            **given,
-            config=self.config,
-            generator=generator,
-            between_minibatches=between,
+        targets = Targets(
+            torch.zeros_like(given["returns"]), given["advantages"], given["returns"], given["advantages"]
         )
+        learner = Learner(self.policy, self.optimizer, self.accelerator, self.config)
+        generator = torch.Generator().manual_seed(seed)
+        return run_update(learner, given["rollout"], targets, generator, between)
 
     def forward(self) -> tuple[Tensor, Tensor, Tensor]:
         """Logprobs, values and mean entropy of the policy as it is."""

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from pages.ui import run_view
-from pages.ui.live import board
+from pages.ui.live import board, held_out, run_line
+from pages.ui.scales import scale_limit
 from ppo_engine import Config, RunReader, StepRecord, session
 from ppo_engine.records import Sample
 from ppo_engine.store import submit
@@ -68,26 +69,26 @@ def test_a_pinned_step_is_shown_whatever_came_since(run: Path) -> None:
 
 def test_one_outlier_does_not_flatten_the_scale() -> None:
     quiet = [0.1, -0.1] * 200
-    assert board.scale_limit([*quiet, 1000.0], 0.0) == pytest.approx(0.1)
-    assert board.scale_limit([1.1, 0.8, None], 1.0) == pytest.approx(0.198)
-    assert board.scale_limit([], 0.0) == 0.0
+    assert scale_limit([*quiet, 1000.0], 0.0) == pytest.approx(0.1)
+    assert scale_limit([1.1, 0.8, None], 1.0) == pytest.approx(0.198)
+    assert scale_limit([], 0.0) == 0.0
 
 
 def test_then_and_now_marks_the_words_that_are_new() -> None:
     def said(response: str) -> Sample:
         return Sample(0, "The film", response, 1.0, {}, 3, False, 0.0)
 
-    side = board._side(said(" was dull and long."), said(" was bright and long."))
+    side = held_out._side(said(" was dull and long."), said(" was bright and long."))
     assert side["pieces"] == [[" was", False], [" bright", True], [" and long.", False]]
     assert "".join(piece for piece, _ in side["pieces"]) == " was bright and long."
-    assert not any(new for _, new in board._side(said(" same."), said(" same."))["pieces"])
+    assert not any(new for _, new in held_out._side(said(" same."), said(" same."))["pieces"])
 
 
 def test_time_left_counts_the_pace_on_the_wall(run: Path) -> None:
     rows = RunReader(run).steps()
     gaps = sorted((later.wall_time - earlier.wall_time).total_seconds() for earlier, later in pairwise(rows))
-    assert board._seconds_per_step(rows) == pytest.approx((gaps[1] + gaps[2]) / 2)
-    assert np.isnan(board._seconds_per_step(rows[:1]))
+    assert run_line._seconds_per_step(rows) == pytest.approx((gaps[1] + gaps[2]) / 2)
+    assert np.isnan(run_line._seconds_per_step(rows[:1]))
 
 
 def test_viewers_share_one_reading(run: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from pages.ui.tokens import microscope
-from pages.ui.tokens.microscope import Look
+from pages.ui.tokens.microscope import ViewState
 from ppo_engine import Config, RunReader, ppo, session
 from ppo_engine.store.schema import connect
 from tests.pages.components import SHELL, never_updated, payloads
@@ -76,11 +76,14 @@ def test_an_address_reopens_the_view(run: Path) -> None:
 
 
 def test_the_batch_is_left_out_where_the_browser_has_it(run: Path) -> None:
-    whole = microscope.payload(run, Look(step=2))
+    whole = microscope.payload(run, ViewState(step=2))
     assert whole is not None and len(whole["batch"]["samples"]) == len(RunReader(run).samples(2))
-    lean = microscope.payload(run, Look(step=2, token=1, has=whole["batch_key"]))
+    lean = microscope.payload(run, ViewState(step=2, token=1, has=whole["batch_key"]))
     assert lean is not None and lean["batch"] is None and lean["look"]["token"] == 1
-    for other in (Look(step=3, has=whole["batch_key"]), Look(step=2, epoch=0, has=whole["batch_key"])):
+    for other in (
+        ViewState(step=3, has=whole["batch_key"]),
+        ViewState(step=2, epoch=0, has=whole["batch_key"]),
+    ):
         made = microscope.payload(run, other)
         assert made is not None and made["batch"] is not None
 
@@ -114,7 +117,7 @@ def test_a_step_whose_tokens_are_gone_offers_the_nearest_that_has_them(run: Path
     with closing(connect(run, read_only=False)) as connection:
         connection.execute("delete from token_blocks where step < 3")
         connection.commit()
-    made = microscope.payload(run, Look(step=1))
+    made = microscope.payload(run, ViewState(step=1))
     assert made is not None
     assert (
         made["missing"] == "Step 1 has no tokens on record. The nearest step that has them is 3."
@@ -138,7 +141,7 @@ def test_an_update_that_never_began_still_makes_a_page_that_json_can_say(
     owner.run()
     recorded = RunReader.tokens
     monkeypatch.setattr(RunReader, "tokens", lambda self, step: never_updated(recorded(self, step)))
-    made = microscope.payload(folder, Look())
+    made = microscope.payload(folder, ViewState())
     assert made is not None and made["epochs"] == 0 and made["batch"]["scatter"]["ratio"] == []
     json.dumps(made, allow_nan=False)
     assert not tokens_page().exception

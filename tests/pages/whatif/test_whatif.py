@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import run_view
 from pages.ui.whatif import lessons as lessons
 from pages.ui.whatif import payload as whatif
-from pages.ui.whatif.batch import Scene, notebook_scene, step_scene
-from pages.ui.whatif.view_state import Look, read
+from pages.ui.whatif.batch import WhatIfBatch, step_scene, tutorial_scene
+from pages.ui.whatif.view_state import ViewState, read
 from ppo_engine import Config, RunReader, session
 from ppo_engine.formatting import three_digits
 from tests.engine.runs import Run
@@ -32,13 +32,13 @@ def run(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def scene(run: Path) -> Scene:
+def scene(run: Path) -> WhatIfBatch:
     made = step_scene(run, 3)
     assert made is not None
     return made
 
 
-def payload(run: Path, look: Look) -> dict[str, Any]:
+def payload(run: Path, look: ViewState) -> dict[str, Any]:
     made = whatif.payload(run, RunReader(run).info(), look, [], "", 0)
     loaded: dict[str, Any] = json.loads(json.dumps(made, allow_nan=False))
     return loaded
@@ -49,7 +49,7 @@ def figures(made: dict[str, Any]) -> dict[str, tuple[float, float]]:
 
 
 def test_at_the_runs_own_settings_nothing_differs(run: Path) -> None:
-    made = payload(run, Look(sample=2, token=1))
+    made = payload(run, ViewState(sample=2, token=1))
     assert (made["step"], made["newest"], made["before"], made["after"], made["following"]) == (
         3,
         3,
@@ -72,12 +72,12 @@ def test_at_the_runs_own_settings_nothing_differs(run: Path) -> None:
 
 def test_of_a_batch_that_is_kept_in_part_the_part_is_compared_with_itself() -> None:
     """As of the recorded example, whose metrics are of four times as many samples."""
-    for label, (was, now) in figures(payload(run_view.EXAMPLE, Look())).items():
+    for label, (was, now) in figures(payload(run_view.EXAMPLE, ViewState())).items():
         assert now == was, label
 
 
 def test_a_turned_knob_moves_figures_and_tokens_and_leaves_what_the_run_had(run: Path) -> None:
-    own, made = payload(run, Look()), payload(run, Look(turned=(("lam", 0.1), ("cliprange", 0.01))))
+    own, made = payload(run, ViewState()), payload(run, ViewState(turned=(("lam", 0.1), ("cliprange", 0.01))))
     assert all(figures(made)[label][0] == figures(own)[label][0] for label in figures(own))
     assert figures(made)["Policy clip binds"][1] > figures(own)["Policy clip binds"][1]
     assert (
@@ -98,7 +98,7 @@ def step_tokens(run: Path) -> int:
 def test_tokens_are_those_of_the_chosen_sample(run: Path) -> None:
     tokens, sample = RunReader(run).tokens(2), RunReader(run).samples(2)[7]
     assert tokens is not None
-    made = payload(run, Look(step=2, sample=7))["sample"]
+    made = payload(run, ViewState(step=2, sample=7))["sample"]
     own = tokens.sample == 7
     assert (made["query"], made["score"], made["texts"]) == (
         sample.query,
@@ -111,12 +111,12 @@ def test_tokens_are_those_of_the_chosen_sample(run: Path) -> None:
 
 
 def test_a_look_beyond_the_batch_is_at_its_last(run: Path) -> None:
-    made = payload(run, Look(step=2, sample=10**6, token=10**6))["sample"]
+    made = payload(run, ViewState(step=2, sample=10**6, token=10**6))["sample"]
     assert made["index"] == 23 and made["token"] == len(made["texts"]) - 1
 
 
 def test_the_ladder_adds_up_to_the_tokens_advantage(run: Path) -> None:
-    made = payload(run, Look(sample=4, turned=(("lam", 0.3),)))
+    made = payload(run, ViewState(sample=4, turned=(("lam", 0.3),)))
     ladder = made["ladder"]
     assert ladder["sum"] == pytest.approx(made["sample"]["advantages"][1][0], rel=1e-6)
     assert ladder["count"] == len(ladder["rungs"]) == len(made["sample"]["texts"])
@@ -133,7 +133,7 @@ def test_of_a_long_response_only_the_first_estimators_and_the_last_are_shown(
     count = longest.response_length
     assert count > 3
     whole, short = (
-        payload(run, Look(sample=longest.index, token=token))["ladder"] for token in (0, count - 2)
+        payload(run, ViewState(sample=longest.index, token=token))["ladder"] for token in (0, count - 2)
     )
     assert [rung["k"] for rung in whole["rungs"]] == [1, None, count]
     assert [rung["k"] for rung in short["rungs"]] == [1, 2]
@@ -141,7 +141,7 @@ def test_of_a_long_response_only_the_first_estimators_and_the_last_are_shown(
 
 
 def test_clip_points_are_on_the_curve_and_few(run: Path) -> None:
-    clip = payload(run, Look())["clip"]
+    clip = payload(run, ViewState())["clip"]
     assert any(any(side["binds"]) for side in clip["sides"])
     for side in clip["sides"]:
         assert 0 < len(side["x"]) <= 150
@@ -149,19 +149,22 @@ def test_clip_points_are_on_the_curve_and_few(run: Path) -> None:
 
 
 def test_a_step_without_tokens_offers_the_nearest(run: Path) -> None:
-    made = payload(run, Look(step=77))
+    made = payload(run, ViewState(step=77))
     assert (
         made["missing"] == "Step 77 of this run has not been taken. The nearest step that has them is 3."
         and made["nearest"] == 3
     )
     assert "figures" not in made
-    assert "There" not in payload(run, Look(step=0))["missing"] and payload(run, Look(step=0))["nearest"] == 1
+    assert (
+        "There" not in payload(run, ViewState(step=0))["missing"]
+        and payload(run, ViewState(step=0))["nearest"] == 1
+    )
 
 
 def test_a_run_without_a_step_says_what_to_do(tiny: Callable[..., Config], tmp_path: Path) -> None:
     folder, _ = session.create(tiny(), "tiny-reviews", tmp_path)
-    assert "This run has no step yet" in payload(folder, Look())["missing"]
-    assert payload(folder, Look(example=True))["sample"]["count"] == 4
+    assert "This run has no step yet" in payload(folder, ViewState())["missing"]
+    assert payload(folder, ViewState(example=True))["sample"]["count"] == 4
 
 
 def test_an_update_that_ended_before_it_began_has_no_clips_to_show(
@@ -171,13 +174,13 @@ def test_an_update_that_ended_before_it_began_has_no_clips_to_show(
     owner.run()
     recorded = RunReader.tokens
     monkeypatch.setattr(RunReader, "tokens", lambda self, step: never_updated(recorded(self, step)))
-    made = payload(folder, Look(turned=(("lam", 0.2),)))
+    made = payload(folder, ViewState(turned=(("lam", 0.2),)))
     assert made["clip"] is None and made["sample"]["epochs"] == [0] * len(made["sample"]["texts"])
     assert figures(made)["Policy loss"][1] is None and figures(made)["Advantages, mean"][1] is not None
 
 
 def test_the_notebooks_example_has_no_clips_and_locked_knobs(run: Path) -> None:
-    made = payload(run, Look(example=True))
+    made = payload(run, ViewState(example=True))
     assert made["clip"] is None and "ratios" not in made["sample"] and len(made["figures"]) == 4
     assert [knob["name"] for knob in made["knobs"] if not knob["locked"]] == ["gamma", "lam"]
 
@@ -194,14 +197,14 @@ def test_each_step_is_asked_with_the_settings_that_were_in_force(
         scene = step_scene(made.folder, step)
         assert scene is not None and (scene.own.lam, scene.own.cliprange) == own
         tokens = RunReader(made.folder).tokens(step)
-        assert tokens is not None and scene.frozen is not None
-        np.testing.assert_array_equal(scene.frozen.flat(scene.was.advantages), tokens.advantage)
+        assert tokens is not None and scene.recorded is not None
+        np.testing.assert_array_equal(scene.recorded.flat(scene.was.advantages), tokens.advantage)
 
 
 def test_a_look_survives_the_address() -> None:
-    look = Look(3, 5, 2, False, (("lam", 0.1 + 0.2), ("whiten", False), ("kl_coef", 1e-05)))
+    look = ViewState(3, 5, 2, False, (("lam", 0.1 + 0.2), ("whiten", False), ("kl_coef", 1e-05)))
     assert read(look.query()) == (look, [])
-    assert read(Look(example=True).query()) == (Look(example=True), [])
+    assert read(ViewState(example=True).query()) == (ViewState(example=True), [])
 
 
 @pytest.mark.parametrize(
@@ -223,7 +226,7 @@ def test_a_look_survives_the_address() -> None:
 def test_what_an_address_cannot_ask_for_is_said_and_left_out(query: dict[str, str], problem: str) -> None:
     look, problems = read({**query, "what": query.get("what", "") + ",gamma:0.5"})
     assert len(problems) == 1 and problems[0].startswith(problem)
-    assert look == Look(turned=(("gamma", 0.5),))
+    assert look == ViewState(turned=(("gamma", 0.5),))
 
 
 FORM = {
@@ -236,8 +239,8 @@ FORM = {
 }
 
 
-def test_what_differs_from_the_sidebar_is_staged(scene: Scene) -> None:
-    look = Look(turned=(("lam", 0.5), ("kl_coef", 0.7), ("whiten", False)))
+def test_what_differs_from_the_sidebar_is_staged(scene: WhatIfBatch) -> None:
+    look = ViewState(turned=(("lam", 0.5), ("kl_coef", 0.7), ("whiten", False)))
     changes, said = whatif.use_in_run(FORM, look, scene)
     assert changes == {"lam": 0.5}
     assert (
@@ -249,7 +252,7 @@ def test_what_differs_from_the_sidebar_is_staged(scene: Scene) -> None:
     assert changes == {"lam": 0.5, "init_kl_coef": 0.7} and "controller" not in said
     same = replace(look, turned=())
     assert whatif.use_in_run(FORM, same, scene) == ({}, "The sidebar has these values already.")
-    assert whatif.use_in_run(FORM, Look(turned=(("gamma", 0.9),)), notebook_scene())[0] == {"gamma": 0.9}
+    assert whatif.use_in_run(FORM, ViewState(turned=(("gamma", 0.9),)), tutorial_scene())[0] == {"gamma": 0.9}
 
 
 def opened(**query: str) -> dict[str, Any]:
@@ -275,18 +278,18 @@ def test_a_step_that_was_looked_for_too_early_is_there_once_it_is_taken(
 ) -> None:
     going = Run(lambda on_record: session.create(tiny(steps=2), "tiny-reviews", tmp_path, on_record))
     going.hold_at(1)
-    assert "has not been taken" in payload(going.folder, Look(step=2))["missing"]
+    assert "has not been taken" in payload(going.folder, ViewState(step=2))["missing"]
     going.let_go()
     going.thread.join(60)
-    assert payload(going.folder, Look(step=2))["step"] == 2 and "missing" not in payload(
-        going.folder, Look(step=2)
+    assert payload(going.folder, ViewState(step=2))["step"] == 2 and "missing" not in payload(
+        going.folder, ViewState(step=2)
     )
 
 
 @pytest.mark.parametrize("lam", [0.97, 0.99])
 def test_the_lessons_title_states_what_the_table_does(lam: float) -> None:
     made = whatif.payload(
-        run_view.EXAMPLE, RunReader(run_view.EXAMPLE).info(), Look(turned=(("lam", lam),)), [], "", 0
+        run_view.EXAMPLE, RunReader(run_view.EXAMPLE).info(), ViewState(turned=(("lam", lam),)), [], "", 0
     )
     deviation = next(
         row["now"] for row in made["figures"] if row["label"] == "Advantages, standard deviation"

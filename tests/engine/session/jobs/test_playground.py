@@ -18,8 +18,7 @@ from ppo_engine import session
 from ppo_engine.errors import CheckpointError
 from ppo_engine.records import first_difference
 from ppo_engine.session.jobs.playground import work
-from ppo_engine.store import Job, ask_job, read_job, take_job
-from ppo_engine.training import checkpoints
+from ppo_engine.store import Job, ask_job, checkpoint_files, read_job, take_job
 from tests.engine.runs import PATIENCE_S, Run
 
 QUESTION: dict[str, Any] = {
@@ -161,7 +160,7 @@ def test_a_worker_that_cannot_load_the_models_says_so(begin: Callable[..., Run])
     run = begin(steps=1)
     run.thread.start()
     run.join()
-    for made in checkpoints.list_checkpoints(run.folder):
+    for made in checkpoint_files.list_checkpoints(run.folder):
         (made.folder / "trainer.json").write_text("[")
         manifest = json.loads((made.folder / "manifest.json").read_text())
         del manifest["files"]["trainer.json"]  # not told from what was written, so found out only on loading

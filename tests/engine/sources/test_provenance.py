@@ -19,13 +19,13 @@ from safetensors.torch import load_file, save_file
 
 from ppo_engine import Config, RunReader, session
 from ppo_engine.__main__ import main
-from ppo_engine.charts.timeline import happenings
+from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.errors import ChangedSourcesError, ConfigError, StoreError
 from ppo_engine.export.policy import export_policy
 from ppo_engine.session.replay import replay
 from ppo_engine.store import DATABASE
+from ppo_engine.store.checkpoint_files import path_of
 from ppo_engine.store.checks import seal_step
-from ppo_engine.training.checkpoints import path_of
 from tests.engine.checkpoints import reviews
 
 KEYS = {
@@ -229,7 +229,7 @@ def test_a_run_goes_on_with_other_sources_only_when_that_is_accepted(
 
     assert resumed(run, accept_changed=True).state == "finished"
     assert reader.changed_sources() == {} and reader.info().last_step == 3
-    (told,) = [one for one in happenings(reader.events()) if one.kind == "accepted"]
+    (told,) = [one for one in timeline_entries(reader.events()) if one.kind == "accepted"]
     assert (told.word, told.step) == ("accepted", 2) and f"{name}: {words}" in told.text
     assert set(
         reader.fingerprints()

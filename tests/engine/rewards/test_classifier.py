@@ -8,8 +8,9 @@ import pytest
 import torch
 import transformers
 
+from ppo_engine.builtin import CANARIES
 from ppo_engine.errors import CanaryError, SourceError
-from ppo_engine.training.rewards.classifier import CANARIES, SentimentScorer, load_scorer
+from ppo_engine.rewards.classifier import SentimentClassifier, load_classifier
 from tests.engine.checkpoints import make_classifier, make_policy, make_tokenizer, reviews, write_model
 
 CPU = torch.device("cpu")
@@ -17,15 +18,15 @@ TEXTS = ["I loved it", "so very dull", "the film was long and the actor was terr
 
 
 @pytest.fixture(scope="module")
-def scorer(tokenizer: Any) -> SentimentScorer:
-    return SentimentScorer(make_classifier(tokenizer), tokenizer, "POSITIVE", CPU)
+def scorer(tokenizer: Any) -> SentimentClassifier:
+    return SentimentClassifier(make_classifier(tokenizer), tokenizer, "POSITIVE", CPU)
 
 
 @torch.no_grad()
-def test_a_score_is_the_raw_logit_of_the_positive_label(scorer: SentimentScorer, tokenizer: Any) -> None:
+def test_a_score_is_the_raw_logit_of_the_positive_label(scorer: SentimentClassifier, tokenizer: Any) -> None:
     """Checked one text at a time, without padding: the batch must not mix its rows."""
     model = make_classifier(tokenizer)
-    scores = scorer.score(TEXTS)
+    scores = scorer.score_texts(TEXTS)
     for row, text in enumerate(TEXTS):
         logits = model(
             **{name: torch.tensor([tokenizer(text)[name]]) for name in ("input_ids", "attention_mask")}
@@ -36,9 +37,11 @@ def test_a_score_is_the_raw_logit_of_the_positive_label(scorer: SentimentScorer,
     assert scores.total.std() > 0.1
 
 
-def test_a_score_is_of_query_and_response(scorer: SentimentScorer) -> None:
+def test_a_score_is_of_query_and_response(scorer: SentimentClassifier) -> None:
     query, response = "I saw this ", "wonderful film"
-    whole, without_query, without_response = scorer.score([query + response, response, query]).total.tolist()
+    whole, without_query, without_response = scorer.score_texts(
+        [query + response, response, query]
+    ).total.tolist()
     assert len({round(score, 3) for score in (whole, without_query, without_response)}) == 3
 
 
@@ -48,29 +51,31 @@ def test_the_label_is_found_by_its_name(tokenizer: Any, asked: str, swapped: boo
     """The same classifier with its two outputs, and their names, the other way round gives
     the same scores.
     """
-    expected = SentimentScorer(make_classifier(tokenizer), tokenizer, "POSITIVE", CPU).score(TEXTS).total
+    expected = (
+        SentimentClassifier(make_classifier(tokenizer), tokenizer, "POSITIVE", CPU).score_texts(TEXTS).total
+    )
     model = make_classifier(tokenizer)
     if swapped:
         with torch.no_grad():
             model.classifier.weight.copy_(model.classifier.weight.flip(0))
             model.classifier.bias.copy_(model.classifier.bias.flip(0))
         model.config.id2label = {0: "POSITIVE", 1: "NEGATIVE"}
-    scores = SentimentScorer(model, tokenizer, asked, CPU).score(TEXTS)
+    scores = SentimentClassifier(model, tokenizer, asked, CPU).score_texts(TEXTS)
     torch.testing.assert_close(scores.total, expected, rtol=0, atol=1e-6)
 
 
 def test_a_label_that_is_not_there_is_refused_with_those_that_are(tokenizer: Any) -> None:
     with pytest.raises(CanaryError, match=r"positive_label = GOOD: .* allowed: NEGATIVE, POSITIVE"):
-        SentimentScorer(make_classifier(tokenizer), tokenizer, "GOOD", CPU)
+        SentimentClassifier(make_classifier(tokenizer), tokenizer, "GOOD", CPU)
 
 
 def test_a_classifier_that_prefers_the_bad_canary_is_refused(tokenizer: Any) -> None:
     model = make_classifier(tokenizer)
-    good, bad = SentimentScorer(model, tokenizer, "POSITIVE", CPU).score(CANARIES).total.tolist()
+    good, bad = SentimentClassifier(model, tokenizer, "POSITIVE", CPU).score_texts(CANARIES).total.tolist()
     with torch.no_grad():
         model.classifier.weight.neg_()
     with pytest.raises(CanaryError, match="the wrong way round") as caught:
-        SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+        SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
     assert f"{-good:+.2f}" in str(caught.value) and f"{-bad:+.2f}" in str(caught.value)
     assert isinstance(caught.value, SourceError)
 
@@ -80,39 +85,41 @@ def test_a_classifier_that_cannot_tell_is_refused(tokenizer: Any) -> None:
     with torch.no_grad():
         model.classifier.weight.zero_()
     with pytest.raises(CanaryError, match=r"\+0\.00"):
-        SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+        SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
 
 
 def test_a_text_longer_than_the_classifier_takes_is_cut_at_its_end(
-    scorer: SentimentScorer, tokenizer: Any
+    scorer: SentimentClassifier, tokenizer: Any
 ) -> None:
     (long,) = reviews("train", 1)
     ids = tokenizer(long)["input_ids"]
     assert len(ids) > 64
     cut = tokenizer.decode(ids[:64], clean_up_tokenization_spaces=False)
-    torch.testing.assert_close(scorer.score([long]).total, scorer.score([cut]).total, rtol=0, atol=1e-5)
+    torch.testing.assert_close(
+        scorer.score_texts([long]).total, scorer.score_texts([cut]).total, rtol=0, atol=1e-5
+    )
     shorter = tokenizer.decode(ids[:63], clean_up_tokenization_spaces=False)
-    assert abs(scorer.score([long]).total - scorer.score([shorter]).total) > 1e-3
+    assert abs(scorer.score_texts([long]).total - scorer.score_texts([shorter]).total) > 1e-3
 
 
-def test_scoring_leaves_no_graph_and_has_no_dropout(scorer: SentimentScorer) -> None:
+def test_scoring_leaves_no_graph_and_has_no_dropout(scorer: SentimentClassifier) -> None:
     scorer.model.train()
-    first, second = scorer.score(TEXTS), scorer.score(TEXTS)
+    first, second = scorer.score_texts(TEXTS), scorer.score_texts(TEXTS)
     assert torch.equal(first.total, second.total)
     assert not first.total.requires_grad and first.total.dtype == torch.float32
     assert not any(parameter.requires_grad for parameter in scorer.model.parameters())
 
 
-def test_a_folder_with_a_classifier(world: Any, scorer: SentimentScorer) -> None:
-    loaded = load_scorer(str(world / "classifier"), "POSITIVE", CPU)
-    assert torch.equal(loaded.score(TEXTS).total, scorer.score(TEXTS).total)
+def test_a_folder_with_a_classifier(world: Any, scorer: SentimentClassifier) -> None:
+    loaded = load_classifier(str(world / "classifier"), "POSITIVE", CPU)
+    assert torch.equal(loaded.score_texts(TEXTS).total, scorer.score_texts(TEXTS).total)
 
 
 def test_a_language_model_is_no_classifier(tmp_path: Any, tokenizer: Any) -> None:
     """Its classification head would be drawn at random."""
     write_model(tmp_path, make_policy(tokenizer), tokenizer)
     with pytest.raises(SourceError, match=r"it is no sequence classifier.* of the type gpt2"):
-        load_scorer(str(tmp_path), "POSITIVE", CPU)
+        load_classifier(str(tmp_path), "POSITIVE", CPU)
 
 
 def classifier(kind: str, tokenizer: Any, labels: int = 2, **changes: Any) -> Any:
@@ -167,8 +174,8 @@ def test_any_classifier_scores_a_text_as_it_scores_it_alone(
             : {"gpt2": 48, "roberta": 48, "llama": 64, "fnet": 512}.get(kind, 1024)
         ]
         alone.append(model(input_ids=torch.tensor([ids])).logits[0])
-    scorer = SentimentScorer(model, tokenizer, f"STARS {labels - 1}", CPU)
-    scores = scorer.score(texts)
+    scorer = SentimentClassifier(model, tokenizer, f"STARS {labels - 1}", CPU)
+    scores = scorer.score_texts(texts)
     torch.testing.assert_close(scores.total, torch.stack(alone)[:, -1], rtol=0, atol=1e-4)
     assert list(scores.parts) == [f"STARS {number}" for number in range(labels)]
     assert bool(scorer.remarks) == (kind == "fnet")
@@ -178,7 +185,7 @@ def test_labels_of_one_name_are_told_apart(tokenizer: Any) -> None:
     model = make_classifier(tokenizer)
     model.config.id2label = {0: "LABEL", 1: "LABEL"}
     with pytest.raises(CanaryError, match=r"allowed: LABEL \(0\), LABEL \(1\)"):
-        SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+        SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
 
 
 def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both_counts(
@@ -191,7 +198,7 @@ def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both
     with pytest.raises(
         SourceError, match=r"reward_model = .* tokenizer has 332 tokens and the model embeddings for 330"
     ):
-        load_scorer(str(tmp_path), "POSITIVE", CPU)
+        load_classifier(str(tmp_path), "POSITIVE", CPU)
 
 
 def test_scores_that_are_no_numbers_or_all_the_same_are_called_so(tokenizer: Any) -> None:
@@ -199,7 +206,7 @@ def test_scores_that_are_no_numbers_or_all_the_same_are_called_so(tokenizer: Any
     with torch.no_grad():
         model.classifier.weight.zero_()
         with pytest.raises(CanaryError, match=r"both .* it does not read the texts"):
-            SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+            SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
         model.classifier.weight.fill_(torch.nan)
     with pytest.raises(CanaryError, match="not finite"):
-        SentimentScorer(model, tokenizer, "POSITIVE", CPU)
+        SentimentClassifier(model, tokenizer, "POSITIVE", CPU)

@@ -14,7 +14,8 @@ import torch
 from ppo_engine import Config, Trainer
 from ppo_engine.errors import CheckpointError, StoreError
 from ppo_engine.records import first_difference
-from ppo_engine.training import checkpoints
+from ppo_engine.session import checkpoints
+from ppo_engine.store import checkpoint_files
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def test_a_restored_trainer_goes_on_bit_for_bit(
     kept = checkpoints.save(trainer, tmp_path)
     again = Trainer(tiny(steps=9))
     again.load()
-    kept.restore(again)
+    checkpoints.restore(again, kept)
     for _ in range(3):
         was, now = trainer.step(), again.step()
         assert was.step == now.step and first_difference(was.metrics, now.metrics) == ""
@@ -56,9 +57,9 @@ def test_what_a_checkpoint_carries_matters(
         other = Trainer(tiny(steps=9))
         other.load()
         before, tensors = other.state()
-        kept.restore(other)
+        checkpoints.restore(other, kept)
         if part == "kl_coef":
-            other.kl_controller.value = before["kl_coef"]
+            other.kl_controller.value = before.kl_coef
         elif part == "openings":
             other._openings.order = tensors[part].tolist()
         else:
@@ -73,7 +74,7 @@ def test_another_seed_starts_the_generators_anew(
     other = Trainer(tiny(steps=9, seed=5))
     other.load()
     fresh = other.state()[1]["generator.sampling"]
-    kept.restore(other)
+    checkpoints.restore(other, kept)
     assert torch.equal(other.state()[1]["generator.sampling"], fresh)
     assert other.done_steps == 1
 
@@ -82,18 +83,18 @@ def test_a_damaged_checkpoint_is_told_from_a_sound_one(trainer: Trainer, tmp_pat
     first = checkpoints.save(trainer, tmp_path)
     trainer.step()
     second = checkpoints.save(trainer, tmp_path)
-    assert checkpoints.newest_sound(tmp_path) == second
+    assert checkpoint_files.newest_sound(tmp_path) == second
     weights = second.folder / "model.safetensors"
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1
     weights.write_bytes(damaged)
     with pytest.raises(CheckpointError, match=r"model\.safetensors: missing, or not as it was written"):
         second.verify()
-    assert checkpoints.newest_sound(tmp_path) == first
+    assert checkpoint_files.newest_sound(tmp_path) == first
     (first.folder / "manifest.json").write_text("{")
     with pytest.raises(CheckpointError, match="cannot be read"):
         first.verify()
-    assert checkpoints.newest_sound(tmp_path) is None
+    assert checkpoint_files.newest_sound(tmp_path) is None
 
 
 def test_a_half_written_one_is_no_checkpoint_and_is_cleared(
@@ -109,8 +110,8 @@ def test_a_half_written_one_is_no_checkpoint_and_is_cleared(
     killed = tmp_path / "checkpoints" / ".making-step-000007"
     killed.mkdir()
     (killed / "model.safetensors").write_bytes(b"half")
-    assert checkpoints.list_checkpoints(tmp_path) == []
-    checkpoints.clear_unfinished(tmp_path)
+    assert checkpoint_files.list_checkpoints(tmp_path) == []
+    checkpoint_files.clear_unfinished(tmp_path)
     assert not killed.exists()
 
 
@@ -139,15 +140,15 @@ def test_a_hostile_optimizer_file_runs_nothing(
     kept = checkpoints.save(trainer, tmp_path)
     torch.save({"state": _Trap(tmp_path / "sprung")}, kept.folder / "optimizer.bin")
     manifest = json.loads((kept.folder / "manifest.json").read_text())
-    manifest["files"]["optimizer.bin"]["sha256"] = checkpoints.sha256(kept.folder / "optimizer.bin")
+    manifest["files"]["optimizer.bin"]["sha256"] = checkpoint_files.sha256(kept.folder / "optimizer.bin")
     (kept.folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(CheckpointError, match="cannot be loaded into the policy"):
-        kept.restore(trainer)
+        checkpoints.restore(trainer, kept)
     assert not (tmp_path / "sprung").exists()
 
 
 def _stub(run: Path, step: int, size: int) -> None:
-    folder = checkpoints.path_of(run, step)
+    folder = checkpoint_files.path_of(run, step)
     folder.mkdir(parents=True)
     (folder / "manifest.json").write_text(
         json.dumps({"step": step, "files": {"model": {"sha256": "", "bytes": size}}})
@@ -170,8 +171,8 @@ def test_old_checkpoints_are_thinned_by_the_rule(
     steps = [0, 3, 7, 10, 15, 20, 25, 30, 31, 32, 33]
     for step in steps:
         _stub(tmp_path, step, 10)
-    gone = checkpoints.thin(tmp_path, pointed_at, budget)
-    assert [one.step for one in checkpoints.list_checkpoints(tmp_path)] == kept
+    gone = checkpoint_files.thin(tmp_path, pointed_at, budget)
+    assert [one.step for one in checkpoint_files.list_checkpoints(tmp_path)] == kept
     assert gone == sorted(set(steps) - set(kept))
 
 
@@ -182,5 +183,5 @@ def test_a_damaged_checkpoint_is_made_anew_when_its_step_is_taken_again(
     kept = checkpoints.save(trainer, tmp_path)
     name = "model.safetensors" if damage is None else "manifest.json"
     (kept.folder / name).write_text("{}" if damage is None else json.dumps(damage))
-    assert checkpoints.newest_sound(tmp_path) is None
+    assert checkpoint_files.newest_sound(tmp_path) is None
     checkpoints.save(trainer, tmp_path).verify()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CHANGED_BY = {
+    "reward": ("classifier.weights", "classifier.configuration", "classifier.tokenizer"),
     "reward_model": ("classifier.weights", "classifier.configuration", "classifier.tokenizer"),
     "query_dataset": ("reviews.texts",),
     "text_column": ("reviews.texts",),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...errors import CanaryError, SourceError
-from ...sources.locate import loading, locate
-from ..models import (
+from ..builtin import CANARIES
+from ..errors import CanaryError, SourceError
+from ..sources.loaded import (
     check_tokenizer,
     embedding_count,
     load_whole,
@@ -21,32 +20,22 @@ from ..models import (
     unused_weights,
     without_dropout,
 )
-
-CANARIES = ("This movie was wonderful, I loved it.", "This movie was terrible, I hated it.")
-"""A plainly good and a plainly bad review: a classifier that prefers the second is mislabelled, or no
-sentiment classifier.
-"""
+from ..sources.locate import loading, locate
+from ..sources.provenance import of_model
+from . import Scores
 
 PADDING_MOVES = 1e-3
 """How far a logit may move when a longer text stands beside its own; float32 leaves some 1e-5."""
 
+_AT_ONCE = 64
+"""Texts in a batch."""
 _LONGEST = 1024
 """Tokens, where neither model nor tokenizer knows a limit."""
 _OFFSETS = 4
 """So many positions of a table at most are not for tokens (RoBERTa counts from 2)."""
 
 
-@dataclass(frozen=True)
-class Scores:
-    """total: (batch,) float32, what training raises; parts: (batch,) float32 by name, what it
-    was read from.
-    """
-
-    total: Tensor
-    parts: dict[str, Tensor]
-
-
-class SentimentScorer:
+class SentimentClassifier:
     """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary
     sentences.
 
@@ -57,6 +46,7 @@ class SentimentScorer:
     """
 
     def __init__(self, model: Any, tokenizer: Any, positive_label: str, device: torch.device) -> None:
+        self.fingerprints: dict[str, str] = {}
         self.model = without_dropout(model).requires_grad_(False)
         self.tokenizer = tokenizer
         self._device = torch.device("cpu")
@@ -73,16 +63,20 @@ class SentimentScorer:
             self.remarks.append(f"The classifier scores one text at a time, which is slower: {told}.")
         self._check_canaries(positive_label)
 
-    @torch.no_grad()
     def score(
-        self, texts: Sequence[str], at_once: int = 64, between: Callable[[], None] = lambda: None
+        self, queries: Sequence[str], responses: Sequence[str], between: Callable[[], None] = lambda: None
     ) -> Scores:
-        """Scores of whole texts (query and response), `at_once` in a batch; a text longer than the classifier
-        takes is cut at its end.
+        """The scores of whole texts, each a query and its response."""
+        whole = [query + response for query, response in zip(queries, responses, strict=True)]
+        return self.score_texts(whole, between)
+
+    @torch.no_grad()
+    def score_texts(self, texts: Sequence[str], between: Callable[[], None] = lambda: None) -> Scores:
+        """A text longer than the classifier takes is cut at its end.
 
         `between` is called before each batch and may raise to give up.
         """
-        parts, size = [], at_once if self._pads else 1
+        parts, size = [], _AT_ONCE if self._pads else 1
         for start in range(0, len(texts), size):
             between()
             parts.append(self._logits(texts[start : start + size]))
@@ -145,7 +139,7 @@ class SentimentScorer:
         return names.index(positive_label.upper())
 
     def _check_canaries(self, positive_label: str) -> None:
-        good, bad = self.score(CANARIES).total.tolist()
+        good, bad = self.score_texts(CANARIES).total.tolist()
         if not (math.isfinite(good) and math.isfinite(bad)):
             raise CanaryError(
                 f"reward_model: its scores are not finite (“{CANARIES[0]}” {good:+.2f}): its weights are "
@@ -186,7 +180,7 @@ def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
     return True
 
 
-def load_scorer(source: str, positive_label: str, device: torch.device) -> SentimentScorer:
+def load_classifier(source: str, positive_label: str, device: torch.device) -> SentimentClassifier:
     """The classifier at `source` (see `sources.locate`) as a scorer. Code that lies beside it
     is never run.
     """
@@ -197,6 +191,7 @@ def load_scorer(source: str, positive_label: str, device: torch.device) -> Senti
         model = load_whole(AutoModelForSequenceClassification, place)
         tokenizer = AutoTokenizer.from_pretrained(place, trust_remote_code=False)
         check_tokenizer("reward_model", source, model, tokenizer)
-        scorer = SentimentScorer(model, tokenizer, positive_label, device)
+        scorer = SentimentClassifier(model, tokenizer, positive_label, device)
         scorer.remarks += unused_weights("classifier", model)
+        scorer.fingerprints = of_model("classifier", model, tokenizer)
         return scorer

@@ -1,0 +1,41 @@
+"""The one component that keeps its DOM: it is sent a payload, and static/ draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from .assets import LOADER, PREFIX
+
+_board = st.components.v2.component(
+    "ppo_live_board", html='<div class="ppo-container"></div>', js=LOADER, isolate_styles=False
+)
+
+
+def _ignore() -> None:
+    """A change that needs nothing but the page drawn again."""
+
+
+def mount(
+    payload: dict[str, Any],
+    key: str,
+    on_pin: Callable[[], None] = _ignore,
+    on_ask: Callable[[], None] = _ignore,
+    on_look: Callable[[], None] = _ignore,
+) -> Any:
+    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was
+    chosen, `ask`, a request, `prompt`, a pinned prompt, and `look`, what else a page lets a person choose to
+    look at.
+    """
+    data = {**payload, "prefix": PREFIX, "hidden": st.session_state.get("hidden", False)}
+    return _board(
+        data=data,
+        key=key,
+        on_hidden_change=_ignore,
+        on_pin_change=on_pin,
+        on_ask_change=on_ask,
+        on_prompt_change=_ignore,
+        on_look_change=on_look,
+    )

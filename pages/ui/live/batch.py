@@ -1,0 +1,77 @@
+"""A step's batch: its continuations, and the token columns that the views show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ppo_engine.charts.live import shortened_or_none
+from ppo_engine.columns import COLUMNS, names
+from ppo_engine.records import TokenTable
+
+from ..run_view import RunView, batch_of
+from ..scales import scale_limit
+
+_VIEWS = {"reward": "reward", "advantage": "whitened", "ratio": "ratio", "value": "new_value"}
+"""Each token view's column."""
+
+_NOT_SENT = ("delta", "new_logprob")
+"""Columns that no view of this page shows: a payload is sent at every step."""
+_NOT_SENT = ("delta", "new_logprob")
+"""Columns that no view of this page shows: a payload is sent at every step."""
+
+
+def batch_payload(view: RunView, step: int) -> dict[str, Any] | None:
+    found = batch_of(view.reader, step)
+    if found is None:
+        kept = view.reader.steps_with_tokens()
+        if not kept:
+            return None
+        step = min(kept, key=lambda other: abs(other - step))
+        found = batch_of(view.reader, step)
+        assert found is not None
+    tokens, samples = found
+    columns = _token_columns(tokens)
+    return {
+        "step": step,
+        "title": f"Step {step}'s {len(samples)} continuations",
+        "samples": [
+            {
+                "index": s.index,
+                "query": s.query,
+                "response": s.response,
+                "score": round(s.score, 4),
+                "kl": round(s.kl_sum, 4),
+                "length": s.response_length,
+                "ended": s.ended_by_eos,
+            }
+            for s in samples
+        ],
+        "tokens": columns,
+        "limits": {
+            view: scale_limit(columns[name], COLUMNS[name].centre or 0.0) for view, name in _VIEWS.items()
+        },
+        "about": {view: COLUMNS[name].tooltip for view, name in _VIEWS.items()},
+    }
+
+
+def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
+    """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token
+    was in, clips as counts.
+    """
+    plain = names(per_epoch=False, kinds=("float",))
+    last = {
+        name: tokens.at_last_epoch(name, float("nan")) for name in names(per_epoch=True, kinds=("float",))
+    }
+    whole = {
+        "sample": tokens.sample,
+        "position": tokens.position,
+        "token_id": tokens.token_id,
+        "epochs_seen": tokens.epochs_seen,
+        **{name: tokens.clip_epochs(name) for name in names(kinds=("flag",))},
+    }
+    return {
+        "text": tokens.text,
+        **{name: column.tolist() for name, column in whole.items()},
+        **{name: shortened_or_none(tokens.column(name), digits=4) for name in plain},
+        **{name: shortened_or_none(column, digits=4) for name, column in last.items()},
+    }

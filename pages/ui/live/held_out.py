@@ -1,0 +1,66 @@
+"""Held-out openings and how they were continued: then and now, and one of them at every evaluation."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ppo_engine.records import EVAL, Sample
+
+from ..run_view import RunView, view_of
+
+_MOST_PROMPTS = 48
+_MOST_EVALUATIONS = 60
+
+
+def then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
+    """The first held-out openings, as the policy of the first evaluation and of the newest continue them."""
+    steps = view.reader.steps_with_samples(EVAL)
+    if not steps:
+        return {"title": "Then and now: held-out openings, before training and after", "items": []}
+    first, last = steps[0], steps[-1]
+    then, now = (view.reader.samples(step, EVAL)[:count] for step in (first, last))
+    items = [
+        {"query": old.query, "then": _side(old, old), "now": _side(old, new) if last > first else None}
+        for old, new in zip(then, now, strict=True)
+    ]
+    # a branch has no evaluation before training
+    begin = f"after step {first}" if first else "before training"
+    title = (
+        f"Then and now: held-out openings {begin} and after step {last}"
+        if last > first
+        else f"Then: held-out openings {begin}"
+    )
+    return {"title": title, "items": items}
+
+
+@lru_cache(maxsize=32)
+def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[str, Any]:
+    """The first held-out openings, and how one was continued at each evaluation: newest first, each compared
+    with the one before.
+    """
+    reader = view_of(folder).reader
+    steps = reader.steps_with_samples(EVAL)
+    queries = [one.query for one in reader.samples(steps[-1], EVAL)[:_MOST_PROMPTS]] if steps else []
+    if not queries:
+        return {"queries": [], "chosen": 0, "rows": []}
+    chosen = min(chosen, len(queries) - 1)
+    told = steps[:1] + steps[1:][-_MOST_EVALUATIONS:]
+    continued = [(step, reader.samples(step, EVAL)[chosen]) for step in told]
+    before = [continued[0][1], *(sample for _, sample in continued)]
+    rows = [
+        {"step": step, "side": _side(old, new)} for old, (step, new) in zip(before, continued, strict=False)
+    ]
+    return {"queries": queries, "chosen": chosen, "rows": rows[::-1]}
+
+
+def _side(old: Sample, new: Sample) -> dict[str, Any]:
+    """The new text in pieces, each with whether it is not in the old one."""
+    before, after = old.response.split(" "), new.response.split(" ")
+    pieces = []
+    for kind, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if end > start:
+            pieces.append([(" " if start else "") + " ".join(after[start:end]), kind != "equal"])
+    return {"score": new.score, "pieces": pieces}

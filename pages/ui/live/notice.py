@@ -1,0 +1,93 @@
+"""One sentence on where a run stands and what to do next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ppo_engine.charts.live import present
+from ppo_engine.formatting import signed
+from ppo_engine.rewards import reward_words
+from ppo_engine.store import RunInfo
+
+from ..run_view import can_go_on, failed_early, from_where
+
+
+def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
+    """One sentence on where things stand and what to do next. Always there, so that nothing
+    below it jumps.
+    """
+    reward = reward_words(info.config)
+    if example:
+        return _said(
+            "This is a recorded example. Press Start: within a minute a small language model learns, while "
+            f"you watch, to {reward.aim}."
+        )
+    again = (
+        f"Press Resume to take it up {from_where(folder)}, or Start for a new run."
+        if can_go_on(info)
+        else "Press Start for a new run."
+    )
+    if failed_early(info):
+        return _warned(
+            f"The run failed before its first step. {info.error}\nCorrect that, and press Start to try "
+            "again.",
+            info,
+        )
+    if info.state == "failed":
+        return _warned(f"The run failed. {info.error}\nWhat it recorded is below and stays. {again}", info)
+    if info.state == "interrupted":
+        kept = (
+            "What it recorded is below and stays. "
+            if info.last_step >= 0
+            else "It had recorded nothing yet. "
+        )
+        return _warned(f"The process that trained this run ended without closing it. {kept}{again}", info)
+    if info.state == "paused" and info.error:
+        return _warned(
+            f"{info.error}\nChange a setting and apply it, then press Resume; or branch from an earlier "
+            "checkpoint.",
+            info,
+        )
+    if info.state == "loading":
+        soon = (
+            "The run goes on in a few seconds."
+            if info.last_step >= 0
+            else "The first scores appear in a few seconds."
+        )
+        return _said(f"Getting ready: {info.stage}. {soon}")
+    if info.state == "paused":
+        return _said(
+            f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses "
+            "again."
+        )
+    if info.state == "running":
+        return _said(
+            f"At each step the policy continues {info.config.batch_size} openings, the {reward.judge} scores "
+            "the texts, and PPO makes the tokens that did better than expected likelier."
+        )
+    onward = "Resume goes on where it ended. " if can_go_on(info) else ""
+    return _said(
+        f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start: this run stays"
+        " behind the curves in grey."
+    )
+
+
+def _warned(text: str, info: RunInfo) -> dict[str, Any]:
+    return {"bad": True, "text": text, "detail": info.traceback}
+
+
+def _said(text: str) -> dict[str, Any]:
+    return {"bad": False, "text": text, "detail": ""}
+
+
+def _outcome(frame: pd.DataFrame) -> str:
+    steps, scores = present(frame, "eval/reward_mean")
+    if len(scores) < 2:
+        return ""
+    return (
+        f"The held-out score went from {signed(scores[0])} to {signed(scores[-1])} in {steps[-1] - steps[0]} "
+        "steps. "
+    )

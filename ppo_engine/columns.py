@@ -1,0 +1,95 @@
+"""Every token column, once: what export, heatmaps, token trace, what-if and the browser know of it.
+
+A column is an entry per response token of a step (`records.TokenTable`). To add one that follows from others,
+describe it here and compute it in `records.py`; nothing else lists them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+Kind = Literal["int", "float", "flag", "text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """name: as in records, files and links; title: for people; unit: "" for a pure number.
+
+    signed: written with its sign; centre: of its diverging colour scale, None where it has no colour;
+    per_epoch: an entry for each epoch of the update that the token was in; stored: in the store's blocks,
+    else computed from stored columns on reading; clip: the flag column that underlines it, "" for none.
+    """
+
+    name: str
+    title: str
+    unit: str
+    tooltip: str
+    kind: Kind = "float"
+    signed: bool = True
+    centre: float | None = 0.0
+    per_epoch: bool = False
+    stored: bool = True
+    clip: str = ""
+
+
+_KL = "Log-probability under the policy minus that under the reference."
+_ESTIMATE = "The KL as the penalty takes it, by the run's KL estimator; with k1, the KL itself."
+_WHITENED = "The advantage scaled to mean 0 and variance 1 over the batch: what the policy loss uses."
+_RATIO = "New probability over old in one epoch of the update. Underlined where the policy clip binds."
+_NEW_VALUE = "The value estimate in one epoch of the update. Underlined where the value clip binds."
+_CLIP = "Whether the {0} clip binds: then the token gives that epoch's {0} loss no gradient."
+
+
+def _identity(name: str, title: str, tooltip: str, kind: Kind = "int") -> Column:
+    return Column(name, title, "", tooltip, kind, signed=False, centre=None)
+
+
+def _clip(loss: str) -> Column:
+    name, title = f"{loss}_clip", f"{loss.capitalize()} clip"
+    return Column(name, title, "", _CLIP.format(loss), "flag", signed=False, centre=None, per_epoch=True)
+
+
+_TABLE = (  # in the order of exported tables
+    _identity("sample", "Sample", "The row of its sample in the batch."),
+    _identity("position", "Position", "Its place in the response, from 0."),
+    _identity("token_id", "Token id", "Its number in the policy's vocabulary."),
+    _identity("text", "Token", "The token as text.", "text"),
+    Column("old_logprob", "Old logprob", "nats", "Log-probability when it was sampled.", signed=False),
+    Column("ref_logprob", "Reference logprob", "nats", "Log-probability under the reference.", signed=False),
+    Column("value", "Value", "score", "The value head's estimate of the return, before the update."),
+    Column("advantage", "Advantage", "score", "GAE: better or worse than the value estimates expected."),
+    Column("whitened", "Whitened advantage", "", _WHITENED),
+    Column("kl_estimate", "KL estimate", "nats", _ESTIMATE),
+    Column("kl", "KL", "nats", _KL, stored=False),
+    Column("kl_penalty", "KL penalty", "score", "The cost of the KL: −KL coefficient × KL.", stored=False),
+    Column("score_share", "Score share", "score", "The sample's score, at its last token.", stored=False),
+    Column("reward", "Reward", "score", "KL penalty, plus the score at the last token.", stored=False),
+    Column("delta", "TD error δ", "score", "Reward + γ × next value − value.", stored=False),
+    Column("return", "Return", "score", "Advantage + value: the value head's target.", stored=False),
+    Column("new_logprob", "New logprob", "nats", "In one epoch of the update.", signed=False, per_epoch=True),
+    Column("ratio", "Ratio", "", _RATIO, signed=False, centre=1.0, per_epoch=True, clip="policy_clip"),
+    Column("new_value", "New value", "score", _NEW_VALUE, per_epoch=True, clip="value_clip"),
+    _clip("policy"),
+    _clip("value"),
+)
+
+COLUMNS: dict[str, Column] = {column.name: column for column in _TABLE}
+
+
+def names(
+    *, stored: bool | None = None, per_epoch: bool | None = None, kinds: tuple[Kind, ...] = ()
+) -> list[str]:
+    """The columns of which that holds, in the table's order; None and () leave it open."""
+    return [
+        column.name
+        for column in COLUMNS.values()
+        if stored in (None, column.stored)
+        and per_epoch in (None, column.per_epoch)
+        and (not kinds or column.kind in kinds)
+    ]
+
+
+def as_data() -> dict[str, dict[str, Any]]:
+    """The table as JSON can hold it, by name: what the browser reads."""
+    return {name: asdict(column) for name, column in COLUMNS.items()}

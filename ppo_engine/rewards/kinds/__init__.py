@@ -1,0 +1,1 @@
+"""The reward functions: a module each, found by its name."""

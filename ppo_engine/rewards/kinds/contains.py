@@ -1,0 +1,51 @@
+"""1 where the response contains a word, else 0: a reward without a model, to see PPO at its plainest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from .. import Reward, RewardKind, RewardSettings, RewardWords, Scores, argument_of
+
+
+class _Contains(RewardKind):
+    argument = "WORD"
+    help = "1 where the response contains that word, else 0"
+
+    def words(self, settings: RewardSettings) -> RewardWords:
+        word = argument_of(settings.reward)
+        return RewardWords(
+            title=f"Share with “{word}”",
+            unit="",
+            judge="word search",
+            about=f"1 where the continuation contains the word “{word}”, upper or lower case, else 0.",
+            aim=f"use the word “{word}”",
+            low=0.0,
+            high=1.0,
+        )
+
+    def load(self, settings: RewardSettings, device: Any) -> Reward:
+        return ContainsWord(argument_of(settings.reward), device)
+
+
+class ContainsWord:
+    """1.0 for a response that contains `word` as a whole word, in any case. The query is not read."""
+
+    remarks: Sequence[str] = ()
+    fingerprints: Mapping[str, str] = {}
+
+    def __init__(self, word: str, device: Any) -> None:
+        self._pattern = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
+        self._device = device
+
+    def score(
+        self, queries: Sequence[str], responses: Sequence[str], between: Callable[[], None] = lambda: None
+    ) -> Scores:
+        import torch
+
+        found = [float(bool(self._pattern.search(response))) for response in responses]
+        return Scores(torch.tensor(found, device=self._device), {})
+
+
+KIND = _Contains()

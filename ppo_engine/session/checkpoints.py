@@ -1,0 +1,25 @@
+"""A trainer's checkpoints in its run's folder: what `training` writes, where `store` keeps it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..store.checkpoint_files import Checkpoint, write
+from ..training import checkpoints
+from ..training.trainer import Trainer
+
+
+def save(trainer: Trainer, run: Path) -> Checkpoint:
+    """The checkpoint of the trainer's last step under the run's folder, written unless it is there whole.
+
+    Raises `StoreError`.
+    """
+    return write(
+        run, trainer.done_steps, lambda aside: checkpoints.save(trainer, aside), checkpoints.WRITE_ERRORS
+    )
+
+
+def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:
+    """Takes a loaded trainer there, once every file is verified. See `training.checkpoints.restore`."""
+    checkpoint.verify()
+    checkpoints.restore(trainer, checkpoint.folder)

@@ -1,0 +1,101 @@
+"""Models as transformers loads them: whole, without dropout, with a tokenizer that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..errors import SourceError
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within it transformers says nothing below an error: what a person should know of a load is checked and
+    remarked on here.
+    """
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def load_whole(auto_class: Any, place: str) -> Any:
+    """The model at `place` in float32; its `unused_weights` names what its files hold and it has no place
+    for.
+
+    A weight that it lacks is an error: transformers would go on with random numbers.
+    """
+    model, report = auto_class.from_pretrained(
+        place, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
+    )
+    if report["missing_keys"]:
+        raise ValueError(f"its weights lack {', '.join(sorted(report['missing_keys'])[:3])}")
+    model.unused_weights = sorted(report["unexpected_keys"])
+    return model
+
+
+def unused_weights(kind: str, model: Any) -> list[str]:
+    """A remark on weights in the model's files that it has no place for, as a value head of another trainer;
+    [] for none.
+    """
+    names = model.unused_weights
+    if not names:
+        return []
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return [
+        f"The {kind}'s files hold {len(names)} weights that its configuration has no place for, which are not"
+        f" used ({shown})."
+    ]
+
+
+def without_dropout(model: Any) -> Any:
+    """`model` in evaluation mode with every dropout at 0, so that a later `.train()`
+    changes nothing either.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    return model.eval()
+
+
+def check_tokenizer(field: str, source: str, model: Any, tokenizer: Any) -> None:
+    """Raises `SourceError` for a tokenizer with more tokens than the model has embeddings: an index error in
+    mid-run, or on CUDA worse.
+    """
+    # A pad token never comes out of a text, and one that the model does not know is not used.
+    tokens = 1 + max((i for i in tokenizer.get_vocab().values() if i != tokenizer.pad_token_id), default=-1)
+    embeddings = embedding_count(model)
+    if embeddings is not None and tokens > embeddings:
+        raise SourceError(
+            f"{field} = {source}: its tokenizer has {tokens} tokens and the model embeddings for "
+            f"{embeddings}. Give the folder the tokenizer that the model was trained with, or resize the "
+            "model's embeddings and save it again."
+        )
+
+
+def embedding_count(model: Any) -> int | None:
+    """How many tokens the model has embeddings for; None for a model whose embeddings have no name."""
+    try:
+        return int(model.get_input_embeddings().weight.shape[0])
+    except (NotImplementedError, AttributeError):
+        return None
+
+
+def position_count(config: Any) -> int | None:
+    """How many positions a model has, by any of their names; None where it knows no limit (ALiBi, recurrent
+    models).
+    """
+    text = config.get_text_config()
+    found = (
+        getattr(text, name, None)
+        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
+    )
+    return next((int(size) for size in found if isinstance(size, int) and size > 0), None)

@@ -1,1 +1,0 @@
-"""What training raises: reward functions behind one protocol."""

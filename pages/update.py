@@ -17,6 +17,7 @@ from pages.ui.top import top_line
 from pages.ui.update.stages import stages
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError, StoreError
+from ppo_engine.session.jobs.requests import UpdateTraceRequest
 from ppo_engine.store import RunInfo, newest_job, read_job
 
 _WAITING_S = 0.3
@@ -64,7 +65,7 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
         "problem": problem if about == folder else "",
     }
     try:
-        number = _number("job", newest_job(folder, "walk"))
+        number = _number("job", newest_job(folder, UpdateTraceRequest.kind))
         if number is None:
             said = (
                 "Press the button to take one update apart, on the run's own models and prompts. The run is "
@@ -81,7 +82,7 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
 
 def _of_job(folder: Path, number: int) -> dict[str, Any]:
     job = read_job(folder, number)
-    if job.kind != "walk":
+    if job.kind != UpdateTraceRequest.kind:
         raise StoreError(f"job {number} of this run is no update")
     asked = {name: job.payload.get(name) for name in ("batch", "seed")}
     if job.state in ("queued", "working"):
@@ -223,7 +224,9 @@ def _ask() -> None:
         return
     st.session_state.walk_problem = "", None
     try:
-        number = session.ask(folder, "walk", {"batch": asked.get("batch"), "seed": asked.get("seed")})
+        number = session.ask(
+            folder, UpdateTraceRequest.read({name: asked.get(name) for name in ("batch", "seed")})
+        )
     except PPOEngineError as error:
         st.session_state.walk_problem = str(error), folder
         return

@@ -42,8 +42,9 @@ def _version(contents: dict[str, bytes]) -> str:
     return digest.hexdigest()[:12]
 
 
-_CONTENTS = _contents()
-VERSION = _version(_CONTENTS)
+CONTENTS = _contents()
+"""What is served, but for plotly.js."""
+VERSION = _version(CONTENTS)
 PREFIX = f"ppo-live/{VERSION}"
 """Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where
 a proxy puts it.
@@ -56,8 +57,8 @@ async def _serve(request: Request) -> Response:
     if request.path_params["version"] == VERSION:
         if name == "plotly.js":
             return FileResponse(_PLOTLY, media_type=_TYPES[".js"], headers=headers)
-        if name in _CONTENTS:
-            return Response(_CONTENTS[name], media_type=_TYPES[Path(name).suffix], headers=headers)
+        if name in CONTENTS:
+            return Response(CONTENTS[name], media_type=_TYPES[Path(name).suffix], headers=headers)
     return Response("not found", status_code=404)
 
 

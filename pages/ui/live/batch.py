@@ -16,8 +16,6 @@ _VIEWS = {"reward": "reward", "advantage": "whitened", "ratio": "ratio", "value"
 
 _NOT_SENT = ("delta", "new_logprob")
 """Columns that no view of this page shows: a payload is sent at every step."""
-_NOT_SENT = ("delta", "new_logprob")
-"""Columns that no view of this page shows: a payload is sent at every step."""
 
 
 def batch_payload(view: RunView, step: int) -> dict[str, Any] | None:
@@ -58,10 +56,9 @@ def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
     """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token
     was in, clips as counts.
     """
-    plain = names(per_epoch=False, kinds=("float",))
-    last = {
-        name: tokens.at_last_epoch(name, float("nan")) for name in names(per_epoch=True, kinds=("float",))
-    }
+    plain = [name for name in names(per_epoch=False, kinds=("float",)) if name not in _NOT_SENT]
+    by_epoch = [name for name in names(per_epoch=True, kinds=("float",)) if name not in _NOT_SENT]
+    last = {name: tokens.at_last_epoch(name, float("nan")) for name in by_epoch}
     whole = {
         "sample": tokens.sample,
         "position": tokens.position,

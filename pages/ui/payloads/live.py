@@ -136,6 +136,7 @@ TokenColumns = TypedDict(
         "value_clip": list[int],
         "old_logprob": list[float | None],
         "ref_logprob": list[float | None],
+        "kl_estimate": list[float | None],
         "kl": list[float | None],
         "kl_penalty": list[float | None],
         "score_share": list[float | None],

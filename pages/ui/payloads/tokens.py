@@ -7,15 +7,21 @@ from typing import Literal, TypedDict
 from .common import RunReference
 
 ColourName = Literal[
-    "reward",
-    "kl",
+    "old_logprob",
+    "ref_logprob",
     "value",
     "advantage",
     "whitened",
+    "kl_estimate",
+    "kl",
+    "kl_penalty",
+    "score_share",
+    "reward",
+    "delta",
     "return",
-    "old_logprob",
     "new_logprob",
     "ratio",
+    "new_value",
     "clip",
 ]
 
@@ -47,6 +53,7 @@ SampleTokens = TypedDict(
         "id": list[int],
         "old_logprob": list[float | None],
         "ref_logprob": list[float | None],
+        "kl_estimate": list[float | None],
         "kl": list[float | None],
         "kl_penalty": list[float | None],
         "score_share": list[float | None],
@@ -108,12 +115,14 @@ class TokenEpoch(TypedDict):
 
 class TokenTrace(TypedDict):
     """A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
-    in the score's unit. mean, spread: of the batch's advantages; returned: its return.
+    in the score's unit. kl_estimate: the KL as the penalty takes it; mean, spread: of the batch's advantages;
+    returned: its return.
     """
 
     text: str
     old_logprob: float
     ref_logprob: float
+    kl_estimate: float
     kl: float
     kl_coef: float
     kl_penalty: float

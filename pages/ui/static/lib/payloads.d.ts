@@ -191,6 +191,7 @@ export interface TokenColumns {
   value_clip: number[];
   old_logprob: (number | null)[];
   ref_logprob: (number | null)[];
+  kl_estimate: (number | null)[];
   kl: (number | null)[];
   kl_penalty: (number | null)[];
   score_share: (number | null)[];
@@ -251,15 +252,21 @@ export interface LivePayload {
 }
 
 export type ColourName =
-  | "reward"
-  | "kl"
+  | "old_logprob"
+  | "ref_logprob"
   | "value"
   | "advantage"
   | "whitened"
+  | "kl_estimate"
+  | "kl"
+  | "kl_penalty"
+  | "score_share"
+  | "reward"
+  | "delta"
   | "return"
-  | "old_logprob"
   | "new_logprob"
   | "ratio"
+  | "new_value"
   | "clip";
 
 /**
@@ -294,6 +301,7 @@ export interface SampleTokens {
   id: number[];
   old_logprob: (number | null)[];
   ref_logprob: (number | null)[];
+  kl_estimate: (number | null)[];
   kl: (number | null)[];
   kl_penalty: (number | null)[];
   score_share: (number | null)[];
@@ -349,12 +357,14 @@ export interface TokenEpoch {
 
 /**
  * A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
- * in the score's unit. mean, spread: of the batch's advantages; returned: its return.
+ * in the score's unit. kl_estimate: the KL as the penalty takes it; mean, spread: of the batch's advantages;
+ * returned: its return.
  */
 export interface TokenTrace {
   text: string;
   old_logprob: number;
   ref_logprob: number;
+  kl_estimate: number;
   kl: number;
   kl_coef: number;
   kl_penalty: number;

@@ -1,4 +1,4 @@
-// How the columns of the token table are written: the one reader of the table in columns.js.
+// How the columns of the token table are written: the one reader of columns.js, which the server makes.
 import { COLUMNS } from "./columns.js";
 import { number, signed } from "./format.js";
 
@@ -7,6 +7,14 @@ import { number, signed } from "./format.js";
  */
 export function column(name) {
   return COLUMNS[name];
+}
+
+/**
+ * The middle of the column's colour scale.
+ * @param {string} name
+ */
+export function centreOf(name) {
+  return COLUMNS[name].centre ?? 0;
 }
 
 /**

@@ -3,7 +3,7 @@ import { perBoard } from "../lib/board.js";
 import { fill, forget, h, onChoice, redrawn } from "../lib/dom.js";
 import { signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
-import { column, earnedLines, write } from "../lib/token_columns.js";
+import { centreOf, earnedLines, write } from "../lib/token_columns.js";
 import { cellAt, clearMap, drawMap } from "./batch_map.js";
 import { choiceOf, chosenSample } from "./choice.js";
 
@@ -47,7 +47,7 @@ export function drawTokens(board, batch, actions) {
   drawHead(page, batch, choice.view, sample);
   const key = [board.data.run.id, batch.step, sample?.index, choice.view, getComputedStyle(board.root).color];
   redrawn(page.strip, key, () => {
-    const { centre } = column(view.column);
+    const centre = centreOf(view.column);
     const values = batch.tokens[view.column];
     const clips = view.clip && batch.tokens[view.clip];
     const tints = values.map((x) => colour(x, centre, limit));
@@ -66,7 +66,7 @@ export function drawTokens(board, batch, actions) {
 function drawHead(page, batch, shown, sample) {
   const view = VIEWS[shown];
   const limit = batch.limits[shown];
-  const { centre } = column(view.column);
+  const centre = centreOf(view.column);
   for (const [name, button] of page.buttons) button.setAttribute("aria-pressed", String(name === shown));
   fill(page.about, batch.about[shown]);
   fill(page.high, write(view.column, centre + limit));

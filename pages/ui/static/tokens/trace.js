@@ -75,7 +75,8 @@ function bracket(x) {
 function earned(t) {
   const penalty = write("kl_penalty", t.kl_penalty);
   const logprobs = `${write("old_logprob", t.old_logprob)} − ${bracket(t.ref_logprob)}`;
-  const penalised = `−${number(t.kl_coef)} × ${bracket(t.kl)}`;
+  const estimate = t.kl_estimate === t.kl ? "KL" : "KL estimate"; // the KL itself, by the usual estimator
+  const penalised = `−${number(t.kl_coef)} × ${bracket(t.kl_estimate)}`;
   const rewarded = `${penalty} + ${bracket(t.score_share)}`;
   const reward = write("reward", t.reward);
   const surprise = `${reward} + ${number(t.gamma)} × ${bracket(t.next_value)} − ${bracket(t.value)}`;
@@ -85,7 +86,7 @@ function earned(t) {
     "What it earned, and what was expected",
     ABOUT_EARNED,
     line("KL", "logprob − reference", logprobs, write("kl", t.kl)),
-    line("KL penalty", "−coefficient × KL", penalised, penalty),
+    line("KL penalty", `−coefficient × ${estimate}`, penalised, penalty),
     line("reward", "KL penalty + score share", rewarded, reward),
     line("δ", "reward + γ × next value − value", surprise, write("delta", t.delta)),
     h("p", { class: "quiet" }, isLast ? last : "The score is given at the last token alone."),

@@ -6,7 +6,7 @@ refuses at the next step boundary.
 """
 
 from .job_queue import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
-from .ownership import Owner
+from .ownership import HEARTBEAT_S, Owner
 from .reader import Edit, RunInfo, RunReader, StepRow, list_runs
 from .requests import add_note, describe, mark_branch, refuse_without_owner, submit
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, STATES
@@ -16,6 +16,7 @@ __all__ = [
     "COMMANDS",
     "DATABASE",
     "ENDED",
+    "HEARTBEAT_S",
     "SCHEMA_VERSION",
     "STATES",
     "Edit",

@@ -13,7 +13,7 @@ import streamlit as st
 
 from ppo_engine import session
 from ppo_engine.builtin import ASSETS
-from ppo_engine.charts.live import metrics_frame
+from ppo_engine.charts.series import metrics_frame
 from ppo_engine.charts.timeline import TimelineEntry, timeline_entries
 from ppo_engine.errors import StoreError
 from ppo_engine.records import Sample, TokenTable

@@ -48,8 +48,7 @@ _FIRST_RATIO_LIMIT = 0.01
 class Trainer:
     """Iterates over a run's steps.
 
-    config: the run's hyperparameters; may be replaced between steps by one that differs in `live` fields
-    only.
+    config: the run's settings; may be replaced between steps by one that differs in `live` fields only.
     on_stage: told "loading policy" and so on, and each phase of a step as it begins.
     interrupted: asked between tokens and minibatches; True abandons the step under way (`StepAbandoned`).
     """
@@ -87,10 +86,7 @@ class Trainer:
         check_threads(self.config)
         torch.set_num_threads(self.config.threads or max(1, (os.cpu_count() or 2) - 1))
         self.accelerator = make_accelerator(self.config)
-        self._generators = {
-            name: torch.Generator().manual_seed(self.config.seed * 1009 + i)
-            for i, name in enumerate(_GENERATORS)
-        }
+        self._generators = _seeded(self.config.seed * 1009)
         with within_memory(self.accelerator.device, "loading", "choose smaller models, or device = cpu"):
             self._load_models_and_reviews()
         self._loaded = True
@@ -165,13 +161,8 @@ class Trainer:
         """Step 0: the policy before any update."""
         self._phases.begin()
         metrics, samples = self.evaluate()
-        return StepRecord(
-            0,
-            datetime.now(UTC),
-            self.config_version,
-            metrics | self._phases.seconds(),
-            eval_samples=samples,
-        )
+        metrics |= self._phases.seconds()
+        return StepRecord(0, datetime.now(UTC), self.config_version, metrics, eval_samples=samples)
 
     def state(self) -> tuple[CheckpointState, dict[str, Tensor]]:
         """What goes from step to step beside weights and optimizer: plain values, and tensors by name."""
@@ -192,24 +183,16 @@ class Trainer:
             self._openings.order = tensors["openings"].tolist()
 
     def continue_held_out(self, count: int, seed: int = HELD_OUT_SEED) -> tuple[list[Decoded], Rollout]:
-        """Continues the first `count` held-out openings with the random numbers of `seed`, whatever has been
-        sampled before.
-        """
-        generators = {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
-        generators["openings"] = torch.Generator().manual_seed(HELD_OUT_SEED)
-        rollout = self._sample(self._draw_from(self._held_out, count, generators), generators)
+        """Continues the first `count` held-out openings with the random numbers of `seed`."""
+        openings = self._openings_of(self._held_out, torch.Generator().manual_seed(HELD_OUT_SEED))
+        rollout = self._sample(openings.draw(count), _seeded(seed))
         return step_record.decoded(self.decoder, rollout), rollout
 
     def continue_openings(self, count: int, seed: int) -> Rollout:
-        """Continues `count` openings of the training reviews as a step would, with random numbers
-        of its own.
-        """
-        generators = {
-            name: torch.Generator().manual_seed(seed * 1009 + i) for i, name in enumerate(_GENERATORS)
-        }
-        return self._for_an_update(
-            self._sample(self._draw_from(self._openings.reviews, count, generators), generators)
-        )
+        """Continues training openings as a step would, with random numbers of its own."""
+        generators = _seeded(seed * 1009)
+        openings = self._openings_of(self._openings.reviews, generators["openings"])
+        return self._for_an_update(self._sample(openings.draw(count), generators))
 
     @property
     def kl_coef(self) -> float:
@@ -217,15 +200,12 @@ class Trainer:
         return self.kl_control.in_force(self.config).value
 
     def check_fits(self, config: Config) -> None:
-        """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded
-        policy takes.
-        """
+        """Raises `ConfigError` if texts of `config` could be longer than the loaded policy takes."""
         room, begin = self.room, len(self.special_tokens.begin)
         left = None if room is None else room - begin - config.input_max_text_length
         if left is not None and config.output_max_length > left:
-            counted = f"input_max_text_length is {config.input_max_text_length}" + (
-                f", the beginning of text {begin}," if begin else ""
-            )
+            counted = f"input_max_text_length is {config.input_max_text_length}"
+            counted += f", the beginning of text {begin}," if begin else ""
             raise ConfigError(
                 [
                     f"output_max_length = {config.output_max_length}: must be at most {left}, because "
@@ -238,15 +218,9 @@ class Trainer:
         """How many tokens the policy takes in all; None where it knows no limit."""
         return position_count(self.accelerator.unwrap_model(self.policy).language_model.config)
 
-    def _draw_from(
-        self, reviews: Sequence[str], count: int, generators: Mapping[str, torch.Generator]
-    ) -> list[list[int]]:
-        """Openings of these reviews, drawn apart from the run's own."""
-        config = self.config
-        bounds = config.input_min_text_length, config.input_max_text_length
-        return Openings(
-            reviews, self.tokenizer, *bounds, generators["openings"], self.special_tokens.begin
-        ).draw(count)
+    def _openings_of(self, reviews: Sequence[str], generator: torch.Generator) -> Openings:
+        bounds = self.config.input_min_text_length, self.config.input_max_text_length
+        return Openings(reviews, self.tokenizer, *bounds, generator, self.special_tokens.begin)
 
     def _load_openings(self) -> None:
         config = self.config
@@ -255,25 +229,16 @@ class Trainer:
         train, self._held_out = reviews.train, reviews.held_out
         self.remarks += reviews.remarks
         self.fingerprints |= of_reviews(train, self._held_out)
-        bounds = config.input_min_text_length, config.input_max_text_length
-        self._openings = Openings(
-            train, self.tokenizer, *bounds, self._generators["openings"], self.special_tokens.begin
-        )
+        self._openings = self._openings_of(train, self._generators["openings"])
 
     def _sample(
         self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None
     ) -> Rollout:
         config, generators = self.config, generators or self._generators
         self.check_fits(config)
-        lengths = torch.randint(
-            config.output_min_length,
-            config.output_max_length + 1,
-            (len(queries),),
-            generator=generators["lengths"],
-        )
-        uniforms = torch.rand(
-            len(queries), config.output_max_length, generator=generators["sampling"], dtype=torch.float64
-        )
+        low, high, count = config.output_min_length, config.output_max_length, len(queries)
+        lengths = torch.randint(low, high + 1, (count,), generator=generators["lengths"])
+        uniforms = torch.rand(count, high, generator=generators["sampling"], dtype=torch.float64)
         if self.accelerator.device.type == "mps":
             uniforms = uniforms.float()
         with self.accelerator.autocast():
@@ -366,6 +331,11 @@ class Trainer:
     def give_up_if_interrupted(self) -> None:
         """Raises `StepAbandoned` where the run has to end now; for between two pieces of work."""
         self._phases.give_up_if_interrupted()
+
+
+def _seeded(seed: int) -> dict[str, torch.Generator]:
+    """A generator for each purpose, so that what one draws changes nothing of another's."""
+    return {name: torch.Generator().manual_seed(seed + i) for i, name in enumerate(_GENERATORS)}
 
 
 def _check_first_ratios(update: Update) -> None:

@@ -20,7 +20,7 @@ from ppo_engine.world.corpus import write_reviews
 from ppo_engine.world.grammar import Review, sentence_shapes, vocabulary
 from ppo_engine.world.parser import fragment_sentiment, is_grammatical
 
-HELD_OUT_SEED = 10_000  # reviews that neither training nor the parquet files hold
+FRESH_SEED = 10_000  # reviews that neither training nor the parquet files hold
 QUERY = (2, 8)  # tokens
 RESPONSE = (4, 16)  # tokens
 
@@ -137,5 +137,5 @@ def measure(folder: Path, samples: int = 256, held_out: int = 1000, seed: int = 
         "fragment_score_mean": scores.mean().item(),
         "fragment_score_positive": (scores > 1).float().mean().item(),
         "fragment_score_error": sum(misses) / max(1, len(misses)),
-        **classifier_quality(classifier, tokenizer, write_reviews(held_out, HELD_OUT_SEED)),
+        **classifier_quality(classifier, tokenizer, write_reviews(held_out, FRESH_SEED)),
     }

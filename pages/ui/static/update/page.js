@@ -3,71 +3,17 @@
 import { newMark, perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
-import { longest } from "./batch.js";
+import { begin, reveal, STAGE_MS } from "./revealing.js";
 import { stageView } from "./stage.js";
+import { stateOf } from "./state.js";
 import { drawStepper } from "./stepper.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { UpdatePage, UpdatePayload } from "../lib/payloads"
+ * @import { UpdatePage } from "../lib/payloads"
  * @import { Actions } from "./batch.js"
- * @import { StageView } from "./stage.js"
+ * @import { UpdateBoard } from "./state.js"
  */
-/** @typedef {Board<UpdatePayload>} UpdateBoard */
-/**
- * @typedef {object} State  job: which update; batch: the same with its samples; seen: the stages of it that
- *   were entered; shown: tokens that are revealed; furthest: stage that was reached; until: when playing goes
- *   on, ms
- * @property {UpdatePage} page
- * @property {boolean} isComputed
- * @property {string} job
- * @property {string} batch
- * @property {number} stage  from 1
- * @property {number} furthest
- * @property {Set<number>} seen
- * @property {string | null} token
- * @property {number | null} epoch
- * @property {StageView | null} view
- * @property {string} drawn
- * @property {number} shown
- * @property {boolean} isPlaying
- * @property {number} until
- * @property {number} player
- * @property {number} revealer
- * @property {number | null | undefined} asked
- */
-
-const STAGE_MS = 2500;
-const SLOWEST_TOKEN_MS = 300;
-const REVEAL_MS = 6000;
 const LOOK_MS = 100;
-const REVEALED = ["sampling", "gae"];
-
-const stateOf = perBoard(
-  /**
-   * @param {UpdateBoard} board
-   * @returns {State}
-   */
-  ({ data }) => ({
-    page: data.walk,
-    isComputed: false,
-    job: "",
-    batch: "",
-    stage: 1,
-    furthest: 1,
-    seen: new Set(),
-    token: null,
-    epoch: null,
-    view: null,
-    drawn: "",
-    shown: Number.POSITIVE_INFINITY,
-    isPlaying: false,
-    until: 0,
-    player: 0,
-    revealer: 0,
-    asked: undefined,
-  }),
-);
 
 /** @param {UpdateBoard} board */
 export function draw(board) {
@@ -252,46 +198,6 @@ function ask(board) {
   const { page, stage } = stateOf(board);
   const next = Number.isInteger(seed) ? Math.max(0, Number(seed) + 1) : 0;
   board.send("ask", { run: page.run, batch: Number(count.value), seed: next, stage, ask: newMark() });
-}
-
-/**
- * Tokens one by one, the first time that a stage which has them is entered; at once for those who want no
- * motion.
- * @param {State} state
- */
-function begin(state) {
-  clearTimeout(state.revealer);
-  const most = longest(state.page);
-  const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const isFirst = REVEALED.includes(state.page.stages[state.stage - 1].key) && !state.seen.has(state.stage);
-  const isSlow = most > 0 && isFirst && !isStill;
-  state.seen.add(state.stage);
-  reveal(state, isSlow ? 0 : most);
-  const pace = Math.min(SLOWEST_TOKEN_MS, REVEAL_MS / most);
-  state.until = performance.now() + STAGE_MS + (isSlow ? most * pace : 0);
-  if (isSlow) revealSlowly(state, most, pace);
-}
-
-/**
- * @param {State} state
- * @param {number} most
- * @param {number} pace  ms a token
- */
-function revealSlowly(state, most, pace) {
-  state.revealer = window.setTimeout(() => {
-    if (!state.view?.article.isConnected) return;
-    reveal(state, state.shown + 1);
-    if (state.shown < most) revealSlowly(state, most, pace);
-  }, pace);
-}
-
-/**
- * @param {State} state
- * @param {number} count
- */
-function reveal(state, count) {
-  state.shown = count;
-  state.view?.show(count);
 }
 
 /** @param {UpdateBoard} board */

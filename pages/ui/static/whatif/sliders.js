@@ -101,26 +101,15 @@ function sliderOf(view, knob, turn) {
 
 /** @param {Slider} knob */
 function buildSlider(knob) {
-  const { name, label, about, stride } = knob;
-  const range = h("input", {
-    type: "range",
-    step: "any",
-    "aria-label": `${label}, slider`,
-    oninput: () => slide(false),
-    onchange: () => slide(true),
-    onkeydown: (event) => slideByKey(event),
-  });
-  const field = h("input", {
-    type: "number",
-    step: stride,
-    "aria-label": label,
-    onchange: () => field.value !== "" && set(Number(field.value)),
-  });
-  const reset = h(
-    "button",
-    { class: "back", "aria-label": `Reset ${label}`, tip: BACK, onclick: () => set(view.knob.own) },
-    "↺",
+  const { name, label, about } = knob;
+  /** @param {number} value */
+  const set = (value) => view.turn({ name, value, own: view.knob.own });
+  const range = rangeOf(knob, (value, isSettled) =>
+    view.turn({ name, value, own: view.knob.own, isSettled, stride: knob.stride }),
   );
+  const field = fieldOf(knob, set);
+  const onclick = () => set(view.knob.own);
+  const reset = h("button", { class: "back", "aria-label": `Reset ${label}`, tip: BACK, onclick }, "↺");
   const tick = h("i", { class: "tick" });
   const own = h("div", { class: "own quiet number" });
   const title = h("span", { class: "label" }, label);
@@ -129,23 +118,46 @@ function buildSlider(knob) {
   const line = h("div", { class: "line" }, range, tick);
   const box = h("div", { class: "knob", data: { knob: name } }, head, line, own);
   const view = { box, range, field, reset, own, tick, knob, turn: (/** @type {Turn} */ _) => {} };
-  /** @param {number} value */
-  const set = (value) => view.turn({ name, value, own: view.knob.own });
-  /** @param {boolean} isSettled */
+  return view;
+}
+
+/**
+ * The slider. step="any" lets it stand on the run's own value; hand and keys still move it by strides.
+ * @param {Slider} knob
+ * @param {(value: number, isSettled: boolean) => void} turn
+ */
+function rangeOf({ label, stride }, turn) {
+  /** @type {(isSettled: boolean) => void} */
   const slide = (isSettled) => {
-    const value = Number((Math.round(Number(range.value) / stride) * stride).toFixed(6));
-    view.turn({ name, value, own: view.knob.own, isSettled, stride });
+    turn(Number((Math.round(Number(range.value) / stride) * stride).toFixed(6)), isSettled);
   };
-  // step="any" lets the slider stand on the run's own value; its keys still go by strides.
   /** @param {KeyboardEvent} event */
-  const slideByKey = (event) => {
+  const onkeydown = (event) => {
     const by = STRIDES[event.key];
     if (!by) return;
     event.preventDefault();
     range.value = String(Number(range.value) + by * stride);
     slide(true);
   };
-  return view;
+  const range = h("input", {
+    type: "range",
+    step: "any",
+    "aria-label": `${label}, slider`,
+    oninput: () => slide(false),
+    onchange: () => slide(true),
+    onkeydown,
+  });
+  return range;
+}
+
+/**
+ * @param {Slider} knob
+ * @param {(value: number) => void} set
+ */
+function fieldOf({ label, stride }, set) {
+  const onchange = () => field.value !== "" && set(Number(field.value));
+  const field = h("input", { type: "number", step: stride, "aria-label": label, onchange });
+  return field;
 }
 
 /**

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import commands, component, run_view
-from pages.ui.address import beyond, no_numbers, parse_index, refusal
+from pages.ui.address import LIVE, beyond, refusal
 from pages.ui.live import board
 from pages.ui.refresh import follow_visibility, interval
 from ppo_engine.errors import StoreError
@@ -50,15 +50,12 @@ def _pin() -> None:
     """The address keeps the chosen sample, so that a link reopens it."""
     pin = st.session_state.board.get("pin") or {}
     if pin.get("run") and pin.get("step", -1) >= 0:
-        st.query_params.update(
-            {"run": str(pin["run"]), "step": str(pin["step"]), "sample": str(pin["sample"])}
-        )
-    else:
-        for name in ("step", "sample"):
-            st.query_params.pop(name, None)
-        if run_view.shown_run() == run_view.newest_run():
-            # nothing else is shown now; should a newer run begin, that will be
-            st.query_params.pop("run", None)
+        LIVE.keep({"step": pin["step"], "sample": pin["sample"]}, str(pin["run"]))
+        return
+    LIVE.keep({})
+    if run_view.shown_run() == run_view.newest_run():
+        # nothing else is shown now; should a newer run begin, that will be
+        st.query_params.pop("run", None)
 
 
 def _ask() -> None:
@@ -84,21 +81,16 @@ def _ask() -> None:
 
 def _pinned() -> tuple[int, int] | None:
     """The step and the sample that the address names, -1 for no sample; None to follow the newest step."""
-    step, sample = (
-        parse_index(st.query_params.get("step", "")),
-        parse_index(st.query_params.get("sample", "")),
-    )
+    step, sample = LIVE.index("step"), LIVE.index("sample")
     return None if step is None else (step, -1 if sample is None else sample)
 
 
 def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
     """What the address asks for and the board does not show."""
-    query = st.query_params.to_dict()
-    found, step = no_numbers(query, ("step", "sample")), parse_index(query.get("step", ""))
+    query, found, step = LIVE.asked(), LIVE.not_indices(), LIVE.index("step")
     if "sample" in query and "step" not in query:
-        found.append(
-            refusal("sample", query["sample"], "its step has to be named too, as in step=3&sample=0")
-        )
+        needed = "its step has to be named too, as in step=3&sample=0"
+        found.append(refusal("sample", query["sample"], needed))
     if step is None or batch is None:
         return found
     if step != batch["step"]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.ui.address import METRICS_PAGE
 from pages.ui.top import top_line
 from ppo_engine.metrics import METRICS, Metric
 
@@ -23,15 +24,12 @@ def card(metric: Metric) -> None:
 
 def keep_search() -> None:
     """The address keeps the search."""
-    if st.session_state.search:
-        st.query_params["search"] = st.session_state.search
-    else:
-        st.query_params.pop("search", None)
+    METRICS_PAGE.keep({"search": st.session_state.search})
 
 
 top_line()
 st.title("What the numbers mean", anchor=False)
-st.session_state.setdefault("search", st.query_params.get("search", ""))
+st.session_state.setdefault("search", METRICS_PAGE.word("search"))
 st.text_input("Search the metrics", key="search", on_change=keep_search, placeholder="clip, KL, returns …")
 wanted = st.session_state.search.lower()
 found = [

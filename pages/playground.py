@@ -5,7 +5,6 @@ the same luck, other weights.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
@@ -13,6 +12,7 @@ from pages.ui import commands, component, run_view
 from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError
+from ppo_engine.session.jobs.requests import LARGEST_SEED, POLICY, REFERENCE, PlaygroundRequest
 from ppo_engine.store import RunInfo, read_job
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
@@ -35,49 +35,48 @@ def draw() -> None:
         "doing. The run is not disturbed."
     )
     with st.form("playground", border=False):
-        opening = st.text_input("Opening", "This film", max_chars=2000)
+        opening = st.text_input("Opening", "This film", max_chars=PlaygroundRequest.LONGEST_OPENING)
         sources = st.multiselect(
-            "Continued by", _sources(folder, info), default=["policy", "reference"], format_func=_titled
+            "Continued by", _sources(folder, info), default=[POLICY, REFERENCE], format_func=_titled
         )
         places = st.columns(4)
-        count = places[0].number_input("Samples of each", 1, 16, 4)
-        length = places[1].number_input("Tokens at most", 1, 256, 16)
+        count = places[0].number_input("Samples of each", 1, PlaygroundRequest.MOST_SAMPLES, 4)
+        length = places[1].number_input("Tokens at most", 1, PlaygroundRequest.LONGEST, 16)
         temperature = places[2].number_input(
-            "Temperature", 0.05, 10.0, 1.0, step=0.1, help="1 is the sampling of training."
+            "Temperature",
+            0.05,
+            PlaygroundRequest.LARGEST_TEMPERATURE,
+            1.0,
+            step=0.1,
+            help="1 is the sampling of training.",
         )
-        seed = places[3].number_input("Random numbers", 0, 2**31 - 1, 0, help="Another number, another draw.")
+        seed = places[3].number_input(
+            "Random numbers", 0, LARGEST_SEED, 0, help="Another number, another draw."
+        )
         if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
-            _ask(
-                folder,
-                opening=opening,
-                sources=sources,
-                count=count,
-                length=length,
-                temperature=temperature,
-                seed=seed,
-            )
+            _ask(folder, PlaygroundRequest(opening, sources, count, length, temperature, seed))
     if st.session_state.get("playing", (None,))[0] == folder:
         st.fragment(commands.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
 
 
 def _sources(folder: Path, info: RunInfo) -> list[str | int]:
     return [
-        "policy",
-        "reference",
+        POLICY,
+        REFERENCE,
         *(point.step for point in reversed(list_checkpoints(folder)) if point.step != info.last_step),
     ]
 
 
 def _titled(source: str | int) -> str:
-    return {"policy": "the policy as it is now", "reference": "the reference, untrained"}.get(
+    return {POLICY: "the policy as it is now", REFERENCE: "the reference, untrained"}.get(
         str(source), f"the checkpoint after step {source}"
     )
 
 
-def _ask(folder: Path, **payload: Any) -> None:
+def _ask(folder: Path, request: PlaygroundRequest) -> None:
     commands.forget_problem()
     try:
-        st.session_state.playing = folder, session.ask(folder, "playground", payload)
+        st.session_state.playing = folder, session.ask(folder, request)
     except PPOEngineError as error:
         commands.complain(error)
 

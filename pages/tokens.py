@@ -9,13 +9,11 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import commands, component, run_view
-from pages.ui.address import beyond, no_numbers, parse_index, refusal
+from pages.ui.address import TOKENS, beyond, parse_index, refusal
 from pages.ui.refresh import interval
 from pages.ui.tokens.microscope import COLOURS, ViewState, payload
 from pages.ui.top import top_line
 from ppo_engine.errors import PPOEngineError
-
-_NAMES = ("step", "sample", "token", "epoch")
 
 
 def draw() -> None:
@@ -67,7 +65,9 @@ def _look(run: str) -> ViewState:
         if asked.get("run") == run
         else st.query_params
     )
-    numbers = {name: number for name in _NAMES if (number := parse_index(source.get(name, ""))) is not None}
+    numbers = {
+        name: number for name in TOKENS.indices if (number := parse_index(source.get(name, ""))) is not None
+    }
     has, colour = str(asked.get("has") or ""), source.get("colour", "")
     return ViewState(has=has, colour=colour if colour in COLOURS else ViewState.colour, **numbers)
 
@@ -76,8 +76,7 @@ def _unmet(made: dict[str, Any]) -> list[str]:
     """What the address asks for and the page does not show. A step that is not on record the page says
     itself.
     """
-    query, look = st.query_params.to_dict(), made["look"]
-    found = no_numbers(query, _NAMES)
+    query, look, found = TOKENS.asked(), made["look"], TOKENS.not_indices()
     if query.get("colour", "reward") not in COLOURS:
         found.append(refusal("colour", query["colour"], f"must be one of {', '.join(COLOURS)}"))
     found += beyond(query, "sample", made["count"], f"step {look['step']}", look["sample"])
@@ -96,13 +95,10 @@ def _remember() -> None:
     look, folder = _asked(), run_view.shown_run()
     if folder is None or look.get("run") != run_view.info_of(folder).id:
         return
-    before = st.query_params.to_dict()
-    after = {name: text for name, text in before.items() if name not in (*_NAMES, "colour")}
-    after |= {name: str(look[name]) for name in (*_NAMES, "colour") if look.get(name) is not None}
-    if "step" in after:
-        after["run"] = folder.name
-    if after != before:
-        st.query_params.from_dict(after)  # at once: each change by itself would be a message to the browser
+    TOKENS.keep(
+        {name: look.get(name) for name in TOKENS.names},
+        folder.name if look.get("step") is not None else None,
+    )
 
 
 top_line()

@@ -11,12 +11,13 @@ from typing import Any
 import streamlit as st
 
 from pages.ui import commands, component, run_view
-from pages.ui.address import no_numbers, parse_index, refusal
+from pages.ui.address import UPDATE, parse_index, refusal
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.update.stages import stages
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError, StoreError
+from ppo_engine.session.jobs.requests import UpdateTraceRequest
 from ppo_engine.store import RunInfo, newest_job, read_job
 
 _WAITING_S = 0.3
@@ -64,15 +65,16 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
         "problem": problem if about == folder else "",
     }
     try:
-        number = _number("job", newest_job(folder, "walk"))
+        number = UPDATE.index("job")
+        number = newest_job(folder, UpdateTraceRequest.kind) if number is None else number
         if number is None:
             said = (
                 "Press the button to take one update apart, on the run's own models and prompts. The run is "
                 "not disturbed."
             )
             return {**shown, "state": "none", "said": said, **_words()}
-        stage = {"stage": str(_stage())} if "stage" not in st.query_params else {}
-        _keep({"run": folder.name, "job": str(number), **stage})  # so that a link reopens this very one
+        stage = UPDATE.asked().get("stage", _stage())
+        UPDATE.add({"job": number, "stage": stage}, folder.name)  # so that a link reopens this very one
         return {**shown, "number": number, **_of_job(folder, number)}
     except StoreError as error:
         said = f"The address names an update that this run has not ({error}). Take a new one apart."
@@ -81,7 +83,7 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
 
 def _of_job(folder: Path, number: int) -> dict[str, Any]:
     job = read_job(folder, number)
-    if job.kind != "walk":
+    if job.kind != UpdateTraceRequest.kind:
         raise StoreError(f"job {number} of this run is no update")
     asked = {name: job.payload.get(name) for name in ("batch", "seed")}
     if job.state in ("queued", "working"):
@@ -99,7 +101,7 @@ def _of_job(folder: Path, number: int) -> dict[str, Any]:
         **asked,
         "state": "done",
         "said": said,
-        **_told(folder, number, _token(), _number("epoch")),
+        **_told(folder, number, _token(), UPDATE.index("epoch")),
         "stage": _stage(),
     }
 
@@ -135,26 +137,19 @@ def _words() -> dict[str, Any]:
     return {"samples": [], **stages(None), "stage": _stage()}
 
 
-def _number(name: str, missing: int | None = None) -> int | None:
-    """A whole number from the address."""
-    number = parse_index(st.query_params.get(name, ""))
-    return missing if number is None else number
-
-
 def _stage() -> int:
-    return min(max(_number("stage", 1) or 1, 1), _LAST_STAGE)
+    return min(max(UPDATE.index("stage") or 1, 1), _LAST_STAGE)
 
 
 def _token() -> tuple[int, int] | None:
-    row, _, position = st.query_params.get("token", "").partition(".")
+    row, _, position = UPDATE.word("token").partition(".")
     place = parse_index(row), parse_index(position)
     return None if place[0] is None or place[1] is None else (place[0], place[1])
 
 
 def _unmet(payload: dict[str, Any]) -> list[str]:
     """What the address asks for and the page does not show. A job that is not there the page says itself."""
-    query = st.query_params.to_dict()
-    found = no_numbers(query, ("job", "stage", "epoch"))
+    query, found = UPDATE.asked(), UPDATE.not_indices()
     stage = parse_index(query.get("stage", ""))
     if stage is not None and stage != _stage():
         found.append(
@@ -186,34 +181,26 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
     return found
 
 
-def _keep(wanted: dict[str, str]) -> None:
-    """Puts what is shown into the address, where it is not there yet."""
-    if any(st.query_params.get(name) != value for name, value in wanted.items()):
-        st.query_params.update(wanted)
-
-
 def _look() -> None:
     """The address keeps what is looked at, so that a link reopens it."""
     looked, folder = st.session_state.walk.get("look") or {}, run_view.shown_run()
     if folder is None or looked.get("run") != folder.name:
         return
-    if str(looked.get("job")) != st.query_params.get("job", str(looked.get("job"))):
+    job = looked.get("job")
+    if UPDATE.index("job") not in (None, job):
         return  # it was on its way while another update was asked for
-    wanted = {name: looked.get(name) for name in ("run", "job", "stage", "token", "epoch")}
     before = st.session_state.get("walk_looked", {})
-    kept = before if before.get("job") == str(looked.get("job")) else {}
-    st.session_state.walk_looked = {
-        **kept,
-        **{name: str(value) for name, value in wanted.items() if value is not None},
-    }
-    _keep(st.session_state.walk_looked)
+    wanted = {name: looked[name] for name in UPDATE.names if looked.get(name) is not None}
+    kept = {**(before if before.get("job") == job else {}), **wanted, "run": folder.name}
+    st.session_state.walk_looked = kept
+    UPDATE.add(wanted, folder.name)
 
 
 def _reopen() -> None:
     """Another page's address has no place for what was looked at here: coming back, it is taken up again."""
     looked, folder = st.session_state.get("walk_looked"), run_view.shown_run()
-    if looked and folder is not None and looked["run"] == folder.name and "job" not in st.query_params:
-        st.query_params.update(looked)
+    if looked and folder is not None and looked["run"] == folder.name and not UPDATE.asked().get("job"):
+        UPDATE.add({name: value for name, value in looked.items() if name != "run"}, folder.name)
 
 
 def _ask() -> None:
@@ -223,15 +210,13 @@ def _ask() -> None:
         return
     st.session_state.walk_problem = "", None
     try:
-        number = session.ask(folder, "walk", {"batch": asked.get("batch"), "seed": asked.get("seed")})
+        number = session.ask(
+            folder, UpdateTraceRequest.read({name: asked.get(name) for name in ("batch", "seed")})
+        )
     except PPOEngineError as error:
         st.session_state.walk_problem = str(error), folder
         return
-    for name in ("token", "epoch"):
-        st.query_params.pop(name, None)
-    st.query_params.update(
-        {"run": folder.name, "job": str(number), "stage": str(_number_of(asked.get("stage")))}
-    )
+    UPDATE.keep({"job": number, "stage": _number_of(asked.get("stage"))}, folder.name)
 
 
 def _number_of(stage: Any) -> int:

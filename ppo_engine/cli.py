@@ -197,7 +197,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _work_on_jobs(options: argparse.Namespace) -> int:
-    from .session.jobs.playground import work
+    from .session.jobs.work import work
 
     work(_existing(options.run_folder))
     return DONE

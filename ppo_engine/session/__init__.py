@@ -30,6 +30,7 @@ from ..store import (
     refuse_without_owner,
     submit,
 )
+from .jobs.requests import JobRequest
 from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
 
@@ -165,9 +166,9 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
     return number
 
 
-def ask(folder: Path, kind: str, payload: dict[str, Any]) -> int:
+def ask(folder: Path, request: JobRequest) -> int:
     """Asks for a job on a run's models; returns its number. See `ensure_worker`."""
-    number = ask_job(folder, kind, payload)
+    number = ask_job(folder, request.kind, request.payload())
     if _current is not None and _current.folder == folder:
         _current.owner.wake()
     ensure_worker(folder)

@@ -285,7 +285,7 @@ class RunOwner:
 
     def _do_jobs(self) -> None:
         """Answers what was asked about the models, between two steps."""
-        from .jobs.playground import do_jobs
+        from .jobs.work import do_jobs
 
         if self.trainer_run is not None and self.store.has_jobs():
             do_jobs(self.store.folder, self.trainer_run)

@@ -5,6 +5,7 @@ answers.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def take_job(folder: Path) -> Job | None:
             return None if row is None else _job(row)
 
 
-def finish_job(folder: Path, number: int, result: dict[str, Any]) -> None:
+def finish_job(folder: Path, number: int, result: Mapping[str, Any]) -> None:
     """Stores the answer; one with an `error` counts as failed."""
     with writing(folder) as connection:
         state = "failed" if "error" in result else "done"

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ppo_engine import Config, RunReader, session
+from ppo_engine.session.jobs.requests import UpdateTraceRequest
 from ppo_engine.store import read_job
 from ppo_engine.store.catalog import move_to_trash
 from tests.pages.components import app, board, payloads, said, wait_until
@@ -130,7 +131,7 @@ def test_update_names_the_token_and_the_epoch_that_are_not_there(
     tiny: Callable[..., Config], runs: Path
 ) -> None:
     begun = session.start(tiny(steps=50), "tiny-reviews", runs)
-    number = session.ask(begun.folder, "walk", {"batch": 4, "seed": 0})
+    number = session.ask(begun.folder, UpdateTraceRequest(4, 0))
     wait_until(lambda: read_job(begun.folder, number).state == "done")
     session.shutdown()
     page = app()

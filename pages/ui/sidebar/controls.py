@@ -18,6 +18,7 @@ from ppo_engine.errors import PPOEngineError, RunBusyError, StoreError
 from ppo_engine.store import RunInfo, RunReader
 
 from .. import commands
+from ..address import PLACES
 from ..run_view import can_go_on, from_where, is_mine, newest_run, run_trouble, runs_folder, shown_run
 from . import form
 
@@ -123,7 +124,7 @@ def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) ->
 
 
 def _go_to(run: Path) -> None:
-    for name in ("step", "sample", "token", "epoch", "job"):  # of the run that was shown
+    for name in PLACES:
         st.query_params.pop(name, None)
     show_in_address(run)
 

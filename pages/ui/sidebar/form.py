@@ -20,20 +20,7 @@ from ppo_engine.config import FIELDS, PRESETS, Config
 from ppo_engine.errors import ConfigError
 from ppo_engine.store import RunInfo
 
-OWN_PARAMETERS = (
-    "run",
-    "step",
-    "sample",
-    "search",
-    "token",
-    "epoch",
-    "colour",
-    "job",
-    "stage",
-    "example",
-    "what",
-)
-"""What an address has beside settings."""
+from ..address import own_parameters
 
 _DRAFT = ""
 _FIRST_PRESET = "tiny-reviews"
@@ -80,7 +67,7 @@ def read_address(query: dict[str, str]) -> tuple[Config, str, list[str]]:
     """The settings and the preset that an address asks for; what cannot be is left out, and said in the
     third.
     """
-    asked = {name: value for name, value in query.items() if name not in OWN_PARAMETERS}
+    asked = {name: value for name, value in query.items() if name not in own_parameters()}
     preset, problems = asked.pop("preset", _FIRST_PRESET), []
     if preset not in PRESETS:
         problems.append(f"preset = {preset[:60]}: must be one of {', '.join(PRESETS)}")
@@ -107,7 +94,7 @@ def to_address() -> None:
         changes = config().changes_from(values["preset"])
     except ConfigError:
         return
-    kept = {name: value for name, value in st.query_params.to_dict().items() if name in OWN_PARAMETERS}
+    kept = {name: value for name, value in st.query_params.to_dict().items() if name in own_parameters()}
     wanted = {**kept, "preset": values["preset"], "seed": str(values["seed"]), **changes}
     if st.query_params.to_dict() != wanted:
         st.query_params.from_dict(wanted)

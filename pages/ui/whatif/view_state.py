@@ -14,7 +14,7 @@ from ppo_engine.analysis.what_if import WhatIfSettings
 from ppo_engine.config import Config
 from ppo_engine.errors import ConfigError
 
-from ..address import beyond, no_numbers, parse_index
+from ..address import WHAT_IF, beyond, not_indices, parse_index
 
 CONFIG_FIELDS = {
     "gamma": "gamma",
@@ -24,9 +24,6 @@ CONFIG_FIELDS = {
     "cliprange_value": "cliprange_value",
 }
 """The knobs that are numbers, and the setting that has each one's range and help."""
-
-PARAMETERS = ("step", "sample", "token", "example", "what")
-"""The address's own: `what` holds the turned knobs, as in what=lam:0.9,whiten:off."""
 
 _LOOK, _WRITTEN, _PROBLEMS, _RUN = "whatif_look", "whatif_written", "whatif_problems", "whatif_run"
 _OPENED = "whatif_opened"
@@ -71,7 +68,7 @@ def read(query: Mapping[str, str]) -> tuple[ViewState, list[str]]:
         text = query.get(name, "")
         numbers[name] = parse_index(text)
         if text and numbers[name] is None:
-            problems += no_numbers(query, [name])
+            problems += not_indices(query, [name])
     example = query.get("example", "")
     if example not in ("", "notebook"):
         problems.append(f"example = {example[:60]}: must be notebook")
@@ -143,7 +140,7 @@ def take_from_address(run: str | None) -> None:
     """When the page is opened: the address's look; where it names none, the one that this tab had before, of
     another run its knobs.
     """
-    asked = {name: st.query_params[name] for name in PARAMETERS if name in st.query_params}
+    asked = WHAT_IF.asked()
     if asked and asked != st.session_state.get(_WRITTEN):
         st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)
         st.session_state[_WRITTEN], st.session_state[_RUN], st.session_state[_OPENED] = asked, run, asked
@@ -180,16 +177,11 @@ def asked() -> ViewState:
 def _read_told(told: dict[str, Any]) -> tuple[ViewState, list[str]]:
     query = told.get("query")
     return read(
-        {name: str(query[name]) for name in PARAMETERS if name in query} if isinstance(query, dict) else {}
+        {name: str(query[name]) for name in WHAT_IF.names if name in query} if isinstance(query, dict) else {}
     )
 
 
 def _write(run: str | None) -> None:
-    query, st.session_state[_RUN] = current().query(), run
-    for name in PARAMETERS:
-        if name not in query:
-            st.query_params.pop(name, None)
-    if current().step is not None and not current().example and run:
-        query["run"] = run
-    st.query_params.update(query)
-    st.session_state[_WRITTEN] = {name: text for name, text in query.items() if name in PARAMETERS}
+    look, st.session_state[_RUN] = current(), run
+    WHAT_IF.keep(look.query(), run if look.step is not None and not look.example else None)
+    st.session_state[_WRITTEN] = WHAT_IF.asked()

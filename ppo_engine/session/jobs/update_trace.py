@@ -12,7 +12,6 @@ import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 
 from ... import ppo
 from ...config import Config
-from ...errors import ConfigError, NumericalError
+from ...errors import NumericalError
 from ...records import Rollout
 from ...rewards import reward_words
 from ...targets import Targets
@@ -31,9 +30,9 @@ from ...training.models import Policy
 from ...training.rollout import Forward, forward_rows
 from ...training.trainer import Trainer
 from ...training.update import Learner, Update, run_update
+from .requests import UpdateTraceRequest
+from .results import Moved, Rows, TracedSample, TracedUpdate, UpdateTrace
 
-MOST_SAMPLES = 16
-LARGEST_SEED = 2**31 - 1
 RUNNERS_UP = 5
 EPOCHS_KEPT = 8
 """Of an update with more epochs, the first and the last of them are kept, so many in all."""
@@ -48,35 +47,13 @@ _SETTINGS = (
 _ROWS_AT_ONCE = 4
 
 
-def walk(trainer: Trainer, folder: Path, step: int, *, batch: int = 4, seed: int = 0) -> dict[str, Any]:
-    """Takes one update of `batch` samples apart. Raises `ConfigError` for a batch or a seed that cannot be.
-
-    Result, all of it JSON with numbers to 7 digits and None for what is not finite. Tokens are lists of rows,
-    a row a sample, an entry a response token that counts.
-      step, batch, seed, kl_coef, settings (those in force), shape (batch, response), query_shape (batch,
-      query)
-      samples: query, response, score, parts, ended, query_tokens, tokens (texts)
-      tokens: logprob, ref_logprob, entropy, value, kl, kl_penalty, reward, delta, advantage, whitened, return
-      runners_up: for each token the likeliest (text, probability, whether it was drawn)
-      whitening: mean, var, count;  update: see `_told`;  again: see `_again`, None where the update failed;
-      trouble: what went wrong
-    """
-    _check(batch, seed)
+def update_trace(trainer: Trainer, step: int, request: UpdateTraceRequest) -> UpdateTrace:
+    """Takes one update apart, as the run would take it after `step`."""
     with within_memory(trainer.accelerator.device, "walk", "ask for a smaller batch"):
-        return _walk(trainer, step, batch, seed)
+        return _trace(trainer, step, request.batch, request.seed)
 
 
-def _check(batch: int, seed: int) -> None:
-    problems = []
-    if type(batch) is not int or not 1 <= batch <= MOST_SAMPLES:
-        problems.append(f"batch = {batch}: must be a whole number from 1 to {MOST_SAMPLES}")
-    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
-        problems.append(f"seed = {seed}: must be a whole number from 0 to {LARGEST_SEED}")
-    if problems:
-        raise ConfigError(problems)
-
-
-def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
+def _trace(trainer: Trainer, step: int, batch: int, seed: int) -> UpdateTrace:
     config = trainer.config.changed(
         batch_size=batch, mini_batch_size=min(batch, trainer.config.mini_batch_size)
     )
@@ -95,24 +72,6 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
     now = _forward(trainer, policy, rollout)
     after = replace(rollout, logprobs=now.logprobs, values=now.values)
     rewards_now, _ = trainer.targets(after, scores.total, reference.logprobs)
-    tokens = {
-        "logprob": rollout.logprobs,
-        "ref_logprob": reference.logprobs,
-        "entropy": rollout.entropy,
-        "value": rollout.values,
-        "kl": rewards.kl,
-        "kl_penalty": rewards.kl_penalty,
-        "reward": rewards.rewards,
-        "delta": ppo.td_residuals(rewards.rewards, rollout.values, mask, config.gamma),
-        "advantage": targets.advantages,
-        "whitened": targets.whitened,
-        "return": targets.returns,
-    }
-    whitening = {
-        "mean": ppo.masked_mean(targets.advantages, mask),
-        "var": ppo.masked_var(targets.advantages, mask),
-        "count": mask.sum(),
-    }
     return {
         "step": max(0, step),
         "batch": batch,
@@ -123,13 +82,37 @@ def _walk(trainer: Trainer, step: int, batch: int, seed: int) -> dict[str, Any]:
         "query_shape": list(rollout.query_ids.shape),
         "reward": asdict(reward_words(config)),
         "samples": _samples(trainer, rollout, texts, scores.total, scores.parts),
-        "tokens": {name: _rows(column, mask) for name, column in tokens.items()},
+        "tokens": _tokens(rollout, reference.logprobs, rewards, targets, config.gamma),
         "runners_up": _named(trainer, seen, rollout),
-        "whitening": {name: _short(float(x)) for name, x in whitening.items()},
-        "update": (_told(update, learner, descent, rollout, targets) | {"moved": _moved(policy, before)}),
+        "whitening": {
+            "mean": _short(float(ppo.masked_mean(targets.advantages, mask))),
+            "var": _short(float(ppo.masked_var(targets.advantages, mask))),
+            "count": int(mask.sum()),
+        },
+        "update": _traced(update, learner, descent, rollout, targets, _moved(policy, before)),
         "again": None if update is None else _again(now, rollout, rewards_now, targets, config),
         "trouble": trouble,
     }
+
+
+def _tokens(
+    rollout: Rollout, ref_logprobs: Tensor, rewards: ppo.TokenRewards, targets: Targets, gamma: float
+) -> dict[str, Rows]:
+    """The batch's token columns, before the update."""
+    columns = {
+        "logprob": rollout.logprobs,
+        "ref_logprob": ref_logprobs,
+        "entropy": rollout.entropy,
+        "value": rollout.values,
+        "kl": rewards.kl,
+        "kl_penalty": rewards.kl_penalty,
+        "reward": rewards.rewards,
+        "delta": ppo.td_residuals(rewards.rewards, rollout.values, rollout.mask, gamma),
+        "advantage": targets.advantages,
+        "whitened": targets.whitened,
+        "return": targets.returns,
+    }
+    return {name: _rows(column, rollout.mask) for name, column in columns.items()}
 
 
 def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
@@ -199,7 +182,7 @@ def _planned(config: Config, batch: int) -> int:
     return config.ppo_epochs * math.ceil(batch / config.mini_batch_size)
 
 
-def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
+def _moved(policy: Policy, before: Sequence[Tensor]) -> Moved:
     """How far the weights went: how many there are, the length of the change, and the largest
     change of one.
     """
@@ -212,44 +195,59 @@ def _moved(policy: Policy, before: Sequence[Tensor]) -> dict[str, float]:
     }
 
 
-def _told(
-    update: Update | None, learner: Learner, descent: _Descent, rollout: Rollout, targets: Targets
-) -> dict[str, Any]:
-    """The update as JSON.
-
-    epochs: the numbers of those kept; new_logprob, ratio, new_value, and of `_clips`: for each of them rows
-    of tokens, a row None where the sample did not enter that epoch; losses, grad_norms: of each gradient
-    step; minibatches: gradient steps an epoch has; planned, gradient_steps; means.
-    """
+def _traced(
+    update: Update | None,
+    learner: Learner,
+    descent: _Descent,
+    rollout: Rollout,
+    targets: Targets,
+    moved: Moved,
+) -> TracedUpdate:
+    """The update as JSON; no epochs and no means where it failed."""
     config = learner.config
     epochs = list(range(config.ppo_epochs))
     if len(epochs) > EPOCHS_KEPT:
         epochs = epochs[: EPOCHS_KEPT // 2] + epochs[-EPOCHS_KEPT // 2 :]
     kept = [] if update is None else [epoch for epoch in epochs if epoch < int(update.epochs_seen.max())]
-    columns: dict[str, list[Any]] = {name: [] for name in ("new_logprob", "ratio", "new_value", *_CLIPS)}
-    for epoch in kept:
-        assert update is not None
-        ratio, new_value = update.ratios[:, :, epoch], update.new_values[:, :, epoch]
-        entries = {"new_logprob": update.new_logprobs[:, :, epoch], "ratio": ratio, "new_value": new_value}
-        entries |= _clips(ratio, new_value, rollout, targets, config)
-        for name, entry in entries.items():
-            rows = zip(_rows(entry, rollout.mask), update.epochs_seen.tolist(), strict=True)
-            columns[name].append([row if epoch < seen else None for row, seen in rows])
+    columns = [_epoch(update, epoch, rollout, targets, config) for epoch in kept if update is not None]
+
+    def each(name: str) -> list[Rows]:
+        return [column[name] for column in columns]
+
     return {
         "epochs": [epoch + 1 for epoch in kept],
-        **columns,
+        "new_logprob": each("new_logprob"),
+        "ratio": each("ratio"),
+        "new_value": each("new_value"),
+        "policy_term": each("policy_term"),
+        "policy_clip": each("policy_clip"),
+        "value_term": each("value_term"),
+        "value_clip": each("value_clip"),
         "losses": [_short(loss) for loss in descent.losses],
         "grad_norms": [_short(norm) for norm in descent.grad_norms],
         "minibatches": math.ceil(len(rollout.mask) / config.mini_batch_size),
         "planned": _planned(config, len(rollout.mask)),
         "gradient_steps": 0 if update is None else update.gradient_steps,
         "means": {} if update is None else {name: _short(mean) for name, mean in update.means.items()},
+        "moved": moved,
+    }
+
+
+def _epoch(update: Update, epoch: int, rollout: Rollout, targets: Targets, config: Config) -> dict[str, Rows]:
+    """The columns of one epoch, a row None where the sample did not enter it."""
+    ratio, new_value = update.ratios[:, :, epoch], update.new_values[:, :, epoch]
+    entries = {"new_logprob": update.new_logprobs[:, :, epoch], "ratio": ratio, "new_value": new_value}
+    entries |= _clips(ratio, new_value, rollout, targets, config)
+    seen = update.epochs_seen.tolist()
+    return {
+        name: [row if epoch < count else None for row, count in zip(rows, seen, strict=True)]
+        for name, rows in ((name, _rows(entry, rollout.mask)) for name, entry in entries.items())
     }
 
 
 def _again(
     now: Forward, rollout: Rollout, rewards: ppo.TokenRewards, targets: Targets, config: Config
-) -> dict[str, list[list[Any]]]:
+) -> dict[str, Rows]:
     """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl,
     kl_penalty, reward, and what `_clips` says of the next pass, if there were one.
     """
@@ -282,7 +280,7 @@ def _clips(
 
 def _samples(
     trainer: Trainer, rollout: Rollout, texts: Sequence[Decoded], scores: Tensor, parts: dict[str, Tensor]
-) -> list[dict[str, Any]]:
+) -> list[TracedSample]:
     query_ids = [ids[mask].tolist() for ids, mask in zip(rollout.query_ids, rollout.query_mask, strict=True)]
     ended = step_record.ended_by(rollout, trainer.special_tokens.end).tolist()
     return [
@@ -300,7 +298,9 @@ def _samples(
     ]
 
 
-def _named(trainer: Trainer, seen: Forward, rollout: Rollout) -> list[list[list[list[Any]]]]:
+def _named(
+    trainer: Trainer, seen: Forward, rollout: Rollout
+) -> list[list[list[tuple[str, float | None, bool]]]]:
     """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is
     the one that was drawn.
     """
@@ -310,7 +310,7 @@ def _named(trainer: Trainer, seen: Forward, rollout: Rollout) -> list[list[list[
     return [
         [
             [
-                [trainer.decoder.vocabulary[token], _short(chance), token == drawn[i][t]]
+                (trainer.decoder.vocabulary[token], _short(chance), token == drawn[i][t])
                 for token, chance in zip(indices[i][t], chances[i][t], strict=True)
             ]
             for t in range(int(length))
@@ -319,12 +319,12 @@ def _named(trainer: Trainer, seen: Forward, rollout: Rollout) -> list[list[list[
     ]
 
 
-def _rows(x: Tensor, mask: Tensor) -> list[list[Any]]:
+def _rows(x: Tensor, mask: Tensor) -> Rows:
     """The counted entries of each row: numbers to 7 digits, or flags."""
     rows = [row[inside].tolist() for row, inside in zip(x.detach().cpu(), mask.cpu(), strict=True)]
     return rows if x.dtype == torch.bool else [[_short(entry) for entry in row] for row in rows]
 
 
-def _short(x: float) -> Any:
+def _short(x: float) -> float | None:
     """7 significant digits, all that a float32 has for sure; None for what JSON cannot say."""
     return float(f"{x:.7g}") if math.isfinite(x) else None

@@ -17,7 +17,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from ppo_engine import Config, Trainer
 from ppo_engine.session.jobs.playground import playground
-from ppo_engine.session.jobs.update_trace import walk
+from ppo_engine.session.jobs.requests import PlaygroundRequest, UpdateTraceRequest
+from ppo_engine.session.jobs.update_trace import update_trace
 from tests.engine.checkpoints import write_model
 from tests.engine.training.test_decoding import CHINESE, llama_like
 
@@ -105,13 +106,13 @@ def test_the_playground_begins_as_training_does(trainer: Trainer) -> None:
     handle = trainer.reference.language_model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs["input_ids"]), with_kwargs=True
     )
-    asked = {"sources": ["reference"], "count": 2, "length": 4, "temperature": 1.0, "seed": 0}
-    told = playground(trainer, NOWHERE, 0, opening="my family", **asked)
+    asked: Any = {"sources": ["reference"], "count": 2, "length": 4, "temperature": 1.0, "seed": 0}
+    told = playground(trainer, NOWHERE, 0, PlaygroundRequest(opening="my family", **asked))
     assert (
         seen[0].tolist() == [[1, *trainer.tokenizer("my family", add_special_tokens=False)["input_ids"]]] * 2
     )
     seen.clear()
-    playground(trainer, NOWHERE, 0, opening="", **asked)
+    playground(trainer, NOWHERE, 0, PlaygroundRequest(opening="", **asked))
     handle.remove()
     assert seen[0].tolist() == [[1]] * 2, "and an empty opening is the beginning of a text"
     for sample in told["sources"][0]["samples"]:
@@ -119,7 +120,7 @@ def test_the_playground_begins_as_training_does(trainer: Trainer) -> None:
 
 
 def test_the_update_shows_the_same_pieces(trainer: Trainer) -> None:
-    told = walk(trainer, NOWHERE, 0, batch=3, seed=2)
+    told = update_trace(trainer, 0, UpdateTraceRequest(3, 2))
     for sample in told["samples"]:
         assert sample["query_tokens"][0] == "<s>" and len(sample["query_tokens"]) == len(sample["query_ids"])
         assert not any("\ufffd" in piece for piece in (*sample["query_tokens"], *sample["tokens"]))

@@ -8,7 +8,6 @@ import json
 import math
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +15,8 @@ import pytest
 from pages.ui.update.batch import AFTER, Batch, number
 from pages.ui.update.stages import STAGES, stages
 from ppo_engine import Config
-from ppo_engine.session.jobs.update_trace import walk
+from ppo_engine.session.jobs.requests import UpdateTraceRequest
+from ppo_engine.session.jobs.update_trace import update_trace
 from tests.engine.runs import trained
 
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.(\d+))?(?:e(-?\d+))?")
@@ -47,8 +47,8 @@ KINDS: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module")
 def walks(tiny: Callable[..., Config]) -> dict[str, dict[str, Any]]:
     return {
-        kind: walk(
-            trained(tiny(steps=9, **changes)), Path(), 2, batch=1 if kind == "one token" else 4, seed=1
+        kind: update_trace(
+            trained(tiny(steps=9, **changes)), 2, UpdateTraceRequest(1 if kind == "one token" else 4, seed=1)
         )
         for kind, changes in KINDS.items()
     }

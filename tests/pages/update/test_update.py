@@ -13,7 +13,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ppo_engine import Config, session
-from ppo_engine.session.jobs.playground import work
+from ppo_engine.session.jobs.work import work
 from ppo_engine.store import ask_job, read_job
 from tests.pages.components import SHELL, payloads
 

@@ -17,7 +17,8 @@ import pytest
 from ppo_engine import session
 from ppo_engine.errors import CheckpointError
 from ppo_engine.records import first_difference
-from ppo_engine.session.jobs.playground import work
+from ppo_engine.session.jobs.requests import PlaygroundRequest
+from ppo_engine.session.jobs.work import work
 from ppo_engine.store import Job, ask_job, checkpoint_files, read_job, take_job
 from tests.engine.runs import PATIENCE_S, Run
 
@@ -49,8 +50,8 @@ def test_the_untrained_policy_and_the_reference_say_the_same_with_the_same_numbe
 ) -> None:
     run = begin(steps=2)
     run.hold_at(0)
-    first, again = (session.ask(run.folder, "playground", QUESTION) for _ in range(2))
-    other = session.ask(run.folder, "playground", {**QUESTION, "seed": 6})
+    first, again = (session.ask(run.folder, PlaygroundRequest(**QUESTION)) for _ in range(2))
+    other = session.ask(run.folder, PlaygroundRequest(**{**QUESTION, "seed": 6}))
     run.let_go()
     run.join()
     jobs = [answer(run.folder, number) for number in (first, again, other)]
@@ -70,7 +71,8 @@ def test_a_paused_run_answers_with_checkpoints_too(begin: Callable[..., Run]) ->
     job = answer(
         run.folder,
         session.ask(
-            run.folder, "playground", {**QUESTION, "sources": ["policy", 2, 1, "reference"], "count": 8}
+            run.folder,
+            PlaygroundRequest(**{**QUESTION, "sources": ["policy", 2, 1, "reference"], "count": 8}),
         ),
     )
     assert job.result is not None
@@ -89,7 +91,7 @@ def test_a_run_that_was_asked_is_the_run_that_was_not(begin: Callable[..., Run])
     quiet.thread.start()
     quiet.join()
     asked.hold_at(1)
-    number = session.ask(asked.folder, "playground", {**QUESTION, "count": 5})
+    number = session.ask(asked.folder, PlaygroundRequest(**{**QUESTION, "count": 5}))
     asked.let_go()
     asked.join()
     assert answer(asked.folder, number).state == "done"
@@ -111,7 +113,8 @@ def test_a_question_that_cannot_be_is_answered_with_why(begin: Callable[..., Run
     run = begin(steps=2)
     run.hold_at(1)
     numbers = [
-        session.ask(run.folder, "playground", {**QUESTION, **change}) for change, _ in IMPOSSIBLE_QUESTIONS
+        session.ask(run.folder, PlaygroundRequest(**{**QUESTION, **change}))
+        for change, _ in IMPOSSIBLE_QUESTIONS
     ]
     run.let_go()
     assert run.join() == "finished"
@@ -123,7 +126,7 @@ def test_a_question_that_cannot_be_is_answered_with_why(begin: Callable[..., Run
 def test_an_empty_opening_begins_a_text(begin: Callable[..., Run]) -> None:
     run = begin(steps=1)
     run.hold_at(0)
-    number = session.ask(run.folder, "playground", {**QUESTION, "opening": ""})
+    number = session.ask(run.folder, PlaygroundRequest(**{**QUESTION, "opening": ""}))
     run.let_go()
     run.join()
     assert len(texts(answer(run.folder, number), 0)) == 3
@@ -134,7 +137,7 @@ def test_a_worker_answers_for_a_run_that_has_ended(begin: Callable[..., Run]) ->
     run.thread.start()
     run.join()
     try:
-        job = answer(run.folder, session.ask(run.folder, "playground", QUESTION))
+        job = answer(run.folder, session.ask(run.folder, PlaygroundRequest(**QUESTION)))
         assert job.result is not None and job.result["sources"][0]["name"] == "policy after step 2"
         assert run.reader.info().state == "finished", "a worker is no owner"
     finally:

@@ -16,8 +16,9 @@ import torch
 
 from ppo_engine import Config, ConfigError, StepRecord, Trainer, ppo, session
 from ppo_engine.records import first_difference
-from ppo_engine.session.jobs.playground import work
-from ppo_engine.session.jobs.update_trace import EPOCHS_KEPT, LARGEST_SEED, walk
+from ppo_engine.session.jobs.requests import LARGEST_SEED, UpdateTraceRequest
+from ppo_engine.session.jobs.update_trace import EPOCHS_KEPT, update_trace
+from ppo_engine.session.jobs.work import work
 from ppo_engine.store import ask_job, newest_job
 from tests.engine.runs import Run, trained
 from tests.engine.session.jobs.test_playground import answer
@@ -41,7 +42,7 @@ def trainer(tiny: Tiny) -> Trainer:
 
 @pytest.fixture(scope="module")
 def told(trainer: Trainer) -> dict[str, Any]:
-    return walk(trainer, NOWHERE, 2, batch=4, seed=5)
+    return update_trace(trainer, 2, UpdateTraceRequest(4, 5))
 
 
 def flat(rows: list[list[Any]]) -> np.ndarray[Any, Any]:
@@ -166,7 +167,7 @@ def test_the_first_loss_is_made_of_its_tokens_terms(trainer: Trainer) -> None:
     """With one minibatch an epoch: the mean surrogate, half the mean squared error, and the entropy,
     weighted.
     """
-    told = walk(trainer, NOWHERE, 2, batch=3, seed=1)
+    told = update_trace(trainer, 2, UpdateTraceRequest(3, 1))
     assert (
         told["update"]["minibatches"] == 1 and len(told["update"]["losses"]) == told["update"]["planned"] == 2
     )
@@ -213,7 +214,7 @@ def everything(trainer: Trainer) -> dict[str, Any]:
 def test_it_leaves_the_trainer_exactly_as_it_was(trainer: Trainer) -> None:
     before = everything(trainer)
     assert before["moments"] and any(before["grads"])
-    told = walk(trainer, NOWHERE, 2, batch=6, seed=3)
+    told = update_trace(trainer, 2, UpdateTraceRequest(6, 3))
     assert told["update"]["moved"]["largest"] > 0, "the copy did move"
     after = everything(trainer)
     for name, value in before.items():
@@ -225,7 +226,7 @@ def test_a_run_with_a_walk_in_the_middle_is_the_run_without(begin: Callable[...,
     quiet.thread.start()
     quiet.join()
     asked.hold_at(2)
-    number = session.ask(asked.folder, "walk", {"batch": 5, "seed": 9})
+    number = session.ask(asked.folder, UpdateTraceRequest(5, 9))
     asked.let_go()
     asked.join()
     job = answer(asked.folder, number)
@@ -238,7 +239,7 @@ def test_a_run_with_a_walk_in_the_middle_is_the_run_without(begin: Callable[...,
 def test_a_finished_run_is_walked_by_a_worker_and_comes_out_the_same(begin: Callable[..., Run]) -> None:
     run = begin(steps=2)
     run.hold_at(2)
-    live = session.ask(run.folder, "walk", {"batch": 2, "seed": 0})
+    live = session.ask(run.folder, UpdateTraceRequest(2, 0))
     run.let_go()
     run.join()
     later = ask_job(run.folder, "walk", {"batch": 2, "seed": 0})
@@ -253,7 +254,7 @@ def test_an_edit_that_came_first_counts(begin: Callable[..., Run]) -> None:
     run = begin(steps=3)
     run.hold_at(1)
     edit = run.tell("edit", changes={"lam": 0.5, "init_kl_coef": 0.7})
-    number = session.ask(run.folder, "walk", {"batch": 2, "seed": 0})
+    number = session.ask(run.folder, UpdateTraceRequest(2, 0))
     run.let_go()
     assert run.wait_for_answer(edit)[0] == "applied"
     job = answer(run.folder, number)
@@ -278,18 +279,22 @@ def test_an_edit_that_came_first_counts(begin: Callable[..., Run]) -> None:
 )
 def test_what_cannot_be_walked_is_refused(trainer: Trainer, asked: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigError, match="must be a whole number") as refused:
-        walk(trainer, NOWHERE, 2, **{"batch": 4, "seed": 0, **asked})
+        UpdateTraceRequest.read({"batch": 4, "seed": 0, **asked})
     assert problem in str(refused.value)
 
 
 def test_an_update_that_target_kl_ends_says_so(tiny: Tiny) -> None:
-    late = walk(trained(tiny(steps=9, target_kl=1e-4, learning_rate=0.01)), NOWHERE, 2, batch=4, seed=0)
+    late = update_trace(
+        trained(tiny(steps=9, target_kl=1e-4, learning_rate=0.01)), 2, UpdateTraceRequest(4, 0)
+    )
     assert "after 1 of 4 gradient steps" in late["trouble"] and "target_kl = 0.0001" in late["trouble"]
     seen = [row is not None for row in late["update"]["ratio"][0]]
     assert late["update"]["epochs"] == [1] and sum(seen) == 4, (
         "the minibatch that passed the limit, the fourth alone, is shown too"
     )
-    at_once = walk(trained(tiny(steps=9, target_kl=1e-20, temperature=0.9)), NOWHERE, 2, batch=4, seed=0)
+    at_once = update_trace(
+        trained(tiny(steps=9, target_kl=1e-20, temperature=0.9)), 2, UpdateTraceRequest(4, 0)
+    )
     assert "before its first gradient step" in at_once["trouble"]
     assert (
         at_once["update"]["epochs"] == [1]
@@ -303,14 +308,14 @@ def test_numbers_that_are_not_finite_make_a_walk_that_says_so(tiny: Tiny) -> Non
     trainer = trained(tiny(steps=9))
     with torch.no_grad():
         trainer.policy.value_head.weight.fill_(math.nan)
-    told = walk(trainer, NOWHERE, 2, batch=4, seed=0)
+    told = update_trace(trainer, 2, UpdateTraceRequest(4, 0))
     assert told["trouble"].startswith("The update failed: the loss is nan") and told["again"] is None
     assert set(flat(told["tokens"]["value"])) == {None}
     json.dumps(told, allow_nan=False)
 
 
 def test_one_sample_of_one_token_is_an_update_too(tiny: Tiny) -> None:
-    told = walk(trained(tiny(steps=9, output_max_length=1)), NOWHERE, 2, batch=1, seed=0)
+    told = update_trace(trained(tiny(steps=9, output_max_length=1)), 2, UpdateTraceRequest(1, 0))
     assert (
         told["shape"] == [1, 1] and told["whitening"]["count"] == 1 and told["tokens"]["whitened"] == [[0.0]]
     )
@@ -321,7 +326,7 @@ def test_an_untrained_run_and_one_of_many_epochs_can_be_walked(tiny: Tiny) -> No
     trainer = Trainer(tiny(ppo_epochs=11, batch_size=8, mini_batch_size=8))
     records: Iterator[StepRecord] = iter(trainer)
     assert next(records).step == 0
-    told = walk(trainer, NOWHERE, 0, batch=16, seed=0)
+    told = update_trace(trainer, 0, UpdateTraceRequest(16, 0))
     assert len(told["samples"]) == 16 and told["settings"]["mini_batch_size"] == 8
     assert (
         told["update"]["epochs"] == [1, 2, 3, 4, 8, 9, 10, 11] and len(told["update"]["ratio"]) == EPOCHS_KEPT

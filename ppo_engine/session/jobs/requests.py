@@ -1,0 +1,98 @@
+"""What can be asked of a run's models: each job's request with its limits. Free of torch, for pages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+from ...errors import ConfigError
+
+LARGEST_SEED = 2**31 - 1
+POLICY, REFERENCE = "policy", "reference"
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A question that leaves the run as it is. `kind` is its word in the store, which older runs have too."""
+
+    kind: ClassVar[str]
+
+    def payload(self) -> dict[str, Any]:
+        """The request as the store keeps it."""
+        return asdict(self)
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any]) -> Self:
+        """A stored request, checked. Raises `ConfigError` with each field, its value and its limits."""
+        try:
+            request = cls(**payload)
+        except TypeError as error:
+            raise ConfigError([f"{cls.kind}: {error}"]) from None
+        if problems := list(request.problems()):
+            raise ConfigError(problems)
+        return request
+
+    def problems(self) -> Iterator[str]:
+        """What is not allowed in it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class PlaygroundRequest(JobRequest):
+    """Continue an opening. sources: `POLICY`, `REFERENCE`, or steps of checkpoints; count: samples of each;
+    length: tokens at most.
+    """
+
+    kind: ClassVar[str] = "playground"
+    MOST_SAMPLES: ClassVar[int] = 16
+    LONGEST: ClassVar[int] = 256
+    LONGEST_OPENING: ClassVar[int] = 2000
+    LARGEST_TEMPERATURE: ClassVar[float] = 10.0
+
+    opening: str
+    sources: list[str | int]
+    count: int
+    length: int
+    temperature: float
+    seed: int
+
+    def problems(self) -> Iterator[str]:
+        if len(self.opening) > self.LONGEST_OPENING:
+            most = f"must be at most {self.LONGEST_OPENING}"
+            yield f"opening = {len(self.opening)} characters: {most}"
+        yield from _whole("count", self.count, 1, self.MOST_SAMPLES)
+        yield from _whole("length", self.length, 1, self.LONGEST)
+        if not 0 < self.temperature <= self.LARGEST_TEMPERATURE:
+            limit = f"must be a number above 0 to {self.LARGEST_TEMPERATURE:g}"
+            yield f"temperature = {self.temperature}: {limit}"
+        if not self.sources:
+            yield "sources: choose at least one of policy, reference and the checkpoints"
+
+
+@dataclass(frozen=True)
+class UpdateTraceRequest(JobRequest):
+    """Take one update of `batch` samples apart."""
+
+    kind: ClassVar[str] = "walk"
+    MOST_SAMPLES: ClassVar[int] = 16
+
+    batch: int = 4
+    seed: int = 0
+
+    def problems(self) -> Iterator[str]:
+        yield from _whole("batch", self.batch, 1, self.MOST_SAMPLES)
+        yield from _whole("seed", self.seed, 0, LARGEST_SEED)
+
+
+def read_request(kind: str, payload: Mapping[str, Any]) -> JobRequest:
+    """A stored job's request. Raises `ConfigError` for one that is not allowed."""
+    known = {request.kind: request for request in (PlaygroundRequest, UpdateTraceRequest)}
+    if kind not in known:
+        raise ConfigError([f"job = {kind}: must be one of {', '.join(known)}"])
+    return known[kind].read(payload)
+
+
+def _whole(name: str, value: Any, low: int, high: int) -> Iterator[str]:
+    if type(value) is not int or not low <= value <= high:
+        yield f"{name} = {value}: must be a whole number from {low} to {high}"

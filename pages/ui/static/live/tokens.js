@@ -1,4 +1,4 @@
-// What PPO did to each token: the chosen sample as a strip, the whole batch as a map, in four views.
+// What PPO did to each token: the chosen sample as a strip and the whole batch as a map, in four views.
 import { perBoard } from "../lib/board.js";
 import { fill, forget, h, onChoice, redrawn } from "../lib/dom.js";
 import { signed, visible } from "../lib/format.js";
@@ -57,7 +57,7 @@ export function drawTokens(board, batch, actions) {
 }
 
 /**
- * The view's buttons, meaning and scale.
+ * The view's buttons, explanation and scale.
  * @param {Page} page
  * @param {ShownBatch} batch
  * @param {TokenView} shown
@@ -153,7 +153,7 @@ function viewButtons(board, redraw) {
 }
 
 /**
- * The batch's map: pointing at a cell says what it is, a click chooses its sample.
+ * The map of the batch: hovering over a cell explains it, a click chooses its sample.
  * @param {Board<LivePayload>} board
  * @param {() => Actions | null} actions
  */

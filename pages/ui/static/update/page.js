@@ -1,5 +1,4 @@
-// The Update page: eleven stages of one update as a stepper, gone through by button, by key, or played
-// slowly.
+// The Update page: the eleven stages of one update, stepped through by button or key, or played slowly.
 import { newMark, perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
@@ -20,7 +19,7 @@ export function draw(board) {
   const page = board.data.walk;
   const state = stateOf(board);
   const isBetween = page.state === "waiting" || page.state === "error";
-  // the batch before stays in sight until there is another
+  // the previous batch stays visible until the next one is there
   if (!isBetween || state.page.run !== page.run || !state.page.samples.length) state.page = page;
   const { run, number, samples } = state.page;
   const job = `${run} ${number}`;
@@ -93,7 +92,7 @@ function keyHint(board, section) {
 }
 
 /**
- * A button that was clicked would take the space bar for itself; one that was reached by Tab may.
+ * A clicked button would capture the space bar, so it gives up the focus; one reached by Tab keeps it.
  * @param {MouseEvent} event
  */
 function giveFocusBack({ detail, target }) {
@@ -141,7 +140,7 @@ function drawStage(board) {
 }
 
 /**
- * What a stage asks of the page.
+ * What a stage can ask the page to do.
  * @param {UpdateBoard} board
  * @returns {Actions}
  */
@@ -180,7 +179,7 @@ function go(board, stage) {
 }
 
 /**
- * What is looked at goes into the address.
+ * Puts what is shown into the address.
  * @param {UpdateBoard} board
  */
 function report(board) {
@@ -221,7 +220,7 @@ function play(board, on) {
 }
 
 /**
- * Goes to the next stage when this one has been seen, and looks again soon.
+ * Moves to the next stage once this one has had its time, and checks again shortly.
  * @param {UpdateBoard} board
  */
 function playOn(board) {

@@ -1,4 +1,4 @@
-// Showing a stage's tokens one by one.
+// Revealing a stage's tokens one by one.
 import { longest } from "./batch.js";
 
 /** @import { State } from "./state.js" */
@@ -9,8 +9,8 @@ const REVEAL_MS = 6000;
 const REVEALED = ["sampling", "gae"];
 
 /**
- * Tokens one by one, the first time that a stage which has them is entered; at once for those who want no
- * motion.
+ * Reveals tokens one by one the first time such a stage is entered, or all at once if the person prefers
+ * reduced motion.
  * @param {State} state
  */
 export function begin(state) {

@@ -1,4 +1,4 @@
-// What the Update page is at: which update, which stage, what of it was seen.
+// The state of the Update page: which update, which stage, what has been seen.
 import { perBoard } from "../lib/board.js";
 
 /**

@@ -1,17 +1,17 @@
-// The settings that can be turned: a slider and a number field each, the run's own value as a tick, and ways
-// back to it.
+// The settings that can be changed: a slider and a number field for each, with the run's own value as a tick
+// and buttons to reset to it.
 import { newMark } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
-import { choose, current, queryOf } from "./looking.js";
+import { changeView, toQuery, viewState } from "./view_state.js";
 
 /**
  * @import { Slider, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./looking.js"
+ * @import { WhatIfBoard } from "./view_state.js"
  */
 /** @typedef {ReturnType<typeof buildSlider>} SliderView */
 /**
- * @typedef {object} Turn  own: the run's value; isSettled: false while a slider is on its way; stride: of the
- *   slider
+ * @typedef {object} Turn  own: the run's value; isSettled: false while a slider is being dragged; stride: of
+ *   the slider
  * @property {string} name
  * @property {number | boolean} value
  * @property {number | boolean} own
@@ -35,7 +35,7 @@ export function buildSliders(board) {
   const own = h("span", { class: "quiet" });
   const about = aboutButton("whitening", ABOUT_WHITENING);
   const whiten = h("label", { class: "whiten" }, box, h("span", {}, "Whiten the advantages"), about, own);
-  const reset = h("button", { tip: BACK, onclick: () => choose(board, { turned: {} }) }, "Reset all");
+  const reset = h("button", { tip: BACK, onclick: () => changeView(board, { turned: {} }) }, "Reset all");
   const use = h("button", { class: "use", onclick: () => useInRun(board) }, "Use these in the run");
   const said = h("p", { class: "said quiet", "aria-live": "polite" });
   const buttons = h("div", { class: "buttons" }, reset, use);
@@ -48,7 +48,7 @@ export function buildSliders(board) {
 
 /** @param {WhatIfBoard} board */
 function useInRun(board) {
-  board.send("ask", { press: newMark(), query: queryOf(current(board)) });
+  board.send("ask", { press: newMark(), query: toQuery(viewState(board)) });
 }
 
 /**
@@ -57,10 +57,10 @@ function useInRun(board) {
  * @param {WhatIfShown} data
  */
 export function drawSliders(board, view, data) {
-  const { turned } = current(board);
+  const { turned } = viewState(board);
   /** @param {Turn} turn */
   const turn = (turn) => {
-    choose(board, { turned: turnedBy(current(board).turned, turn) }, turn.isSettled ?? true);
+    changeView(board, { turned: turnedBy(viewState(board).turned, turn) }, turn.isSettled ?? true);
     drawSliders(board, view, data);
   };
   for (const knob of data.knobs) drawSlider(sliderOf(view, knob, turn), knob, turned[knob.name]);
@@ -73,7 +73,7 @@ export function drawSliders(board, view, data) {
 }
 
 /**
- * What is turned after a turn: at the run's own value, or within half a stride of it, it is not.
+ * The changed settings after a change: a value within half a stride of the run's own counts as unchanged.
  * @param {Record<string, number | boolean>} turned
  * @param {Turn} turn
  */
@@ -122,7 +122,7 @@ function buildSlider(knob) {
 }
 
 /**
- * The slider. step="any" lets it stand on the run's own value; hand and keys still move it by strides.
+ * The slider. step="any" lets it rest on the run's own value; mouse and keys still move it by whole strides.
  * @param {Slider} knob
  * @param {(value: number, isSettled: boolean) => void} turn
  */

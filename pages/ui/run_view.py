@@ -13,7 +13,7 @@ import streamlit as st
 
 from ppo_engine import session
 from ppo_engine.builtin import ASSETS
-from ppo_engine.charts.live import metrics_frame
+from ppo_engine.charts.series import metrics_frame
 from ppo_engine.charts.timeline import TimelineEntry, timeline_entries
 from ppo_engine.errors import StoreError
 from ppo_engine.records import Sample, TokenTable
@@ -120,7 +120,7 @@ def info_of(run: Path) -> RunInfo:
     """The run's row; of a run whose folder could not even take its last words, what its owner here knows."""
     info, here = RunReader(run).info(), session.current()
     if info.alive and here is not None and here.folder == run and here.owner.failure_unrecorded:
-        return replace(info, state="failed", error=here.owner.trouble)
+        return replace(info, state="failed", error=here.owner.error_text)
     return info
 
 

@@ -1,5 +1,7 @@
 """Data in, plotly descriptions out; usable from a notebook."""
 
-from .live import Chart, live_charts, metrics_frame
+from .drawing import Chart
+from .live import live_charts
+from .series import metrics_frame
 
 __all__ = ["Chart", "live_charts", "metrics_frame"]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import plotly
 
-from ..charts.live import Chart, live_charts, metrics_frame
+from ..charts.drawing import Chart
+from ..charts.live import live_charts
+from ..charts.series import metrics_frame
 from ..charts.timeline import timeline_entries
 from ..formatting import setting, signed
 from ..metrics import METRICS

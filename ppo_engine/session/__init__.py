@@ -30,9 +30,10 @@ from ..store import (
     refuse_without_owner,
     submit,
 )
+from .edits import edited_config
 from .jobs.requests import JobRequest
 from .names import draw_name
-from .owner import FINISH_STEP_WITHIN_S, RunOwner, edited_config
+from .owner import FINISH_STEP_WITHIN_S, RunOwner
 
 SPEEDS = {"full": 0.0, "1 s/step": 1.0, "5 s/step": 5.0}
 """The least seconds a step may take, by what a person calls it."""

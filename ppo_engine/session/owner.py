@@ -10,18 +10,13 @@ exactly.
 
 from __future__ import annotations
 
-import gc
-import json
 import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..config import Config
 from ..errors import (
-    ChangedSourcesError,
     ConfigError,
     NumericalError,
     PPOEngineError,
@@ -30,9 +25,11 @@ from ..errors import (
     TrainingError,
 )
 from ..records import EVAL, StepRecord
-from ..sources.locate import abandonable
-from ..store import RunStore, checkpoint_files, requeue_jobs
-from ..store.ownership import HEARTBEAT_S
+from ..store import HEARTBEAT_S, RunStore, checkpoint_files, requeue_jobs
+from .edits import edited_config
+from .keeper import CheckpointKeeper
+from .loader import RunLoader, collect
+from .wishes import Wishes
 
 if TYPE_CHECKING:
     from .replay import JournaledTrainer
@@ -41,7 +38,6 @@ FINISH_STEP_WITHIN_S = 3.0
 """How long the step under way may still take when the process ends, before it is abandoned."""
 
 _POLL_S = 0.1
-_MB = 1_000_000
 _QUICK_S = 1.0
 
 
@@ -64,22 +60,18 @@ class RunOwner:
         self.reader = store.reader()
         self._recorded = self.reader.info().last_step
         self.state = "loading"
-        self.trouble = ""
+        self.error_text = ""
         self.failure_unrecorded = False  # whether the store could not even take the trouble down
         self.failure: type[Exception] | None = None
         self._on_record = on_record
-        self._accept_changed = accept_changed
+        self._keeper, self._loader = CheckpointKeeper(store), RunLoader(store, accept_changed)
         self._attended = attended  # whether somebody may resume a run that paused by itself
         self._woken = threading.Event()
         self._quit_by: float | None = None
-        self._single_steps = 0
-        self._pause_when_loaded = False
-        self._stop = False
-        self._seconds_per_step = 0.0
+        self._wishes = Wishes()
         self._again = ""  # what is said instead of a step's phases while recorded steps are taken again
         self._stage = ""
         self._beaten = 0.0
-        self._checkpoint_took_s = 0.0
 
     def wake(self) -> None:
         """There is a command to look at now."""
@@ -107,7 +99,7 @@ class RunOwner:
         finally:
             self.store.close()
             self.trainer_run = None
-            _collect()
+            collect()
 
     def _train(self) -> None:
         checkpoint_files.clear_unfinished(self.store.folder)
@@ -125,76 +117,24 @@ class RunOwner:
         recorded after it.
         """
         self.trainer_run = None
-        _collect()
-        self.trainer_run = self._loaded(self._newest_checkpoint())
-        self._journal_sources(self.trainer_run)
+        collect()
+        checkpoint = self._keeper.newest()
+        self.trainer_run = self._loader.load(checkpoint, self._wait, self._on_stage, self._must_give_up)
+        self._loader.journal_sources(self.trainer_run, self._recorded)
         different = self._recompute(self.trainer_run)
         # Nobody could resume a run of the command line, and one that goes on with changed files has to come
         # out otherwise.
         because = pause_because or (different if self._attended and not self.trainer_run.changed else "")
         if not self._must_end:
-            state = "paused" if self._pause_when_loaded or because else "running"
+            state = "paused" if self._wishes.pause_when_loaded or because else "running"
             self._change_state(
                 state, device=str(self.trainer_run.trainer.accelerator.device), stage="", error=because
             )
-
-    def _newest_checkpoint(self) -> checkpoint_files.Checkpoint | None:
-        """The newest sound one of what is on record. Those of later steps, which the record has lost, are put
-        aside.
-        """
-        info = self.reader.info()
-        last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
-        if lost := checkpoint_files.put_aside(self.store.folder, last):
-            steps = ", ".join(map(str, lost))
-            message = (
-                f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: "
-                "newer steps were lost with a part of the run's files. Those checkpoints are kept as "
-                f"{checkpoint_files.LOST}step-…, and are not used."
-            )
-            self.store.event(last, "remark", {"message": message})
-        return checkpoint_files.newest_sound(self.store.folder)
-
-    def _loaded(self, checkpoint: checkpoint_files.Checkpoint | None) -> JournaledTrainer:
-        """The trainer at that checkpoint. Models or data that are not the recorded ones are noted before the
-        run fails of it.
-        """
-        journal = abandonable("importing", lambda: import_module("ppo_engine.session.replay"), self._wait)
-        try:
-            trainer_run: JournaledTrainer = journal.JournaledTrainer(
-                self.store.folder,
-                checkpoint,
-                self._on_stage,
-                self._must_give_up,
-                self._accept_changed,
-                reader=self.reader,
-            )
-        except ChangedSourcesError as error:
-            self.store.update_run(changed=json.dumps(error.changed))
-            raise
-        return trainer_run
 
     def _wait(self, stage: str) -> None:
         if self._must_give_up():
             raise StepAbandoned("loading was abandoned because the run had to end")
         self._on_stage(stage)
-
-    def _journal_sources(self, trainer_run: JournaledTrainer) -> None:
-        """Records what the run is trained on, and journals what a person should know of it, once."""
-        trainer = trainer_run.trainer
-        if trainer_run.changed:
-            self.store.event(
-                self._recorded,
-                "accepted",
-                {"changed": trainer_run.changed, "fingerprints": dict(trainer.fingerprints)},
-            )
-        self._accept_changed = False  # what changes after this was not accepted
-        self.store.keep_sources(trainer.fingerprints, trainer.machine)
-        known = {
-            event["payload"].get("message") for event in self.reader.events() if event["kind"] == "remark"
-        }
-        for remark in trainer_run.remarks:
-            if remark not in known:
-                self.store.event(self._recorded, "remark", {"message": remark})
 
     def _recompute(self, trainer_run: JournaledTrainer) -> str:
         """Takes the steps again that were recorded after the checkpoint. Those recorded stay; returns how the
@@ -218,7 +158,7 @@ class RunOwner:
         """The held-out score of the policy as somebody's Stop leaves it. A process that has to end takes no
         time for it.
         """
-        if self.trainer_run is None or not self._stop or self._quit_by is not None or self._step < 1:
+        if self.trainer_run is None or not self._wishes.stop or self._quit_by is not None or self._step < 1:
             return
         if self._step in self.reader.steps_with_samples(EVAL):
             return
@@ -252,7 +192,7 @@ class RunOwner:
                 continue
             yield record
             if record.step > 0:  # the evaluation before training is no step that anyone asked for
-                self._single_steps = max(0, self._single_steps - 1)
+                self._wishes.single_steps = max(0, self._wishes.single_steps - 1)
             self._keep_pace(started)
 
     def _attempt(self) -> StepRecord | None:
@@ -269,7 +209,7 @@ class RunOwner:
             message = f"Step {self._step + 1} failed: {error} The run is back at step {max(0, self._step)}."
         # Some minibatches may have been applied before the bad one: only a checkpoint brings the weights back
         # exactly.
-        self._single_steps = 0
+        self._wishes.single_steps = 0
         self._change_state("loading", stage="going back", error=message)
         self._load(pause_because=message)
         return None
@@ -278,7 +218,7 @@ class RunOwner:
         """Obeys what is queued; returns when a step may be taken or the run has to end."""
         self._obey()
         self._do_jobs()
-        while self.state == "paused" and not (self._must_end or self._single_steps or self._done):
+        while self.state == "paused" and not (self._must_end or self._wishes.single_steps or self._done):
             self._sleep(_POLL_S)
             self._obey()
             self._do_jobs()
@@ -293,7 +233,7 @@ class RunOwner:
     def _keep_pace(self, started: float) -> None:
         """Waits until the step has taken its least time, obeying commands meanwhile."""
         while self.state == "running" and not self._must_end:
-            left = started + self._seconds_per_step - time.monotonic()
+            left = started + self._wishes.seconds_per_step - time.monotonic()
             if left <= 0:
                 return
             self._sleep(min(left, _POLL_S))
@@ -312,7 +252,7 @@ class RunOwner:
 
     @property
     def _must_end(self) -> bool:
-        return self._stop or self._quit_by is not None
+        return self._wishes.stop or self._quit_by is not None
 
     def _sleep(self, seconds: float) -> None:
         self._beat()
@@ -330,9 +270,9 @@ class RunOwner:
         asked.
         """
         for number, kind, payload in self.store.queued():
-            if self.state == "loading" and kind in ("edit", "checkpoint") and not self._stop:
+            if self.state == "loading" and kind in ("edit", "checkpoint") and not self._wishes.stop:
                 continue
-            refusal, events = self._refusal(kind), ()
+            refusal, events = self._wishes.refusal(kind, self.state), ()
             if not refusal:
                 try:
                     events = getattr(self, f"_do_{kind}")(**payload) or ()
@@ -340,39 +280,28 @@ class RunOwner:
                     refusal = str(error)
             self.store.settle(number, refusal, self._step, events)
 
-    def _refusal(self, kind: str) -> str:
-        """Why a command cannot be obeyed now, or nothing."""
-        if self._stop:
-            return "the run is already stopping"
-        paused = self.state == "paused" or self._pause_when_loaded
-        if kind == "pause" and paused:
-            return "the run is already paused"
-        if kind == "resume" and not paused:
-            return "the run is not paused"
-        return ""
-
     def _do_pause(self) -> None:
         if self.state == "loading":
-            self._pause_when_loaded = True
+            self._wishes.pause_when_loaded = True
         elif self.state != "paused":
             self._checkpoint()
             self._change_state("paused")
 
     def _do_resume(self) -> None:
-        self._single_steps = 0
-        self._pause_when_loaded = False
+        self._wishes.single_steps = 0
+        self._wishes.pause_when_loaded = False
         if self.state == "paused":
             self._change_state("running", error="")
 
     def _do_step(self) -> None:
-        self._single_steps += 1
+        self._wishes.single_steps += 1
         self._do_pause()
 
     def _do_stop(self) -> None:
-        self._stop = True
+        self._wishes.stop = True
 
     def _do_speed(self, seconds_per_step: float) -> None:
-        self._seconds_per_step = seconds_per_step
+        self._wishes.seconds_per_step = seconds_per_step
         self.store.update_run(seconds_per_step=seconds_per_step)
 
     def _do_checkpoint(self) -> None:
@@ -391,42 +320,13 @@ class RunOwner:
         return [("edit", {"changes": differences})]
 
     def _checkpoint(self, must: bool = False) -> None:
-        """Keeps the trainer as it is after this step, and thins old checkpoints. Training goes on without,
-        unless someone asked for it.
-        """
+        """See `CheckpointKeeper.keep`."""
         if self.trainer_run is None or self._step < 0:
             if must:
                 raise StoreError("there is nothing to keep before step 0")
-            return
-        if self._quit_by is not None and self._checkpoint_took_s > _QUICK_S:
-            return  # the process has to end within seconds; the last checkpoint will do
-        from .checkpoints import save
-
-        there, began = (
-            {one.step for one in checkpoint_files.list_checkpoints(self.store.folder)},
-            time.monotonic(),
-        )
-        try:
-            made = save(self.trainer_run.trainer, self.store.folder)
-            checkpoint_files.thin(
-                self.store.folder,
-                self._pointed_at(),
-                self.trainer_run.trainer.config.checkpoint_disk_mb * _MB,
-            )
-        except StoreError as error:
-            if must:
-                raise
-            self.store.event(self._step, "error", {"message": str(error)})
-            return
-        if made.step not in there:
-            self._checkpoint_took_s = time.monotonic() - began
-            self.store.event(self._step, "checkpoint", {"bytes": made.size})
-
-    def _pointed_at(self) -> set[int]:
-        """Steps whose checkpoints are kept: a note or a branch points at them, or this run began there."""
-        named = {event["step"] for event in self.reader.events() if event["kind"] in ("note", "branch")}
-        began = self.reader.info().parent_step
-        return named if began is None else named | {began}
+        # when the process has to end within seconds, the last checkpoint will do
+        elif self._quit_by is None or self._keeper.took_s <= _QUICK_S:
+            self._keeper.keep(self.trainer_run.trainer, must)
 
     def _change_state(self, state: str, **fields: Any) -> None:
         self.state, self._stage = state, ""
@@ -454,7 +354,7 @@ class RunOwner:
     def _fail(self, error: Exception) -> None:
         self.failure = type(error)  # the error itself would hold on to the trainer, through its traceback
         message = str(error) if isinstance(error, PPOEngineError) else f"{type(error).__name__}: {error}"
-        self.trouble = message
+        self.error_text = message
         try:
             self.store.free_reserve()
             self.store.event(self._step, "error", {"message": message})
@@ -462,42 +362,5 @@ class RunOwner:
                 "failed", stage="", error=message, traceback="".join(traceback.format_exception(error))
             )
         except StoreError:
-            self.state, self.failure_unrecorded = (
-                "failed",
-                True,
-            )  # the folder is gone, or full beyond the reserve
-
-
-def _collect() -> None:
-    """Gives back the memory of models that nobody holds any more.
-
-    Half a million objects of the imported libraries live as long as the process: after the first time no
-    collection looks at them again.
-    """
-    gc.collect()
-    if not gc.get_freeze_count():
-        gc.freeze()
-
-
-def edited_config(now: Config, changes: dict[str, Any], step: int = -1) -> Config:
-    """`now` with the changes of a live edit after `step`. Raises `ConfigError` for what may not change, or
-    not to that value.
-    """
-    from ..config import FIELDS
-
-    locked = [name for name in changes if name in FIELDS and not FIELDS[name].live]
-    if locked:
-        raise ConfigError(
-            [
-                f"{name} = {changes[name]}: cannot change during a run; branch a new run with it"
-                for name in locked
-            ]
-        )
-    wanted = now.changed(**changes)
-    if wanted.steps <= step:
-        raise ConfigError(
-            [f"steps = {wanted.steps}: must be more than {step}, the steps already taken; Stop ends the run"]
-        )
-    if wanted == now:
-        raise ConfigError([f"{name} = {getattr(now, name)}: is so already" for name in changes])
-    return wanted
+            # the folder is gone, or full beyond the reserve
+            self.state, self.failure_unrecorded = "failed", True

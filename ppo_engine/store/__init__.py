@@ -6,9 +6,10 @@ refuses at the next step boundary.
 """
 
 from .job_queue import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
-from .ownership import Owner
-from .reader import Edit, RunInfo, RunReader, StepRow, list_runs
+from .ownership import HEARTBEAT_S, Owner
+from .reader import RunReader, list_runs
 from .requests import add_note, describe, mark_branch, refuse_without_owner, submit
+from .rows import Edit, RunInfo, StepRow
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, STATES
 from .writer import RunStore
 
@@ -16,6 +17,7 @@ __all__ = [
     "COMMANDS",
     "DATABASE",
     "ENDED",
+    "HEARTBEAT_S",
     "SCHEMA_VERSION",
     "STATES",
     "Edit",

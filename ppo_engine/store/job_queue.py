@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import StoreError
+from .inserts import now
 from .requests import writing
 from .schema import or_damaged, reading
-from .writer import now
 
 
 @dataclass(frozen=True)

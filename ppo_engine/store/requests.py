@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, StoreError
-from .reader import RunInfo, RunReader
+from .inserts import insert_event, now
+from .reader import RunReader
+from .rows import RunInfo
 from .schema import COMMANDS, connect
-from .writer import insert_event, now
 
 LONGEST_NAME = 80
 LONGEST_TAG = 40

@@ -3,36 +3,29 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import platform
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from ..config import Config
 from ..errors import StoreError
-from ..files import written_aside
-from ..metrics import DEFINITIONS, METRICS_VERSION
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
-from .checks import seal_event, seal_part, seal_run, seal_schema, seal_step
+from .checks import seal_part, seal_step
+from .inserts import as_json, insert_event, insert_samples, make_database, refuse_queued
 from .ownership import Owner, file_identity, myself, owns
 from .reader import RunReader
-from .schema import DATABASE, ENDED, SCHEMA_VERSION, TABLES, connect, or_damaged
+from .schema import DATABASE, ENDED, connect, or_damaged
 
 _RESERVE = "reserve"
 _RESERVE_BYTES = 256 * 1024
 _PATIENCE_TO_CLOSE_S = 1.0
 _LOG_MOVED_EVERY_S = 1.0
 _OWNER = ("owner_pid", "owner_started", "owner_host", "heartbeat")
-_PACKAGES = ("torch", "transformers", "accelerate", "streamlit")
 
 
 class RunStore:
@@ -77,7 +70,7 @@ class RunStore:
             (folder / upkeep.NOTE).write_text(upkeep.NOTE_TEXT, encoding="utf-8")
             _put_reserve(folder)
             row = {"id": run_id, "name": name, "preset": preset, "parent": parent, "parent_step": parent_step}
-            _make_database(folder, config, {**row, "fingerprints": json.dumps(dict(fingerprints or {}))})
+            make_database(folder, config, {**row, "fingerprints": json.dumps(dict(fingerprints or {}))})
             return cls(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
@@ -120,7 +113,7 @@ class RunStore:
                 )
                 last = connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
                 insert_event(connection, last, "state", {"state": "loading"})
-                _refuse_queued(connection, last, "the run ended before it could be obeyed")
+                refuse_queued(connection, last, "the run ended before it could be obeyed")
             _put_reserve(folder)
         except BaseException as error:
             store._connection.close()
@@ -136,10 +129,10 @@ class RunStore:
         with self._transaction() as connection:
             connection.execute(
                 "insert into steps values (?, ?, ?, ?)",
-                (record.step, record.wall_time.isoformat(), record.config_version, _as_json(record.metrics)),
+                (record.step, record.wall_time.isoformat(), record.config_version, as_json(record.metrics)),
             )
             for split, samples in ((TRAIN, record.samples), (EVAL, record.eval_samples)):
-                _insert_samples(connection, record.step, split, samples)
+                insert_samples(connection, record.step, split, samples)
             if record.tokens is not None:
                 connection.execute(
                     "insert into token_blocks values (?, ?)", (record.step, pack(record.tokens))
@@ -153,7 +146,7 @@ class RunStore:
         step never changes.
         """
         with self._transaction() as connection:
-            _insert_samples(connection, step, EVAL, samples)
+            insert_samples(connection, step, EVAL, samples)
             seal_part(connection, EVAL, step)
             insert_event(connection, step, "evaluation", {"metrics": dict(metrics)})
 
@@ -191,7 +184,7 @@ class RunStore:
         """
         with self._transaction() as connection:
             if state in ENDED:
-                _refuse_queued(connection, step, f"the run has {state}")
+                refuse_queued(connection, step, f"the run has {state}")
             assignments = "".join(f", {name} = ?" for name in fields)
             connection.execute(
                 f"update run set state = ?, heartbeat = ?{assignments}",
@@ -322,76 +315,3 @@ class _OwnReader(RunReader):
 def _put_reserve(folder: Path) -> None:
     """Space that is given back when the disk is full, so that the reason can still be written."""
     (folder / _RESERVE).write_bytes(os.urandom(_RESERVE_BYTES))
-
-
-def _make_database(folder: Path, config: Config, columns: Mapping[str, Any]) -> None:
-    """The tables and the run's row, made aside and moved into place, so that nobody ever sees half a run."""
-    with (
-        written_aside(folder / DATABASE) as aside,
-        closing(sqlite3.connect(aside, isolation_level=None)) as connection,
-    ):
-        connection.executescript(f"begin; {TABLES} pragma user_version = {SCHEMA_VERSION}; commit;")
-        row = {
-            **columns,
-            "config": config.model_dump_json(),
-            "versions": json.dumps(_versions()),
-            "created": now(),
-            "state": "loading",
-            "stage": "starting",
-            **myself(aside),
-        }
-        connection.execute(
-            f"insert into run ({', '.join(row)}) values ({', '.join('?' * len(row))})", tuple(row.values())
-        )
-        seal_run(connection)
-        seal_schema(connection)
-
-
-def insert_event(connection: sqlite3.Connection, step: int, kind: str, payload: Mapping[str, Any]) -> None:
-    """Adds a line to the journal."""
-    row = now(), step, kind, json.dumps(payload)
-    seal_event(
-        connection,
-        connection.execute(
-            "insert into events (time, step, kind, payload) values (?, ?, ?, ?)", row
-        ).lastrowid
-        or 0,
-    )
-
-
-def _refuse_queued(connection: sqlite3.Connection, step: int, reason: str) -> None:
-    connection.execute(
-        "update commands set state = 'refused', reason = ?, step = ? where state = 'queued'", (reason, step)
-    )
-
-
-def _as_json(metrics: Mapping[str, float]) -> str:
-    """JSON has no NaN, and SQLite refuses to look into a text that has one."""
-    return json.dumps(
-        {name: value if math.isfinite(value) else str(value) for name, value in metrics.items()}
-    )
-
-
-def _insert_samples(connection: sqlite3.Connection, step: int, split: str, samples: Sequence[Sample]) -> None:
-    rows = [_sample_row(step, split, sample) for sample in samples]
-    connection.executemany("insert into samples values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-
-
-def _sample_row(step: int, split: str, sample: Sample) -> tuple[Any, ...]:
-    row = {**asdict(sample), "score_parts": json.dumps(dict(sample.score_parts))}
-    return (step, split, *row.values())
-
-
-def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), DEFINITIONS: METRICS_VERSION}
-    for package in _PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def now() -> str:
-    """The time as the store writes it: ISO 8601, UTC."""
-    return datetime.now(UTC).isoformat()

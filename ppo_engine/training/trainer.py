@@ -10,9 +10,7 @@ The first record is step 0: the untrained policy on the held-out openings.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from math import ceil
 from typing import TypeVar
@@ -23,7 +21,7 @@ from torch import Tensor
 from .. import ppo
 from ..checkpoint_state import CheckpointState
 from ..config import Config
-from ..errors import ConfigError, NumericalError, StepAbandoned
+from ..errors import ConfigError, NumericalError
 from ..records import Rollout, Sample, StepRecord
 from ..rewards import Scores, load_reward, reward_words
 from ..sources.loaded import position_count
@@ -32,26 +30,19 @@ from ..sources.provenance import machine, of_model, of_reviews
 from ..targets import Targets, score_targets
 from . import step_record
 from .decoding import Decoded, Decoder
-from .device import check_threads, make_accelerator, synchronize, within_memory
+from .device import check_threads, make_accelerator, within_memory
+from .kl_control import KLControl
 from .model_check import load_policy
 from .models import SpecialTokens, frozen_reference
+from .phases import Phases
 from .prompts import HELD_OUT_SEED, Openings, read_reviews
 from .rollout import forward_rows, in_the_updates_numerics, sample
 from .update import Learner, Update, run_update
 
 Loaded = TypeVar("Loaded")
 _GENERATORS = ("openings", "lengths", "sampling", "minibatches")
-_KL_SETTINGS = ("adap_kl_ctrl", "init_kl_coef", "target", "horizon")
 _REVIEW_SETTINGS = ("query_dataset", "text_column", "min_review_chars")
 _FIRST_RATIO_LIMIT = 0.01
-_LOWER = {
-    "sample": "batch_size or output_max_length",
-    "score": "batch_size or output_max_length",
-    "reference": "mini_batch_size",
-    "update": "mini_batch_size",
-    "evaluate": "eval_batch_size",
-    "record": "batch_size",
-}
 
 
 class Trainer:
@@ -72,9 +63,7 @@ class Trainer:
         self.config = config
         self.config_version = 0
         self.done_steps = 0
-        self._on_stage = on_stage
-        self._interrupted = interrupted
-        self._times: dict[str, float] = {}
+        self._phases = Phases(on_stage, interrupted)
         self._loaded = False
 
     def __iter__(self) -> Iterator[StepRecord]:
@@ -116,7 +105,7 @@ class Trainer:
         self.fingerprints = of_model("policy", policy.language_model, self.tokenizer)
         self.special_tokens = SpecialTokens.of(policy.language_model, self.tokenizer, self.config.bos)
         self.decoder = Decoder(self.tokenizer, policy.vocabulary_size)
-        self._stage("loading reference")
+        self._phases.stage("loading reference")
         self.reference = frozen_reference(policy).to(self.accelerator.device)
         device = self.accelerator.device
         self.reward = self._patiently(
@@ -128,30 +117,30 @@ class Trainer:
         self.machine = machine(device, torch.get_num_threads())
         optimizer = torch.optim.Adam(policy.parameters(), lr=self.config.learning_rate, fused=True)
         self.policy, self.optimizer = self.accelerator.prepare(policy, optimizer)
-        self._controlled_by, self.kl_controller = self.config, _kl_controller(self.config)
+        self.kl_control = KLControl(self.config)
 
     def step(self) -> StepRecord:
         """One PPO step: sample, score, reward, advantage, update, record."""
-        config, started = self.config, time.perf_counter()
-        self._times = {}
-        self._follow_kl_settings()
-        with self._phase("sample"):
+        config = self.config
+        self._phases.begin()
+        self.kl_control.follow(config)
+        with self._phases.phase("sample", self.accelerator.device):
             rollout = self._for_an_update(self._sample(self._openings.draw(config.batch_size)))
             texts = step_record.decoded(self.decoder, rollout)
-        with self._phase("score"):
+        with self._phases.phase("score", self.accelerator.device):
             scores = self.score(texts)
-        with self._phase("reference"):
+        with self._phases.phase("reference", self.accelerator.device):
             ref_logprobs = self._reference_logprobs(rollout)
-        with self._phase("update"):
+        with self._phases.phase("update", self.accelerator.device):
             rewards, targets = self.targets(rollout, scores.total, ref_logprobs)
             update = self._update(rollout, targets)
             _check_first_ratios(update)
-        with self._phase("record"):
+        with self._phases.phase("record", self.accelerator.device):
             ended = step_record.ended_by(rollout, self.special_tokens.end)
             kl = rollout.logprobs - ref_logprobs
             metrics = step_record.batch_metrics(rollout, scores.total, kl, rewards, targets, ended)
             metrics |= step_record.update_metrics(update, ceil(config.batch_size / config.mini_batch_size))
-            metrics["objective/kl_coef"] = self.kl_controller.value
+            metrics["objective/kl_coef"] = self.kl_control.controller.value
             samples = step_record.make_samples(texts, rollout, scores, kl.sum(1), ended)
             tokens = step_record.token_table(
                 rollout,
@@ -161,40 +150,40 @@ class Trainer:
                 targets,
                 scores.total,
                 texts,
-                self.kl_controller.value,
+                self.kl_control.controller.value,
                 config.gamma,
             )
-        self.kl_controller.update(metrics["objective/kl"], config.batch_size)
+        self.kl_control.controller.update(metrics["objective/kl"], config.batch_size)
         self.done_steps += 1
         eval_metrics, eval_samples = self.evaluate() if self._evaluation_is_due() else ({}, ())
-        metrics |= eval_metrics | self._phase_times(started)
+        metrics |= eval_metrics | self._phases.seconds()
         return StepRecord(
             self.done_steps, datetime.now(UTC), self.config_version, metrics, samples, tokens, eval_samples
         )
 
     def evaluate_untrained(self) -> StepRecord:
         """Step 0: the policy before any update."""
-        started, self._times = time.perf_counter(), {}
+        self._phases.begin()
         metrics, samples = self.evaluate()
         return StepRecord(
             0,
             datetime.now(UTC),
             self.config_version,
-            metrics | self._phase_times(started),
+            metrics | self._phases.seconds(),
             eval_samples=samples,
         )
 
     def state(self) -> tuple[CheckpointState, dict[str, Tensor]]:
         """What goes from step to step beside weights and optimizer: plain values, and tensors by name."""
-        state = CheckpointState(self.done_steps, self.config, self._controlled_by, self.kl_controller.value)
+        control = self.kl_control
+        state = CheckpointState(self.done_steps, self.config, control.config, control.controller.value)
         tensors = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
         return state, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
 
     def go_to(self, state: CheckpointState, tensors: Mapping[str, Tensor]) -> None:
         """Takes on such a state; what this trainer's own configuration asks to begin anew, begins anew."""
         self.done_steps = state.step
-        self._controlled_by, self.kl_controller = state.controlled_by, _kl_controller(state.controlled_by)
-        self.kl_controller.value = state.kl_coef
+        self.kl_control = KLControl(state.controlled_by, state.kl_coef)
         if self.config.seed != state.config.seed:
             return
         for name, generator in self._generators.items():
@@ -225,7 +214,7 @@ class Trainer:
     @property
     def kl_coef(self) -> float:
         """The KL coefficient of the next step: settings that were changed since the last one count."""
-        return self._kl_controller_in_force().value
+        return self.kl_control.in_force(self.config).value
 
     def check_fits(self, config: Config) -> None:
         """Raises `ConfigError` if openings and continuations of `config` could be longer than the loaded
@@ -248,24 +237,6 @@ class Trainer:
     def room(self) -> int | None:
         """How many tokens the policy takes in all; None where it knows no limit."""
         return position_count(self.accelerator.unwrap_model(self.policy).language_model.config)
-
-    def _follow_kl_settings(self) -> None:
-        """Takes on KL settings that changed during the run."""
-        controller = self._kl_controller_in_force()
-        if controller is not self.kl_controller:
-            self._controlled_by, self.kl_controller = self.config, controller
-
-    def _kl_controller_in_force(self) -> ppo.AdaptiveKLController | ppo.FixedKLController:
-        """Of the settings as they are now. The coefficient goes on from where it is, unless its start
-        changed.
-        """
-        before, now = self._controlled_by, self.config
-        if all(getattr(before, name) == getattr(now, name) for name in _KL_SETTINGS):
-            return self.kl_controller
-        controller = _kl_controller(now)
-        if now.adap_kl_ctrl and now.init_kl_coef == before.init_kl_coef:
-            controller.value = self.kl_controller.value
-        return controller
 
     def _draw_from(
         self, reviews: Sequence[str], count: int, generators: Mapping[str, torch.Generator]
@@ -379,7 +350,7 @@ class Trainer:
         """The metrics `eval/...` and the held-out samples of the policy as it is now. Leaves the run as it
         is.
         """
-        with self._phase("evaluate"):
+        with self._phases.phase("evaluate", self.accelerator.device):
             texts, rollout = self.continue_held_out(self.config.eval_batch_size)
             scores = self.score(texts)
             samples = step_record.make_samples(
@@ -388,33 +359,13 @@ class Trainer:
             mean, spread = float(scores.total.mean()), float(scores.total.std())
         return {"eval/reward_mean": mean, "eval/reward_se": spread / len(samples) ** 0.5}, samples
 
-    @contextmanager
-    def _phase(self, name: str) -> Iterator[None]:
-        """Times a phase, and says which one it was and what to lower when memory runs out."""
-        self._stage(name)
-        started = time.perf_counter()
-        with within_memory(self.accelerator.device, name, f"lower {_LOWER[name]}"):
-            yield
-            synchronize(self.accelerator.device)
-        self._times[name] = time.perf_counter() - started
-
-    def _phase_times(self, started: float) -> dict[str, float]:
-        return {f"time/{name}": seconds for name, seconds in self._times.items()} | {
-            "time/step": time.perf_counter() - started
-        }
-
     def _patiently(self, stage: str, load: Callable[[], Loaded]) -> Loaded:
         """What `load` gives; the run can end meanwhile, whatever it waits for."""
-        return abandonable(stage, load, self._stage, self.config.size_limit_mb)
-
-    def _stage(self, name: str) -> None:
-        self.give_up_if_interrupted()
-        self._on_stage(name)
+        return abandonable(stage, load, self._phases.stage, self.config.size_limit_mb)
 
     def give_up_if_interrupted(self) -> None:
         """Raises `StepAbandoned` where the run has to end now; for between two pieces of work."""
-        if self._interrupted():
-            raise StepAbandoned("the step was abandoned, unrecorded, because the run had to end")
+        self._phases.give_up_if_interrupted()
 
 
 def _check_first_ratios(update: Update) -> None:
@@ -431,9 +382,3 @@ def _check_first_ratios(update: Update) -> None:
             "when it samples than when it is trained. Choose shorter queries and responses, precision = "
             "fp32, or another model."
         )
-
-
-def _kl_controller(config: Config) -> ppo.AdaptiveKLController | ppo.FixedKLController:
-    if config.adap_kl_ctrl:
-        return ppo.AdaptiveKLController(config.init_kl_coef, config.target, config.horizon)
-    return ppo.FixedKLController(config.init_kl_coef)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppo_engine.charts.live import shortened_or_none
+from ppo_engine.charts.series import shortened_or_none
 from ppo_engine.columns import COLUMNS, names
 from ppo_engine.records import TokenTable
 

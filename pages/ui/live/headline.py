@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from ppo_engine.charts.live import present
+from ppo_engine.charts.series import present
 from ppo_engine.formatting import percent, signed, three_digits
 from ppo_engine.metrics import METRICS
 from ppo_engine.rewards import reward_words

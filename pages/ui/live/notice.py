@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ppo_engine.charts.live import present
+from ppo_engine.charts.series import present
 from ppo_engine.formatting import signed
 from ppo_engine.rewards import reward_words
 from ppo_engine.store import RunInfo

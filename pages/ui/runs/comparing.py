@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from ppo_engine.charts.live import present
+from ppo_engine.charts.series import present
 from ppo_engine.config import FIELDS
 from ppo_engine.metrics import METRICS
 from ppo_engine.records import EVAL

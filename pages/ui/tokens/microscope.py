@@ -14,7 +14,7 @@ import numpy as np
 from ppo_engine import ppo
 from ppo_engine.analysis.highlights import highlights
 from ppo_engine.analysis.token_trace import clip_cases, token_trace
-from ppo_engine.charts.live import shortened_or_none
+from ppo_engine.charts.series import shortened_or_none
 from ppo_engine.columns import COLUMNS, Column, names
 from ppo_engine.config import Config
 from ppo_engine.records import Array, TokenTable

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .batch import Batch
-from .worked import WORK, Worked
+from .worked import WORK
+from .worked_batch import Worked
 
 
 @dataclass(frozen=True)

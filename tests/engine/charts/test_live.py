@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ppo_engine import METRICS, Config
-from ppo_engine.charts.live import REFERENCE, live_charts, metrics_frame, shortened, thinned
+from ppo_engine.charts.drawing import REFERENCE
+from ppo_engine.charts.live import live_charts
+from ppo_engine.charts.series import metrics_frame, shortened, thinned
 from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.store import StepRow
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ppo_engine.charts.live import live_charts, metrics_frame
+from ppo_engine.charts.live import live_charts
+from ppo_engine.charts.series import metrics_frame
 from ppo_engine.charts.timeline import markers, timeline_entries
 
 

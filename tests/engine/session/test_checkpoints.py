@@ -37,7 +37,11 @@ def test_a_restored_trainer_goes_on_bit_for_bit(
         was, now = trainer.step(), again.step()
         assert was.step == now.step and first_difference(was.metrics, now.metrics) == ""
         assert was.samples == now.samples
-    assert trainer.kl_controller.value == again.kl_controller.value != trainer.config.init_kl_coef
+    assert (
+        trainer.kl_control.controller.value
+        == again.kl_control.controller.value
+        != trainer.config.init_kl_coef
+    )
 
 
 def test_what_a_checkpoint_carries_matters(
@@ -59,7 +63,7 @@ def test_what_a_checkpoint_carries_matters(
         before, tensors = other.state()
         checkpoints.restore(other, kept)
         if part == "kl_coef":
-            other.kl_controller.value = before.kl_coef
+            other.kl_control.controller.value = before.kl_coef
         elif part == "openings":
             other._openings.order = tensors[part].tolist()
         else:

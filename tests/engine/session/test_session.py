@@ -100,7 +100,7 @@ def test_a_folder_that_takes_no_more_words_leaves_them_with_the_owner(begin: Cal
     run.let_go()
     run.thread.join(PATIENCE_S)
     assert not run.thread.is_alive() and run.owner.state == "failed"
-    assert "no such table" in run.owner.trouble
+    assert "no such table" in run.owner.error_text
 
 
 def test_resume_of_a_running_run_is_refused(begin: Callable[..., Run]) -> None:

@@ -55,7 +55,7 @@ def test_a_log_that_is_taken_away_under_a_run_costs_no_step_and_is_journalled(
     shutil.copyfile(run.folder / f"{DATABASE}-wal", run.folder / "old-log")
     REMOVALS[removal](run.folder)
     run.let_go()
-    assert run.join() == "finished", run.owner.trouble
+    assert run.join() == "finished", run.owner.error_text
     assert [row.step for row in run.reader.steps()] == [0, 1, 2, 3, 4, 5]
     assert len(run.reader.samples(2)) == len(run.reader.samples(5)) > 0 and run.reader.tokens(3) is not None
     assert [event["payload"]["message"] for event in run.reader.events() if event["kind"] == "error"] == [
@@ -84,7 +84,7 @@ def test_a_run_whose_file_is_taken_away_says_so(begin: Callable[..., Run]) -> No
     assert (
         run.owner.state == "failed"
         and run.owner.failure_unrecorded
-        and "was removed or replaced while the run was on" in run.owner.trouble
+        and "was removed or replaced while the run was on" in run.owner.error_text
     )
     with pytest.raises(StoreError, match="there is no run here"):
         run.reader.info()

@@ -470,13 +470,13 @@ def test_kl_settings_can_change_during_the_run(
     trainer = Trainer(tiny(steps=9))
     trainer.load()
     trainer.step()
-    before = trainer.kl_controller.value
+    before = trainer.kl_control.controller.value
     trainer.config = trainer.config.changed(**changes)
     record = trainer.step()
     controller = expected(before, record.metrics["objective/kl"])
     assert record.metrics["objective/kl_coef"] == controller.value
     controller.update(record.metrics["objective/kl"], 8)
-    assert trainer.kl_controller.value == controller.value
+    assert trainer.kl_control.controller.value == controller.value
 
 
 def test_more_tokens_than_the_policy_takes_are_refused(tiny: Tiny) -> None:

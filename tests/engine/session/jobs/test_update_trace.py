@@ -59,7 +59,7 @@ def test_it_is_the_step_that_the_trainer_would_take(tiny: Tiny, told: dict[str, 
     for i, name in enumerate(("openings", "lengths", "sampling")):
         trainer._generators[name].manual_seed(5 * 1009 + i)
     trainer._generators["minibatches"].manual_seed(5)
-    kl_coef = trainer.kl_controller.value
+    kl_coef = trainer.kl_control.controller.value
     record = trainer.step()
     tokens = record.tokens
     assert tokens is not None

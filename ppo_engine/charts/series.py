@@ -1,0 +1,82 @@
+"""A run's metrics as series that a screen can show: picked, thinned, shortened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..metrics import METRICS
+from ..store import StepRow
+
+Spec = dict[str, Any]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+MOST_POINTS = 1000
+"""A curve with more points is thinned to about this many, the extremes of each stretch kept."""
+
+
+def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
+    """A row a step, `step` and `wall_time` first, and a column for every metric there is; NaN where a step
+    lacks one.
+    """
+    return pd.DataFrame(
+        [{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows],
+        columns=["step", "wall_time", *METRICS],
+    )
+
+
+def scatter(steps: Array, values: Array, **more: Any) -> Spec:
+    """A scatter trace, thinned and shortened to what a screen can show."""
+    steps, values = thinned(steps, values)
+    return {
+        "type": "scatter",
+        "x": steps.tolist(),
+        "y": shortened(values),
+        "hovertemplate": "%{y:.3~g}",
+        **more,
+    }
+
+
+def shortened(values: Array, digits: int = 5) -> list[float]:
+    """Floats with so many significant digits, which make short JSON."""
+    with np.errstate(divide="ignore"):
+        sizes = np.floor(np.log10(np.abs(values)))
+    scale = 10.0 ** (digits - 1 - np.where(np.isfinite(sizes), sizes, 0))
+    rounded: list[float] = (np.round(values * scale) / scale).tolist()
+    return rounded
+
+
+def shortened_or_none(values: Array, digits: int = 5) -> list[float | None]:
+    """The same with None, which JSON can say, for NaN."""
+    return [None if x != x else x for x in shortened(values.astype(float), digits)]
+
+
+def present(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
+    """(steps, values) of a metric where it has a finite value."""
+    values = frame[name].to_numpy(dtype=float)
+    there = np.isfinite(values)
+    return frame["step"].to_numpy()[there], values[there]
+
+
+def together(frame: pd.DataFrame, *names: str) -> tuple[Array, ...]:
+    """(steps, values, values ...) of metrics where all of them have finite values: a step may lack one."""
+    columns = frame[list(names)].to_numpy(dtype=float)
+    there = np.isfinite(columns).all(1)
+    return frame["step"].to_numpy()[there], *columns[there].T
+
+
+def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Array, Array]:
+    """At most about `limit` points: the smallest and the largest of each stretch, so that no peak is lost,
+    and the ends.
+    """
+    if len(steps) <= limit:
+        return steps, values
+    stretches = np.array_split(np.arange(len(steps)), limit // 2)
+    kept = {0, len(steps) - 1}
+    for stretch in stretches:
+        kept |= {stretch[0] + int(values[stretch].argmin()), stretch[0] + int(values[stretch].argmax())}
+    order = np.array(sorted(kept))
+    return steps[order], values[order]

@@ -1,0 +1,66 @@
+"""Keeps a run's checkpoints: writes them, thins them, and finds the one to go on from."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import StoreError
+from ..store import RunStore, checkpoint_files
+
+if TYPE_CHECKING:
+    from ..training.trainer import Trainer
+
+_MB = 1_000_000
+
+
+class CheckpointKeeper:
+    """Of one run. took_s: how long the last one took to write."""
+
+    def __init__(self, store: RunStore) -> None:
+        self.store = store
+        self.reader = store.reader()
+        self.took_s = 0.0
+
+    def keep(self, trainer: Trainer, must: bool = False) -> None:
+        """Keeps the trainer as it is after this step, and thins old checkpoints. Training goes on without,
+        unless someone asked for it: then it raises `StoreError`.
+        """
+        from .checkpoints import save
+
+        folder, step, began = self.store.folder, trainer.done_steps, time.monotonic()
+        there = {one.step for one in checkpoint_files.list_checkpoints(folder)}
+        try:
+            made = save(trainer, folder)
+            budget = trainer.config.checkpoint_disk_mb * _MB
+            checkpoint_files.thin(folder, self._pointed_at(), budget)
+        except StoreError as error:
+            if must:
+                raise
+            self.store.event(step, "error", {"message": str(error)})
+            return
+        if made.step not in there:
+            self.took_s = time.monotonic() - began
+            self.store.event(step, "checkpoint", {"bytes": made.size})
+
+    def newest(self) -> checkpoint_files.Checkpoint | None:
+        """The newest sound one of what is on record. Those of later steps, which the record has lost, are put
+        aside.
+        """
+        info = self.reader.info()
+        last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
+        if lost := checkpoint_files.put_aside(self.store.folder, last):
+            steps = ", ".join(map(str, lost))
+            message = (
+                f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: "
+                "newer steps were lost with a part of the run's files. Those checkpoints are kept as "
+                f"{checkpoint_files.LOST}step-…, and are not used."
+            )
+            self.store.event(last, "remark", {"message": message})
+        return checkpoint_files.newest_sound(self.store.folder)
+
+    def _pointed_at(self) -> set[int]:
+        """Steps whose checkpoints are kept: a note or a branch points at them, or this run began there."""
+        named = {event["step"] for event in self.reader.events() if event["kind"] in ("note", "branch")}
+        began = self.reader.info().parent_step
+        return named if began is None else named | {began}

@@ -82,7 +82,7 @@ class Prompts(TypedDict):
 
 
 class HistoryItem(TypedDict):
-    """An event of the run. number: identifies it; step: -1 before the first; undo: whether that is possible."""
+    """An event of the run. number: its id; step: -1 before the first; undo: whether that is possible."""
 
     number: int
     step: int

@@ -127,7 +127,7 @@ export interface Prompts {
 }
 
 /**
- * An event of the run. number: identifies it; step: -1 before the first; undo: whether that is possible.
+ * An event of the run. number: its id; step: -1 before the first; undo: whether that is possible.
  */
 export interface HistoryItem {
   number: number;

@@ -10,8 +10,8 @@ import { spread } from "../../pages/ui/static/tokens/scatter.js";
 import { hitsIn } from "../../pages/ui/static/tokens/search.js";
 import { longest } from "../../pages/ui/static/update/batch.js";
 import { ladderTitle } from "../../pages/ui/static/whatif/ladder.js";
-import { lookOf, queryOf } from "../../pages/ui/static/whatif/looking.js";
 import { turnedBy } from "../../pages/ui/static/whatif/sliders.js";
+import { fromQuery, toQuery } from "../../pages/ui/static/whatif/view_state.js";
 
 test("the diverging scale: clear at its centre, saturated beyond its limit", () => {
   assert.equal(colour(0, 0, 2), "rgba(0,114,178,0.000)");
@@ -101,11 +101,11 @@ test("the longest response, of none too", () => {
 test("what is looked at on the What-if page goes into an address and back", () => {
   const look = { step: 3, sample: 1, token: 2, example: true, turned: { lam: 0.9, whiten: false } };
   const query = { sample: "1", token: "2", step: "3", example: "notebook", what: "lam:0.9,whiten:off" };
-  assert.deepEqual(queryOf(look), query);
-  assert.deepEqual(lookOf(query), look);
+  assert.deepEqual(toQuery(look), query);
+  assert.deepEqual(fromQuery(query), look);
   const least = { step: null, sample: 0, token: 0, example: false, turned: {} };
-  assert.deepEqual(queryOf(least), { sample: "0", token: "0" });
-  assert.deepEqual(lookOf({ sample: "0", token: "0" }), least);
+  assert.deepEqual(toQuery(least), { sample: "0", token: "0" });
+  assert.deepEqual(fromQuery({ sample: "0", token: "0" }), least);
 });
 
 test("a setting at the run's own value, or within half a stride of it, is not turned", () => {

@@ -5,6 +5,7 @@ this file. node is the pip package's, so that everybody has the same one.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -54,6 +55,14 @@ def tools() -> Path:
 def test_types(tools: Path) -> None:
     """Every function and shared object has a type, and the payloads are used as Python declares them."""
     node(tools / "typescript" / "bin" / "tsc", "--project", ".")
+
+
+def test_only_what_is_plotlys_may_be_anything() -> None:
+    for script in [*STATIC.rglob("*.js"), *STATIC.rglob("*.ts")]:
+        found = re.findall(
+            r"[{<:|,=]\s*(?:any|\*|Function|Object)\s*[}>|,;)\[]", script.read_text(encoding="utf-8")
+        )
+        assert not found or script.name == "plotly.d.ts", (script, found)
 
 
 def test_form_and_lint(tools: Path) -> None:

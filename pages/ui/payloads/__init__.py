@@ -1,3 +1,3 @@
-"""What Python sends to the browser, a module a page: the only description of it, which the checks of static/
-read too (static/lib/payloads.d.ts is made of it).
+"""The types of what Python sends to the browser, one module per page. static/lib/payloads.d.ts is
+generated from them.
 """

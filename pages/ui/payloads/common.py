@@ -1,4 +1,4 @@
-"""What more than one page sends."""
+"""Payload types that more than one page uses."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Literal, TypedDict
 
 
 class Mounted(TypedDict):
-    """What the mounting of a component adds to every payload.
+    """What mounting a component adds to every payload.
 
-    prefix: where the browser's files lie, below the server's root; hidden: whether the tab said that it is
-    out of sight.
+    prefix: path of the browser's files, below the server's root; hidden: whether the tab last reported itself
+    hidden.
     """
 
     prefix: str
@@ -17,10 +17,10 @@ class Mounted(TypedDict):
 
 
 class RunLine(TypedDict):
-    """The line at the top of a page: which run, in what state, how far.
+    """The line at the top of a page: which run, its state, its progress.
 
-    id: "" before the first run; share: of the steps that are done, 0 to 1; left: the time left in words, ""
-    where it is unknown; machine: device and memory; example: whether this is the recorded example.
+    id: "" before the first run; share: fraction of steps done, 0 to 1; left: the remaining time in words, ""
+    if unknown; machine: device and memory; example: whether this is the recorded example.
     """
 
     id: str
@@ -35,13 +35,13 @@ class RunLine(TypedDict):
 
 
 class RunReference(TypedDict):
-    """The run that a page is about, by its id alone: its top line is another component's."""
+    """The run that a page is about, by id only: its top line is a component of its own."""
 
     id: str
 
 
 class TopPayload(TypedDict):
-    """The top line alone, above the pages that have a component of their own below it."""
+    """The top line alone, on pages whose content is a component of its own."""
 
     only: Literal["top"]
     run: RunLine

@@ -10,7 +10,7 @@ TokenView = Literal["reward", "advantage", "ratio", "value"]
 
 
 class Notice(TypedDict):
-    """One sentence on where things stand. bad: a failure; detail: the whole error, "" without one."""
+    """One sentence on the state of the run. bad: whether it is a failure; detail: the full error, or ""."""
 
     bad: bool
     text: str
@@ -18,7 +18,7 @@ class Notice(TypedDict):
 
 
 class Figure(TypedDict):
-    """A headline number as text: its label, its value now, its change, and the metric's explanation."""
+    """A headline number as text: its label, current value, change, and the metric's explanation."""
 
     label: str
     now: str
@@ -43,16 +43,14 @@ class Chart(TypedDict):
 
 
 class Side(TypedDict):
-    """A continuation compared with an earlier one. pieces: its text in order, each piece with whether it is
-    new.
-    """
+    """A continuation compared with an earlier one. pieces: of its text, each with whether it is new."""
 
     score: float
     pieces: list[tuple[str, bool]]
 
 
 class Pair(TypedDict):
-    """A held-out opening, continued by the first and by the newest policy. now: None while there is but one
+    """A held-out opening, continued by the first and by the newest policy. now: None while there is only one
     evaluation.
     """
 
@@ -69,16 +67,14 @@ class Pairs(TypedDict):
 
 
 class PromptRow(TypedDict):
-    """What a pinned prompt was continued with after `step`; 0 is the untrained policy."""
+    """The continuation of a pinned prompt after `step`; 0 is the untrained policy."""
 
     step: int
     side: Side
 
 
 class Prompts(TypedDict):
-    """The pinned prompts. chosen: the place in `queries` of the one whose continuations `rows` lists, newest
-    first.
-    """
+    """The pinned prompts. chosen: index of the query whose continuations are in `rows`, newest first."""
 
     queries: list[str]
     chosen: int
@@ -86,7 +82,7 @@ class Prompts(TypedDict):
 
 
 class HistoryItem(TypedDict):
-    """An event of the run. number: its own; step: -1 before the first; undo: whether it can be taken back."""
+    """An event of the run. number: its id; step: -1 before the first; undo: whether that is possible."""
 
     number: int
     step: int
@@ -96,7 +92,9 @@ class HistoryItem(TypedDict):
 
 
 class HistoryList(TypedDict):
-    """The events, newest first. step: the newest, which a note goes to; writable: whether notes are taken."""
+    """The events, newest first. step: the newest step, to which a note is pinned; writable: whether notes are
+    accepted.
+    """
 
     title: str
     step: int
@@ -105,7 +103,7 @@ class HistoryList(TypedDict):
 
 
 class History(HistoryList):
-    """The same with `problem`: why what was asked last was refused, "" where it was not."""
+    """The same with `problem`: why the last request was refused, or ""."""
 
     problem: str
 
@@ -149,16 +147,16 @@ TokenColumns = TypedDict(
         "new_value": list[float | None],
     },
 )
-TokenColumns.__doc__ = """The batch's response tokens, an entry a token in every column.
+TokenColumns.__doc__ = """The batch's response tokens: one entry per token in every column.
 
-sample, position: whose token, and its place in the response, from 0; policy_clip, value_clip: in how many
-of its `epochs_seen` epochs the clip binds; ratio, new_value: at the last of them. Log-probabilities and KL
-in nats, the rest in the score's unit; None: not finite.
+sample, position: the token's sample, and its index in the response; policy_clip, value_clip: in how many
+of its `epochs_seen` epochs the clip binds; ratio, new_value: in the last of them. Log-probabilities and KL
+in nats, the rest in units of the score; None: not finite.
 """
 
 
 class Batch(TypedDict):
-    """A step's batch. limits: where each view's colour scale saturates, as a distance from its centre."""
+    """A step's batch. limits: distance from the centre at which each view's colour scale saturates."""
 
     step: int
     title: str
@@ -169,14 +167,14 @@ class Batch(TypedDict):
 
 
 class Pin(TypedDict):
-    """The step that was chosen, and its sample; -1 for none of its samples."""
+    """The chosen step and sample; -1 if no sample was chosen."""
 
     step: int
     sample: int
 
 
 class ShownBatch(Batch):
-    """The same with `pinned`: what was chosen, None while the page follows the newest step."""
+    """The same with `pinned`: the choice, None while the page follows the newest step."""
 
     pinned: Pin | None
 

@@ -23,14 +23,14 @@ class PlayedSource(TypedDict):
 
 
 class Played(TypedDict):
-    """The answer of the job: the opening, continued by each source with the same random numbers."""
+    """The job's result: the opening, continued by each source with the same random numbers."""
 
     opening: str
     sources: list[PlayedSource]
 
 
 class PlaygroundPayload(TypedDict):
-    """What the component of the Playground is given. number: the job's."""
+    """The payload of the Playground's component. number: of the job."""
 
     only: Literal["playground"]
     playground: Played

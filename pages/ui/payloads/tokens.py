@@ -27,7 +27,7 @@ ColourName = Literal[
 
 
 class Colour(TypedDict):
-    """What can colour the tokens. centre: of the diverging scale."""
+    """A quantity that can colour the tokens. centre: of the diverging scale."""
 
     label: str
     centre: float
@@ -35,8 +35,8 @@ class Colour(TypedDict):
 
 
 class TokensView(TypedDict):
-    """What is looked at, all from 0. token: None where the sample has none; epoch: -1 where the update made
-    no gradient step.
+    """What is shown; all indices from 0. token: None if the sample has none; epoch: -1 if the update made no
+    gradient step.
     """
 
     step: int
@@ -72,14 +72,14 @@ SampleTokens = TypedDict(
 )
 SampleTokens.__doc__ = """All columns of the chosen sample's tokens.
 
-Those of one list have an entry a token; those of two are a list of epochs, each with an entry a token,
-None where the update never came to it. Log-probabilities and KL in nats, the rest in the score's unit.
+A flat list has one entry per token; a nested one has a list of tokens per epoch, None where the update did
+not reach the token. Log-probabilities and KL in nats, the rest in units of the score.
 """
 
 
 class Highlight(TypedDict):
-    """A token that stands out. name: what for; about: what is compared; number: its figure; unit: a word
-    before it, "" for a signed number.
+    """A token that stands out. name: for what; about: what is compared; number: the figure; unit: a word
+    before the figure, "" for a signed number.
     """
 
     name: str
@@ -101,7 +101,7 @@ class Term(TypedDict):
 
 
 class TokenEpoch(TypedDict):
-    """A token in one epoch of the update. case: of the clip, by name; policy_clip, value_clip: whether the
+    """A token in one epoch of the update. case: name of the clip case; policy_clip, value_clip: whether the
     clip binds.
     """
 
@@ -115,8 +115,8 @@ class TokenEpoch(TypedDict):
 
 class TokenTrace(TypedDict):
     """A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
-    in the score's unit. kl_estimate: the KL as the penalty takes it; mean, spread: of the batch's advantages;
-    returned: its return.
+    in units of the score. kl_estimate: the KL as the penalty counts it; mean, spread: of the batch's
+    advantages; returned: the token's return.
     """
 
     text: str
@@ -143,7 +143,7 @@ class TokenTrace(TypedDict):
 
 
 class ClipCase(TypedDict):
-    """A case of the clip: how many tokens are in it, and whether it cuts their gradient."""
+    """A case of the clip: its name, its number of tokens, and whether it cuts their gradient."""
 
     name: str
     count: int
@@ -151,8 +151,8 @@ class ClipCase(TypedDict):
 
 
 class Scatter(TypedDict):
-    """Every token that the update came to in an epoch, an entry a token in each list. case: a place in
-    `cases`; unreached: how many tokens it never came to.
+    """Every token that the update reached in an epoch, one entry per token in each list. case: index into
+    `cases`; unreached: number of tokens not reached.
     """
 
     ratio: list[float | None]
@@ -166,22 +166,22 @@ class Scatter(TypedDict):
 
 
 class BatchTexts(TypedDict):
-    """What concerns the whole batch. samples: query, response, score, and KL summed over the response."""
+    """The whole batch. samples: query, response, score, and KL summed over the response."""
 
     samples: list[tuple[str, str, float, float]]
     finds: list[Highlight]
 
 
 class TokensBatch(BatchTexts):
-    """The same with the points of the chosen epoch: what the browser keeps by its `batch_key`."""
+    """The same with the points of the chosen epoch; the browser caches it by `batch_key`."""
 
     scatter: Scatter
 
 
 class StepPart(TypedDict):
-    """What every payload says of its step, in few bytes. limits: where each colour's scale saturates, as a
-    distance from its centre; epochs: those that the update came to; restricted: whether top-k or top-p
-    restricted the sampling.
+    """The step's data that is small enough for every payload. limits: distance from the centre at which each
+    colour scale saturates; epochs: number of epochs that the update reached; restricted: whether top-k or
+    top-p restricted the sampling.
     """
 
     step: int
@@ -194,9 +194,9 @@ class StepPart(TypedDict):
 
 
 class TokensState(StepPart):
-    """All that the page draws. batch: None where the browser holds it already; steps: those that have tokens;
-    count: samples of the batch; missing: why another step than the one asked for is shown, "" where it is
-    not; story: None where the sample has no token.
+    """Everything that the page draws. batch: None if the browser already has it; steps: those with tokens on
+    record; count: number of samples; missing: why the requested step is not shown, or ""; story: None if the
+    sample has no token.
     """
 
     batch_key: str
@@ -212,13 +212,13 @@ class TokensState(StepPart):
 
 
 class TokensPage(TokensState):
-    """The same with `echo`, the browser's mark of the request that this answers; None before the first."""
+    """The same with `echo`: the mark of the request that this answers, None before the first."""
 
     echo: str | None
 
 
 class TokensPayload(TypedDict):
-    """What the component of the Tokens page is given."""
+    """The payload of the Tokens page's component."""
 
     only: Literal["microscope"]
     run: RunReference

@@ -8,7 +8,7 @@ Entries = list[list[float | None] | None]
 
 
 class DivergingScale(TypedDict):
-    """Vermilion below the centre, blue above; it saturates at `limit` from the centre."""
+    """Vermilion below the centre, blue above it, saturated at distance `limit` from it."""
 
     kind: Literal["diverging"]
     centre: float
@@ -16,7 +16,9 @@ class DivergingScale(TypedDict):
 
 
 class OneSidedScale(TypedDict):
-    """From nothing at 0 to a quantity's own colour at `limit`. below: for what is never above 0."""
+    """From transparent at 0 to the quantity's colour at `limit`. below: for quantities that are never
+    positive.
+    """
 
     kind: Literal["one-sided"]
     colour: Literal["policy", "value", "grey"]
@@ -25,7 +27,7 @@ class OneSidedScale(TypedDict):
 
 
 class NoScale(TypedDict):
-    """Numbers that stand for no quantity, such as token ids."""
+    """For numbers that are not quantities, such as token ids."""
 
     kind: Literal["none"]
 
@@ -34,12 +36,12 @@ Scale = DivergingScale | OneSidedScale | NoScale
 
 
 class Tensor(TypedDict):
-    """A labelled heatmap. values: a row a sample, None where it has none; an entry a token, None where it is
-    not finite or padding.
+    """A labelled heatmap. values: one row per sample, None if it has none; one entry per token, None if not
+    finite or padding.
 
-    marks: underlined cells; words: what stands in the cells; rows, columns: names, where they are no samples
-    and tokens; since: the values before, for arrows; beside: it stands beside its neighbour; reveal: tokens
-    are shown one by one, from the last.
+    marks: underlined cells; words: text in the cells; rows, columns: their names, if they are not samples and
+    tokens; since: earlier values, for arrows; beside: placed beside its neighbour; reveal: tokens are
+    revealed one by one, from the last.
     """
 
     label: str
@@ -57,14 +59,14 @@ class Tensor(TypedDict):
 
 
 class WorkedLine(TypedDict):
-    """A formula with numbers in it, and what it is worked for."""
+    """A formula with numbers, and what it is worked out for."""
 
     of: str
     text: str
 
 
 class RunningLine(TypedDict):
-    """A step of a running sum: the token, the sum so far, and the formula with numbers."""
+    """A term of a running sum: the token, the sum so far, and the formula with numbers."""
 
     position: int
     token: str
@@ -73,35 +75,35 @@ class RunningLine(TypedDict):
 
 
 class Running(TypedDict):
-    """A sum that is worked token by token, in the order of the lines."""
+    """A sum worked out token by token, in the order of the lines."""
 
     title: str
     lines: list[RunningLine]
 
 
 class EpochChoice(TypedDict):
-    """An epoch to look at, from 1; 0 is after the update."""
+    """An epoch that can be shown, from 1; 0 is after the update."""
 
     epoch: int
     label: str
 
 
 class Epochs(TypedDict):
-    """The epochs that a stage can show, and which it shows."""
+    """The epochs that a stage can show, and the one it shows."""
 
     chosen: int
     choices: list[EpochChoice]
 
 
 class Table(TypedDict):
-    """A small table of texts; the first of each row is its name."""
+    """A small table of texts; the first entry of each row is its name."""
 
     head: list[str]
     rows: list[list[str]]
 
 
 class StageNumbers(TypedDict, total=False):
-    """What a batch's numbers add to a stage's words. note: "" without one."""
+    """What a batch's numbers add to a stage's explanation. note: or ""."""
 
     worked: list[WorkedLine]
     tensors: list[Tensor]
@@ -112,7 +114,7 @@ class StageNumbers(TypedDict, total=False):
 
 
 class Stage(TypedDict):
-    """A stage of the update: its words, and what it has of a batch's numbers."""
+    """A stage of the update: its explanation, and what a batch's numbers add to it."""
 
     key: str
     name: str
@@ -128,8 +130,8 @@ class Stage(TypedDict):
 
 
 class Stages(TypedDict):
-    """The stages in order. token: row and position, from 0, of the one that the formulas are worked for, None
-    without a batch; epochs: those that can be shown, 0 is after the update.
+    """The stages in order. token: row and position, from 0, of the token that the formulas are worked out
+    for, None without a batch; epochs: those that can be shown, 0 is after the update.
     """
 
     stages: list[Stage]
@@ -138,8 +140,8 @@ class Stages(TypedDict):
 
 
 class UpdateSample(TypedDict):
-    """A sample of the batch. tokens: of its response, as texts; chances: the log-probability of each;
-    runners_up: for each the likeliest ones, as text, probability, and whether it was drawn.
+    """A sample of the batch. tokens: the response's tokens as text; chances: the log-probability of each;
+    runners_up: for each, the most likely tokens: text, probability, and whether it was sampled.
     """
 
     query: str
@@ -152,9 +154,9 @@ class UpdateSample(TypedDict):
 
 
 class UpdatePage(Stages):
-    """All that the page shows. run: "" without one; number: the job's; state: empty (nothing to ask yet),
-    none (nothing asked yet), waiting, error, done; said: a sentence on it; stage: the one to open at, from 1;
-    problem: why a request was refused; batch, seed: as they were asked for.
+    """Everything that the page shows. run: "" without one; number: of the job; state: empty (nothing to ask
+    for yet), none (nothing asked for yet), waiting, error, done; said: a sentence about it; stage: the one to
+    open, from 1; problem: why a request was refused; batch, seed: as requested.
     """
 
     run: str
@@ -169,7 +171,7 @@ class UpdatePage(Stages):
 
 
 class UpdatePayload(TypedDict):
-    """What the component of the Update page is given."""
+    """The payload of the Update page's component."""
 
     only: Literal["walk"]
     walk: UpdatePage

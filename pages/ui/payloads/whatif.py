@@ -8,8 +8,8 @@ SliderName = Literal["gamma", "lam", "kl_coef", "cliprange", "cliprange_value"]
 
 
 class Slider(TypedDict):
-    """A setting that can be turned. own: the run's value; low, high, stride: of the slider; locked: why it
-    cannot be turned here, "" where it can.
+    """A setting that can be changed. own: the run's value; low, high, stride: of the slider; locked: why it
+    cannot be changed here, or "".
     """
 
     name: SliderName
@@ -24,14 +24,14 @@ class Slider(TypedDict):
 
 
 class Whiten(TypedDict):
-    """Whether the advantages are whitened: as the run had it, and now."""
+    """Whether the advantages are whitened: in the run, and now."""
 
     own: bool
     value: bool
 
 
 class ComparedFigure(TypedDict):
-    """A row of the table. kind: how its numbers are written, percent being of a share from 0 to 1; None: not
+    """A row of the table. kind: the format of its numbers, percent for a fraction from 0 to 1; None: not
     finite.
     """
 
@@ -43,7 +43,7 @@ class ComparedFigure(TypedDict):
 
 
 class Histogram(TypedDict):
-    """How many of the batch's tokens are in each bin. x: the bins' left edges, all of one width."""
+    """The number of the batch's tokens in each bin. x: left edges of the bins, which have equal width."""
 
     key: Literal["advantages", "returns"]
     title: str
@@ -54,10 +54,11 @@ class Histogram(TypedDict):
 
 
 class WhatIfSample(TypedDict):
-    """The chosen sample's tokens. rewards to returns, and the clips: two lists, as it was and with these
-    settings; used: advantages as the policy loss takes them; limit: where their colour saturates; moved: the
-    sample that changes most, None while none does; digits: decimals to write, 0 for three digits; clips: in
-    how many of the token's `epochs` they bind. The notebook's example has no score, ratios and clips.
+    """The chosen sample's tokens. rewards to returns, and the clips: two lists, in the run and with the
+    chosen settings; used: advantages as the policy loss uses them; limit: at which their colour saturates;
+    moved: the sample that changes most, None if none does; digits: number of decimals, 0 for three
+    significant digits; clips: in how many of the token's `epochs` they bind. The notebook's example has no
+    score, ratios or clips.
     """
 
     index: int
@@ -81,8 +82,8 @@ class WhatIfSample(TypedDict):
 
 
 class Rung(TypedDict):
-    """A k-step estimator: its value, its weight now and the run's; k and value are None for those between the
-    first ones and the last together.
+    """A k-step estimator: its value, its weight now and in the run. k and value are None for the entry that
+    sums up those between the first ones and the last.
     """
 
     k: int | None
@@ -92,7 +93,7 @@ class Rung(TypedDict):
 
 
 class Ladder(TypedDict):
-    """The chosen token's estimators, how many there are, and the advantage that they make."""
+    """The chosen token's estimators, how many there are, and the advantage they add up to."""
 
     rungs: list[Rung]
     count: int
@@ -100,8 +101,8 @@ class Ladder(TypedDict):
 
 
 class Sweep(TypedDict):
-    """Along lambda over the whole batch: variance of the advantages, and squared distance from lambda 1. now,
-    was: lambda as it is turned, and the run's.
+    """Over lambda, for the whole batch: variance of the advantages, and their squared distance from lambda 1.
+    now, was: the chosen lambda, and the run's.
     """
 
     key: Literal["sweep"]
@@ -114,8 +115,8 @@ class Sweep(TypedDict):
 
 
 class ClipSide(TypedDict):
-    """The clipped objective for advantages of one sign: the curve over `Clip.grid`, the tokens drawn on it,
-    whether the clip binds for each, and how many tokens there are.
+    """The clipped objective for advantages of one sign: the curve over `Clip.grid`, the tokens plotted on it,
+    whether the clip binds for each, and the total number of tokens.
     """
 
     curve: list[float]
@@ -126,8 +127,8 @@ class ClipSide(TypedDict):
 
 
 class Clip(TypedDict):
-    """L_CLIP over the ratio. sides: for advantages above and below 0; range: the clip's; chosen: ratio and
-    objective of the chosen token, None where the update never came to it.
+    """L_CLIP over the ratio. sides: for advantages above and below 0; range: the clip range; chosen: ratio
+    and objective of the chosen token, None if the update did not reach it.
     """
 
     key: Literal["clip"]
@@ -139,9 +140,9 @@ class Clip(TypedDict):
 
 
 class WhatIfFrame(TypedDict):
-    """What is there in any case. told: the browser's number of the request that this answers; problems: what
-    was left out of it; said: the answer to "Use these in the run"; query: the view as the address has it;
-    step: shown, newest: that has tokens, before, after: its neighbours, None where there is none.
+    """What is always there. told: the browser's number of the request that this answers; problems: what was
+    invalid in it; said: the answer to "Use these in the run"; query: the view as in the address; step: the
+    one shown; newest: with tokens on record; before, after: the neighbouring ones, None if there is none.
     """
 
     told: int
@@ -158,15 +159,15 @@ class WhatIfFrame(TypedDict):
 
 
 class WhatIfMissing(WhatIfFrame):
-    """Nothing to turn settings on: why, and the nearest step that has its tokens."""
+    """The page without a recorded step: why, and the nearest step with tokens on record."""
 
     missing: str
     nearest: int | None
 
 
 class WhatIfNumbers(TypedDict):
-    """What the settings make of the step. ladder: None where the response has no token; clip: None where
-    there are no ratios.
+    """The step with the chosen settings. ladder: None if the response has no token; clip: None if there are
+    no ratios.
     """
 
     knobs: list[Slider]
@@ -184,7 +185,7 @@ class WhatIfShown(WhatIfFrame, WhatIfNumbers):
 
 
 class WhatIfPayload(TypedDict):
-    """What the component of the What-if page is given."""
+    """The payload of the What-if page's component."""
 
     only: Literal["whatif"]
     whatif: WhatIfShown | WhatIfMissing

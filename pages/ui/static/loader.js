@@ -1,5 +1,5 @@
-// What Streamlit runs for each of our components: it fetches the board's modules once, whatever path stands
-// in front of this server's files, and gives them what Python sent.
+// Streamlit runs this for each of our components. It loads the board's modules once, whatever path this
+// server is mounted at, and passes on what Python sent.
 
 const PLACE = "/static/js/"; // of Streamlit's own scripts, which say where this server's files begin
 

@@ -1,6 +1,5 @@
-// A component: everything of it that changes is kept in one piece of DOM, its board. Python sends one
-// payload; each part updates what differs. The top line and the notice are here, the rest is the page's own
-// module.
+// A component's board: one piece of DOM that lives as long as the page. Python sends one payload; each part
+// updates what has changed. The top line and the notice are drawn here, the rest by the page's own module.
 import { fill, h, redrawn } from "./lib/dom.js";
 import { addTooltip } from "./lib/tooltip.js";
 import * as live from "./live/page.js";
@@ -56,7 +55,7 @@ export function render({ parentElement, data, setStateValue }) {
 }
 
 /**
- * A new board in the place of what the host had.
+ * A new board, in place of whatever the host contained.
  * @param {HTMLElement} host
  * @returns {MountedBoard}
  */
@@ -76,7 +75,7 @@ function build(host) {
 }
 
 /**
- * Boards of pages that were left must be let go of: each visit would keep its plots and its last payload.
+ * Boards of pages that were left are released; otherwise each visit would keep its plots and last payload.
  * @type {Set<MountedBoard>}
  */
 const boards = new Set();
@@ -100,8 +99,9 @@ document.addEventListener("visibilitychange", () => {
 });
 
 /**
- * A hidden tab must cost the server nothing: it says so, and the page stops asking until it is seen again. Of
- * a page's boards one says so, the top line: two messages in one batch would be taken for one fragment's.
+ * A hidden tab must cost the server nothing: the board reports it, and the page stops refreshing until the
+ * tab is visible again. Only one board of a page reports, the top line: Streamlit would attribute two
+ * messages in one batch to a single fragment.
  * @param {MountedBoard} board
  */
 function reportVisibility(board) {

@@ -1,5 +1,4 @@
-// What the modules of a component share: its board, one piece of DOM that is kept, and what each module keeps
-// for it.
+// A board: the piece of DOM that a component keeps between payloads, and what each module remembers about it.
 
 /**
  * @import { Mounted } from "./payloads"
@@ -12,11 +11,11 @@
  * @property {Record<string, HTMLElement>} parts  the sections, by name
  * @property {Data & Mounted} data  the newest payload
  * @property {(name: string, value: unknown) => void} send  tells Python
- * @property {(() => void)[]} leaving  what is to be done once the board has left the page
+ * @property {(() => void)[]} leaving  what to do once the board has left the page
  */
 
 /**
- * `build(board)`, called once a board: what a module keeps for it.
+ * A function that calls `build` the first time it is given a board and returns the same result ever after.
  * @template {object} Key
  * @template View
  * @param {(board: Key) => View} build
@@ -36,7 +35,7 @@ export function perBoard(build) {
 
 let presses = 0;
 
-/** A new mark for every request: two that are the same would be taken for one. */
+/** A unique mark for each request; Streamlit ignores a value that equals the previous one. */
 export function newMark() {
   return `${Date.now()}-${presses++}`;
 }

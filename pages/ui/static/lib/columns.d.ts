@@ -1,4 +1,4 @@
-// The table of token columns, which the server makes of Python's (ppo_engine/columns.py).
+// The table of token columns, which the server generates from ppo_engine/columns.py.
 
 /** A column of the token table; see `Column` there. */
 export interface TokenColumn {

@@ -1,11 +1,12 @@
-// Elements, and redrawing only what differs. Text from models is only ever set as text, never as markup.
+// Creating elements, and redrawing only what has changed. Model text is only ever set as text, never as
+// markup.
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
-/** @typedef {(event: MouseEvent | FocusEvent) => string} Tip  what a tooltip says at a place of the mouse */
+/** @typedef {(event: MouseEvent | FocusEvent) => string} Tip  a tooltip's text, given where the pointer is */
 /**
- * @typedef {object} Special  the attributes that `h` sets in a way of their own
+ * @typedef {object} Special  the attributes that `h` treats specially
  * @property {string | false} [class]
- * @property {string | Tip} [tip]  a tooltip's text, or what answers for a place of the mouse
+ * @property {string | Tip} [tip]  a tooltip's text, or a function that returns it
  * @property {Record<string, string | number>} [data]  data attributes
  */
 /**
@@ -18,8 +19,8 @@
 const tippers = new WeakMap();
 
 /**
- * An element: attributes by name, listeners as `onclick` and the like; true is an attribute without a value;
- * false, null and undefined leave an attribute or a child out.
+ * Creates an element. Listeners are passed as `onclick` and so on; `true` sets an attribute without a value;
+ * false, null and undefined leave out an attribute or a child.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {Attributes} [attributes]
@@ -71,7 +72,7 @@ export function setTip(node, tip) {
 }
 
 /**
- * What an element's tooltip says now.
+ * The current text of an element's tooltip.
  * @param {HTMLElement} node
  * @param {MouseEvent | FocusEvent} event
  */
@@ -80,7 +81,7 @@ export function tipOf(node, event) {
 }
 
 /**
- * Sets text only where it differs, so that a selection in the page survives a refresh.
+ * Sets text only if it has changed, so that a selection in the page survives a refresh.
  * @param {Node} node
  * @param {string | number} text
  */
@@ -92,10 +93,10 @@ export function fill(node, text) {
 const drawn = new WeakMap();
 
 /**
- * Builds an element's content anew where its key differs from the one it was last built for. `build` returns
- * the new children, or nothing where it draws by itself. Returns whether it was called.
+ * Rebuilds an element's content if its key has changed since it was last built. `build` returns the new
+ * children, or nothing if it draws by itself. Returns whether `build` was called.
  * @param {Element} node
- * @param {unknown} key  anything that JSON can write
+ * @param {unknown} key  anything that JSON can represent
  * @param {() => Child[] | void} build
  */
 export function redrawn(node, key, build) {
@@ -108,7 +109,7 @@ export function redrawn(node, key, build) {
 }
 
 /**
- * Lets the next `redrawn` build, whatever its key.
+ * Makes the next `redrawn` rebuild the element, whatever the key.
  * @param {Element} node
  */
 export function forget(node) {
@@ -116,7 +117,7 @@ export function forget(node) {
 }
 
 /**
- * The "?" beside a name, with its explanation.
+ * The "?" button beside a name, which explains it.
  * @param {string} label
  * @param {string} about
  */
@@ -125,7 +126,7 @@ export function aboutButton(label, about) {
 }
 
 /**
- * A choice's entries, set only where they differ.
+ * Sets the options of a select element if they have changed.
  * @param {HTMLSelectElement} select
  * @param {[value: string, label: string][]} entries
  */

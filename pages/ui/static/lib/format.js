@@ -1,14 +1,14 @@
-// How numbers are written, as Python's ppo_engine/formatting.py writes them: tests/static/numbers.json holds
-// both to the same texts.
+// Number formatting, identical to Python's ppo_engine/formatting.py: tests of both read
+// tests/static/numbers.json.
 
 const MINUS = "−";
 const THIN_SPACE = "\u2009";
 const NARROW_SPACE = "\u202f";
-const EXACT = 60; // digits after which a double's decimal expansion cannot turn out to have been no tie
+const EXACT = 60; // enough digits to tell whether a double lies exactly halfway between two roundings
 
 /**
- * Three significant digits: 0.123, 12.3, 1 230; powers of ten beyond 1 000 000 and below 0.001. Python's
- * `three_digits`.
+ * Three significant digits: 0.123, 12.3, 1 230; scientific notation from 1 000 000 up and below 0.001.
+ * `three_digits` in Python.
  * @param {number | null | undefined} x
  */
 export function number(x) {
@@ -24,7 +24,7 @@ export function number(x) {
 }
 
 /**
- * The same with a plus where it is positive.
+ * The same, with a plus sign if positive.
  * @param {number | null | undefined} x
  */
 export function signed(x) {
@@ -33,7 +33,7 @@ export function signed(x) {
 }
 
 /**
- * A share in percent, to two digits below 10 %: 4.2 %, 37 %.
+ * A fraction as a percentage, with one decimal below 10 %: 4.2 %, 37 %.
  * @param {number | null | undefined} x  0 to 1
  */
 export function percent(x) {
@@ -43,7 +43,7 @@ export function percent(x) {
 }
 
 /**
- * So many decimals, for numbers of a column.
+ * A fixed number of decimals, for numbers that stand in a column.
  * @param {number | null | undefined} x
  * @param {number} decimals
  */
@@ -56,7 +56,7 @@ export function fixed(x, decimals) {
 }
 
 /**
- * As `toExponential`, but a tie goes to the even digit, as it does in Python.
+ * Like `toExponential`, but rounds half to even, as Python does.
  * @param {number} x
  * @param {number} digits
  */
@@ -67,7 +67,7 @@ function exponential(x, digits) {
 }
 
 /**
- * Whether what follows the kept characters is exactly a half, and the last kept digit is even.
+ * Whether the digits after the kept ones are exactly one half, and the last kept digit is even.
  * @param {string} exact
  * @param {number} kept
  */
@@ -82,7 +82,7 @@ function withMinus(text) {
 }
 
 /**
- * A token's text with its line breaks to be seen.
+ * A token's text with visible line breaks.
  * @param {string} text
  */
 export function visible(text) {

@@ -1,4 +1,4 @@
-// Keyboard shortcuts of a page: a visible hint, and the whole list on "?".
+// A page's keyboard shortcuts: a visible hint, and the full list on "?".
 import { h } from "./dom.js";
 
 /** @typedef {[keys: string[], meaning: string, act: () => void]} Shortcut */
@@ -20,8 +20,8 @@ const TAKES_KEYS = [
 ].join(", ");
 
 /**
- * Listens for a page's keys, and returns the hint at them. They rest while somebody types, or another page is
- * open.
+ * Listens for a page's keys and returns a button that lists them. Keys are ignored while someone is typing or
+ * another page is open.
  * @param {HTMLElement} root  the board's
  * @param {HTMLElement} section  the page's
  * @param {string} hint
@@ -61,7 +61,7 @@ function helpDialog(shortcuts) {
 }
 
 /**
- * Whether the element that has the focus wants the key for itself.
+ * Whether the focused element handles the key itself.
  * @param {EventTarget | null} target
  * @param {string} key
  */

@@ -1,12 +1,12 @@
-// Plots: their place in the page, and plotly.js drawing into it in the theme's colours.
+// Plots: their containers, and drawing into them with plotly.js in the theme's colours.
 import { h, redrawn } from "./dom.js";
 import { theme, themeColours } from "./theme.js";
 
 /** @typedef {Record<string, unknown>} Trace */
 /** @typedef {Record<string, unknown>} Layout */
-/** @typedef {{root: HTMLElement, leaving: (() => void)[]}} Frame  what a plot needs of its board */
+/** @typedef {{root: HTMLElement, leaving: (() => void)[]}} Frame  what a plot needs from its board */
 
-// Where nothing hovers, a touch screen, plotly.js would lay its bar of buttons over the newest data for good.
+// On a touch screen, where nothing hovers, plotly.js's toolbar would always cover the newest data.
 const HOVERS = globalThis.matchMedia?.("(hover: hover)").matches;
 
 const CONFIG = {
@@ -17,7 +17,7 @@ const CONFIG = {
   modeBarButtonsToRemove: ["sendChartToCloud", "select2d", "lasso2d", "resetScale2d"],
 };
 
-/** For plots whose points are selected. */
+/** For plots whose points can be selected. */
 export const SELECTING = {
   displaylogo: false,
   responsive: false,
@@ -28,8 +28,8 @@ export const SELECTING = {
 const AXES = ["xaxis", "yaxis", "yaxis2"];
 
 /**
- * A plot's place. It is drawn anew when its width changes, whatever changed it; a finger on it scrolls the
- * page, as anywhere else; plotly.js lets go of it with the board.
+ * A plot's container. The plot is redrawn whenever its width changes; swiping on it scrolls the page; it is
+ * purged along with the board.
  * @param {Frame} board
  */
 export function place(board) {
@@ -64,8 +64,8 @@ function fitWidths() {
 }
 
 /**
- * Draws a plot in place, so that zoom, legend and hover stay; not at all while the key stays the same.
- * Returns whether it drew. height: as the page gives the plot, unless the figure has one.
+ * Updates a plot in place, so that zoom, legend and hover stay as they are, if its key has changed. Returns
+ * whether it did. height: the container's, unless the figure has its own.
  * @param {Frame} board
  * @param {HTMLElement} plot
  * @param {unknown} key
@@ -80,7 +80,7 @@ export function drawPlot(board, plot, key, figure, config = CONFIG) {
 }
 
 /**
- * What of a layout follows the theme.
+ * The parts of a layout that depend on the theme.
  * @param {HTMLElement} root
  * @param {Layout} layout
  */
@@ -95,14 +95,14 @@ function themed(root, layout) {
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: text, family: font, size: 12 },
     hoverlabel: { bgcolor: back, font: { color: text } },
-    // Upright and see-through: the legend lies along the top, and a touch screen shows the bar all the time.
+    // Vertical and transparent: the legend is along the top, and a touch screen always shows the toolbar.
     modebar: { orientation: "v", bgcolor: "rgba(0,0,0,0)", color: quiet, activecolor: text },
     ...Object.fromEntries(axes),
   };
 }
 
 /**
- * plotly.js reads a few tags in texts: a token must not be any.
+ * plotly.js interprets a few tags in text, so a token's must be escaped.
  * @param {string} text
  */
 export function escaped(text) {

@@ -1,4 +1,4 @@
-// The colours that a quantity has on every page, and the diverging scale.
+// The colour of each quantity, the same on every page, and the diverging scale.
 
 export const BLUE = "#0072B2"; // policy and score
 export const GREEN = "#009E73"; // value and returns
@@ -7,11 +7,11 @@ export const CLIP = "#CC79A7";
 export const GREY = "#8c8c8c"; // reference
 
 /**
- * One diverging scale: vermilion below the centre, blue above, the page's background at it; beyond the limit
- * it saturates.
+ * The diverging scale: vermilion below the centre, blue above it, the page's background at it, saturated
+ * beyond the limit.
  * @param {number | null} x
  * @param {number} centre
- * @param {number} limit  a distance from the centre
+ * @param {number} limit  distance from the centre
  */
 export function colour(x, centre, limit) {
   if (x === null || !limit) return "transparent";

@@ -1,10 +1,10 @@
-// The page's colours, as Streamlit's theme has them.
+// The colours of Streamlit's theme.
 
 /** @type {WeakMap<HTMLElement, string>} */
 const drawnIn = new WeakMap();
 
 /**
- * The theme's colours as one text: part of the key of whatever is drawn with them.
+ * The theme's colours as one string: part of the key of anything drawn in them.
  * @param {HTMLElement} root
  */
 export function theme(root) {
@@ -13,7 +13,7 @@ export function theme(root) {
 }
 
 /**
- * Draws again at a change of theme. To be called at each drawing.
+ * Redraws when the theme changes. Call it on every draw.
  * @param {{root: HTMLElement, leaving: (() => void)[]}} board
  * @param {() => void} redraw
  */
@@ -33,7 +33,7 @@ export function watchTheme({ root, leaving }, redraw) {
 }
 
 /**
- * The colours that plotly.js is given, which knows no CSS variables.
+ * The colours to give to plotly.js, which does not understand CSS variables.
  * @param {HTMLElement} root
  */
 export function themeColours(root) {
@@ -46,7 +46,7 @@ export function themeColours(root) {
 }
 
 /**
- * A CSS colour as plotly.js reads it.
+ * A CSS colour in a form that plotly.js can parse.
  * @param {HTMLElement} root
  * @param {string} colour
  */

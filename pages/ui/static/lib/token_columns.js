@@ -1,4 +1,4 @@
-// How the columns of the token table are written: the one reader of columns.js, which the server makes.
+// How token columns are formatted. The only reader of columns.js, which the server generates.
 import { COLUMNS } from "./columns.js";
 import { number, signed } from "./format.js";
 
@@ -10,7 +10,7 @@ export function column(name) {
 }
 
 /**
- * The middle of the column's colour scale.
+ * The centre of the column's colour scale.
  * @param {string} name
  */
 export function centreOf(name) {
@@ -18,7 +18,7 @@ export function centreOf(name) {
 }
 
 /**
- * A number of that column, with a plus where the column's numbers have one.
+ * A number of that column, with a plus sign if the column is signed.
  * @param {string} name
  * @param {number | null | undefined} x
  */
@@ -29,7 +29,7 @@ export function write(name, x) {
 /** @typedef {(number | null)[]} Numbers */
 
 /**
- * What a token earned, in two lines of a tooltip.
+ * What a token earned, as two lines of a tooltip.
  * @param {{old_logprob: Numbers, ref_logprob: Numbers, kl: Numbers, reward: Numbers, kl_penalty: Numbers,
  *   score_share: Numbers}} tokens
  * @param {number} i

@@ -1,8 +1,8 @@
-// One tooltip for a whole board: beside the pointer, or under the element that has the focus.
+// One tooltip for the whole board: beside the pointer, or below the focused element.
 import { fill, h, tipOf } from "./dom.js";
 
 /**
- * Whatever under `root` was made with a tip shows it.
+ * Shows the tip of any element under `root` that has one.
  * @param {HTMLElement} root
  */
 export function addTooltip(root) {
@@ -36,7 +36,7 @@ function placeOf(event, target) {
 }
 
 /**
- * Beside the place, and inside the window.
+ * Places the tooltip beside the pointer, inside the window.
  * @param {HTMLElement} box
  * @param {string} text
  * @param {{x: number, y: number}} place

@@ -1,5 +1,5 @@
-// The whole batch as a canvas, a row a sample, a column a token: 256 x 16 cells that are drawn anew at every
-// step would be 4 096 elements.
+// The whole batch as a canvas, one row per sample, one column per token. As elements, the 256 x 16 cells
+// redrawn at every step would be 4 096 nodes.
 import { CLIP } from "../lib/scales.js";
 
 /** @import { TokenColumns } from "../lib/payloads" */
@@ -46,7 +46,7 @@ export function drawMap(map, drawing) {
 }
 
 /**
- * Gives a canvas the pixels that its place has on this screen.
+ * Sizes a canvas to the pixels of this screen.
  * @param {HTMLCanvasElement} canvas
  * @param {number} height
  */
@@ -94,7 +94,7 @@ export function clearMap(map) {
 }
 
 /**
- * The token under the pointer, by its place in the table.
+ * The index of the token under the pointer.
  * @param {BatchMap} map
  * @param {MouseEvent | FocusEvent} event
  */

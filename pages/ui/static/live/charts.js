@@ -1,5 +1,4 @@
-// The curves: one plot a chart, updated in place so that zoom, legend and hover stay, and linked along the
-// steps.
+// The curves over the steps: updated in place so that zoom, legend and hover stay as they are, and linked.
 import { perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
 import { drawPlot, place } from "../lib/plot.js";
@@ -14,9 +13,9 @@ import { watchTheme } from "../lib/theme.js";
 /**
  * @typedef {object} Charts
  * @property {string} run
- * @property {[number, number] | null} range  of the steps, where a person zoomed
+ * @property {[number, number] | null} range  of steps, if someone zoomed in
  * @property {Map<string, Box>} boxes
- * @property {Chart[]} waiting  charts that are yet to be painted
+ * @property {Chart[]} waiting  charts still to be painted
  * @property {boolean} painting
  * @property {boolean} hovering
  * @property {() => void} redraw
@@ -39,8 +38,8 @@ const stateOf = perBoard(
 );
 
 /**
- * Draws the first `atOnce` charts, and the others one by one between whatever else the browser has to do:
- * each takes 10 to 100 ms.
+ * Draws the first `atOnce` charts now and the others one by one when the browser is idle: each takes 10 to
+ * 100 ms.
  * @param {Board<LivePayload>} board
  * @param {Chart[]} charts
  * @param {number} atOnce
@@ -138,12 +137,12 @@ function hover(plot, step) {
   try {
     window.Plotly.Fx.hover(plot, { xval: step });
   } catch {
-    // nothing is drawn there yet
+    // not drawn yet
   }
 }
 
 /**
- * The zoom is the board's own: it goes into every chart, and stays while the steps' axis grows.
+ * The zoom belongs to the board: it applies to every chart and stays as the axis of steps grows.
  * @param {Charts} state
  * @param {Plotly} change
  */

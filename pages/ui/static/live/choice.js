@@ -1,4 +1,4 @@
-// Which sample of the batch is looked at, and in which view; the list's order and search.
+// Which sample of the batch is shown, and in which view; the list's order and search.
 import { perBoard } from "../lib/board.js";
 
 /**
@@ -7,14 +7,14 @@ import { perBoard } from "../lib/board.js";
  */
 /** @typedef {"score" | "worst" | "kl" | "length" | "index"} Order */
 /**
- * @typedef {object} Choice  what a person chose here and the server need not know
+ * @typedef {object} Choice  what was chosen in the browser and the server need not know
  * @property {TokenView} view
  * @property {Order} order
  * @property {string} search
  * @property {Pin | null} pinned  in the recorded example, which has no address of its own
  */
 /**
- * @typedef {object} Actions  what the parts of the live page ask of it
+ * @typedef {object} Actions  what the parts of the live page can ask it to do
  * @property {(step: number, sample: number) => void} pin
  * @property {(request: Record<string, unknown>) => void} ask  something that Python answers: an edit back, a
  *   note
@@ -51,7 +51,7 @@ export function listed(samples, { search, order }) {
 }
 
 /**
- * The chosen sample: the pinned one, else the first of the list as it is sorted.
+ * The chosen sample: the pinned one, else the first in the list as sorted.
  * @param {Pick<Batch, "samples"> & {pinned: Pin | null}} batch
  * @param {{search: string, order: Order}} choice
  */

@@ -1,5 +1,5 @@
-// The run's history, newest first: what was changed, paused, kept or remarked after which step; edits can be
-// taken back.
+// The run's history, newest first: edits, pauses, checkpoints and notes, with their steps; edits can be
+// undone.
 import { perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
 
@@ -32,7 +32,7 @@ export function drawHistory(board, history, actions) {
 }
 
 /**
- * A note belongs to the step that is looked at: that of the pinned sample, else the newest.
+ * A note belongs to the step on show: the pinned sample's, else the newest.
  * @param {LivePayload} data
  */
 function noteStep({ batch, history }) {

@@ -1,4 +1,4 @@
-// The live page: a run as it goes.
+// The live page: a run in progress.
 import { newMark, perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
 import { drawCharts } from "./charts.js";
@@ -41,7 +41,7 @@ const actions = perBoard((board) => ({
 }));
 
 /**
- * The chosen sample goes into the address; -1 follows the newest step.
+ * Puts the chosen sample into the address; -1 follows the newest step.
  * @param {Board<LivePayload>} board
  * @param {number} step
  * @param {number} sample

@@ -1,4 +1,4 @@
-// Then and now: held-out openings, continued before training and by the newest policy.
+// Then and now: held-out openings as continued before training and by the newest policy.
 import { perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
 import { signed } from "../lib/format.js";

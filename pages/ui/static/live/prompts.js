@@ -1,5 +1,5 @@
-// Pinned prompts: held-out openings that are continued with the same random numbers at every evaluation, so
-// that what changes is the model's.
+// Pinned prompts: held-out openings continued with the same random numbers at every evaluation, so that any
+// change is the model's doing.
 import { perBoard } from "../lib/board.js";
 import { h, redrawn, setOptions } from "../lib/dom.js";
 import { sideCells } from "./pairs.js";

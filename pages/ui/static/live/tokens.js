@@ -1,4 +1,4 @@
-// What PPO did to each token: the chosen sample as a strip, the whole batch as a map, in four views.
+// What PPO did to each token: the chosen sample as a strip and the whole batch as a map, in four views.
 import { perBoard } from "../lib/board.js";
 import { fill, forget, h, onChoice, redrawn } from "../lib/dom.js";
 import { signed, visible } from "../lib/format.js";
@@ -57,7 +57,7 @@ export function drawTokens(board, batch, actions) {
 }
 
 /**
- * The view's buttons, meaning and scale.
+ * The view's buttons, explanation and scale.
  * @param {Page} page
  * @param {ShownBatch} batch
  * @param {TokenView} shown
@@ -69,9 +69,9 @@ function drawHead(page, batch, shown, sample) {
   const centre = centreOf(view.column);
   for (const [name, button] of page.buttons) button.setAttribute("aria-pressed", String(name === shown));
   fill(page.about, batch.about[shown]);
-  fill(page.high, write(view.column, centre + limit));
-  fill(page.low, write(view.column, centre - limit));
-  page.clips.hidden = !view.clip;
+  fill(page.scale.high, write(view.column, centre + limit));
+  fill(page.scale.low, write(view.column, centre - limit));
+  page.scale.clips.hidden = !view.clip;
   const score = sample && signed(sample.score);
   const title = sample && `Sample ${sample.index} of step ${batch.step}, token by token: score ${score}`;
   fill(page.title, title ?? "");
@@ -94,17 +94,14 @@ function build(board) {
   section.classList.remove("tokens");
   const title = h("h2");
   const about = h("p", { class: "quiet" });
-  const low = h("span", { class: "number" });
-  const high = h("span", { class: "number" });
-  const clips = h("u", { tip: CLIPS }, "clip binds");
-  const scale = h("span", { class: "scale" }, low, h("i"), high, clips);
+  const scale = scaleLegend();
   const buttons = viewButtons(board, () => redraw());
   const views = h("div", { class: "views" }, ...buttons.map(([, button]) => button));
   const strip = h("div", { class: "strip" });
   const map = mapBox(board, () => page.actions);
   const under = h("header", { style: "margin: 20px 0 6px" }, h("h2", {}, MAP_TITLE));
   section.append(
-    h("header", {}, title, h("span", { class: "grow" }), views, scale),
+    h("header", {}, title, h("span", { class: "grow" }), views, scale.root),
     about,
     strip,
     under,
@@ -116,9 +113,7 @@ function build(board) {
     about,
     strip,
     map: map.map,
-    low,
-    high,
-    clips,
+    scale,
     actions: /** @type {Actions | null} */ (null),
   };
   const redraw = () => {
@@ -134,6 +129,13 @@ function build(board) {
 }
 
 const pageOf = perBoard(build);
+
+function scaleLegend() {
+  const low = h("span", { class: "number" });
+  const high = h("span", { class: "number" });
+  const clips = h("u", { tip: CLIPS }, "clip binds");
+  return { root: h("span", { class: "scale" }, low, h("i"), high, clips), low, high, clips };
+}
 
 /**
  * @param {Board<LivePayload>} board
@@ -151,7 +153,7 @@ function viewButtons(board, redraw) {
 }
 
 /**
- * The batch's map: pointing at a cell says what it is, a click chooses its sample.
+ * The map of the batch: hovering over a cell explains it, a click chooses its sample.
  * @param {Board<LivePayload>} board
  * @param {() => Actions | null} actions
  */

@@ -45,7 +45,7 @@ function played(opening, { score, tokens }) {
 }
 
 /**
- * Nats of surprise, of the seven that the darkest tint stands for.
+ * Surprise in nats, as a fraction of the seven at which the tint is darkest.
  * @param {number} chance
  */
 function surprise(chance) {

@@ -1,7 +1,7 @@
-// A quantity over the epochs against its clip band, as a small picture.
+// A small chart of a quantity over the epochs, against its clip band.
 import { number } from "../lib/format.js";
 
-/** @typedef {{low: number, high: number, aim?: number}} Band  aim: where the quantity is pulled to */
+/** @typedef {{low: number, high: number, aim?: number}} Band  aim: the value it is trained towards */
 
 const SVG = "http://www.w3.org/2000/svg";
 const WIDE = 260;
@@ -9,7 +9,7 @@ const TALL = 88;
 const EDGE = 8;
 
 /**
- * Crosses where the clip binds, a dashed line at the aim.
+ * A cross where the clip binds, a dashed line at the target.
  * @param {"ratio" | "value"} name
  * @param {number[]} values  an entry an epoch
  * @param {boolean[]} cuts
@@ -35,8 +35,8 @@ export function bandCurve(name, values, cuts, { low, high, aim }) {
 }
 
 /**
- * Places in the picture: x of an epoch, y of a value.
- * @param {number[]} all  what has to be in sight
+ * Coordinates in the picture: x of an epoch, y of a value.
+ * @param {number[]} all  all values that must be visible
  * @param {number} count  epochs
  */
 function scalesOf(all, count) {

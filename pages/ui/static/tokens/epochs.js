@@ -1,11 +1,11 @@
-// A row an epoch, a column a token: the ratio drifting out of its band, with the clips marked.
+// A table with one row per epoch and one column per token: the ratio drifting out of its band, clips marked.
 import { h } from "../lib/dom.js";
 import { fixed, number, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
 
 /**
  * @import { TokensPage } from "../lib/payloads"
- * @import { Look } from "./looking.js"
+ * @import { ChangeView } from "./view_state.js"
  */
 
 const NOTHING = "The update made no gradient step on this sample.";
@@ -14,17 +14,17 @@ const UNREACHED =
   "(target_kl).";
 
 /**
- * The table and its key.
+ * The table and its legend.
  * @param {TokensPage} page
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-export function epochTable(page, look) {
+export function epochTable(page, changeView) {
   const { sample, epochs, look: shown } = page;
   if (!epochs || !sample.text.length) return [h("p", { class: "quiet" }, NOTHING)];
   const heads = sample.text.map((text, i) =>
     h("th", { class: i === shown.token && "chosen" }, visible(text)),
   );
-  const rows = sample.ratio.map((_, epoch) => epochRow(page, epoch, () => look({ epoch })));
+  const rows = sample.ratio.map((_, epoch) => epochRow(page, epoch, () => changeView({ epoch })));
   const table = h("table", {}, h("tr", {}, h("th", {}, "epoch"), ...heads), ...rows);
   return [table, h("p", { class: "quiet" }, keyOf(page))];
 }
@@ -64,7 +64,7 @@ function cell({ sample, cliprange, look }, epoch, i) {
 }
 
 /**
- * On which side of the clip's band a ratio is.
+ * Marks a ratio above or below the clip's band.
  * @param {number | null} ratio
  * @param {number} cliprange
  */

@@ -4,7 +4,7 @@ import { number, signed } from "../lib/format.js";
 
 /**
  * @import { Highlight } from "../lib/payloads"
- * @import { Look, Shown } from "./looking.js"
+ * @import { ChangeView, Shown } from "./view_state.js"
  */
 
 export function buildHighlights() {
@@ -14,27 +14,27 @@ export function buildHighlights() {
 /**
  * @param {HTMLElement} list
  * @param {Shown} shown
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-export function drawHighlights(list, { run, page, batch }, look) {
+export function drawHighlights(list, { run, page, batch }, changeView) {
   const { sample, token } = page.look;
   redrawn(list, [run, page.step, batch.finds, sample, token], () =>
-    batch.finds.map((find) => highlight(find, find.sample === sample && find.position === token, look)),
+    batch.finds.map((find) => highlight(find, find.sample === sample && find.position === token, changeView)),
   );
 }
 
 /**
  * @param {Highlight} find
  * @param {boolean} isChosen
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-function highlight({ name, about, sample, position, number: x, unit }, isChosen, look) {
+function highlight({ name, about, sample, position, number: x, unit }, isChosen, changeView) {
   return h(
     "button",
     {
       class: isChosen ? "find chosen" : "find",
       tip: about,
-      onclick: () => look({ sample, token: position }),
+      onclick: () => changeView({ sample, token: position }),
     },
     h("span", {}, name),
     h("span", { class: "number" }, unit ? `${unit} ${number(x)}` : signed(x)),

@@ -1,41 +1,39 @@
-// The Tokens page: one step of a run, one sample of it as a strip, one token's trace, and the batch around
-// them.
+// The Tokens page: one step of a run, one of its samples as a strip, one token's trace, and the whole batch.
 import { perBoard } from "../lib/board.js";
 import { h } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
 import { watchTheme } from "../lib/theme.js";
 import { buildHighlights, drawHighlights } from "./highlights.js";
-import { look, moveSample, moveStep, moveToken, taken } from "./looking.js";
 import { buildSample, drawSample } from "./sample.js";
 import { buildScatter, drawScatter } from "./scatter.js";
 import { buildSearch, drawSearch } from "./search.js";
 import { buildSteps, drawSteps } from "./steps.js";
 import { drawTrace } from "./trace.js";
+import { changeView, moveSample, moveStep, moveToken, receive } from "./view_state.js";
 
 /**
  * @import { Shortcut } from "../lib/keys.js"
- * @import { Shown, TokensBoard } from "./looking.js"
+ * @import { ChangeView, Shown, TokensBoard } from "./view_state.js"
  */
 
 /** @param {TokensBoard} board */
 export function draw(board) {
-  const shown = taken(board);
+  const shown = receive(board);
   const view = viewOf(board);
   if (!shown) return;
   watchTheme(board, () => draw(board));
   view.shown = shown;
   drawSteps(view.steps, shown.page);
-  drawSample(board, view.sample, shown, view.look);
-  drawTrace(view.trace, shown, view.look);
-  drawHighlights(view.highlights, shown, view.look);
-  drawSearch(view.search, shown, view.look);
+  drawSample(board, view.sample, shown, view.changeView);
+  drawTrace(view.trace, shown, view.changeView);
+  drawHighlights(view.highlights, shown, view.changeView);
+  drawSearch(view.search, shown, view.changeView);
   board.parts.microscope.dataset.shown = JSON.stringify(shown.page.look);
   drawScatterLater(board, view, shown);
 }
 
 /**
- * The batch's thousands of points take the longest, so they come in the frame after the one that has the
- * trace.
+ * The batch's thousands of points take the longest, so they are drawn one frame after the trace.
  * @param {TokensBoard} board
  * @param {ReturnType<typeof build>} view
  * @param {Shown} shown
@@ -44,7 +42,7 @@ function drawScatterLater(board, view, shown) {
   requestAnimationFrame(() =>
     requestAnimationFrame(() => {
       if (view.shown !== shown || !board.root.isConnected) return;
-      drawScatter(board, view.scatter, shown, view.look);
+      drawScatter(board, view.scatter, shown, view.changeView);
       board.parts.microscope.dataset.points = String(shown.page.step);
     }),
   );
@@ -55,11 +53,11 @@ const viewOf = perBoard(build);
 /** @param {TokensBoard} board */
 function build(board) {
   const section = board.parts.microscope;
-  /** @type {import("./looking.js").Look} */
-  const change = (wanted) => look(board, wanted);
+  /** @type {ChangeView} */
+  const change = (wanted) => changeView(board, wanted);
   const view = {
     shown: /** @type {Shown | null} */ (null),
-    look: change,
+    changeView: change,
     steps: buildSteps(board),
     sample: buildSample(board),
     trace: h("div", { class: "story" }),
@@ -96,6 +94,6 @@ function keys(board) {
     [["←"], "Previous token", () => moveToken(board, -1)],
     [["]"], "Next step", () => moveStep(board, 1)],
     [["["], "Previous step", () => moveStep(board, -1)],
-    [["G"], "Follow the newest step", () => look(board, { step: null })],
+    [["G"], "Follow the newest step", () => changeView(board, { step: null })],
   ];
 }

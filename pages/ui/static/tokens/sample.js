@@ -1,14 +1,14 @@
-// The chosen sample: its tokens as a strip, coloured by one quantity, and their ratios epoch by epoch.
+// The chosen sample: its tokens as a strip coloured by one quantity, and their ratios epoch by epoch.
 import { fill, h, redrawn, setOptions } from "../lib/dom.js";
 import { number, signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
 import { column, earnedLines, write } from "../lib/token_columns.js";
 import { epochTable } from "./epochs.js";
-import { look, moveSample } from "./looking.js";
+import { changeView, moveSample } from "./view_state.js";
 
 /**
  * @import { ColourName, TokensPage } from "../lib/payloads"
- * @import { Look, Shown, TokensBoard } from "./looking.js"
+ * @import { ChangeView, Shown, TokensBoard } from "./view_state.js"
  */
 
 const BOUND = "color-mix(in srgb, var(--clip) 45%, transparent)";
@@ -20,11 +20,11 @@ export function buildSample(board) {
   const after = h("button", { "aria-label": "Next sample", onclick: () => moveSample(board, 1) }, "▼");
   const choice = h("select", {
     "aria-label": "What colours the tokens",
-    onchange: () => look(board, { colour: /** @type {ColourName} */ (choice.value) }),
+    onchange: () => changeView(board, { colour: /** @type {ColourName} */ (choice.value) }),
   });
   const epoch = h("select", {
     "aria-label": "Epoch of the update",
-    onchange: () => look(board, { epoch: epoch.value === "" ? null : Number(epoch.value) }),
+    onchange: () => changeView(board, { epoch: epoch.value === "" ? null : Number(epoch.value) }),
   });
   const low = h("span", { class: "number" });
   const high = h("span", { class: "number" });
@@ -42,9 +42,9 @@ export function buildSample(board) {
  * @param {TokensBoard} board
  * @param {ReturnType<typeof buildSample>} frame
  * @param {Shown} shown
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-export function drawSample(board, frame, shown, look) {
+export function drawSample(board, frame, shown, changeView) {
   const { page, batch, run } = shown;
   const [query, , score] = batch.samples[page.look.sample];
   fill(frame.title, `Sample ${page.look.sample} of ${batch.samples.length}: score ${signed(score)}`);
@@ -52,18 +52,18 @@ export function drawSample(board, frame, shown, look) {
   const key = [run, page.step, page.look, getComputedStyle(board.root).color];
   const isFocused = frame.strip.contains(document.activeElement);
   const isNew = redrawn(frame.strip, key, () => {
-    const boxes = page.sample.text.map((_, i) => tokenBox(page, i, () => look({ token: i })));
+    const boxes = page.sample.text.map((_, i) => tokenBox(page, i, () => changeView({ token: i })));
     const none = !boxes.length && h("span", { class: "quiet" }, "This sample has no response token.");
     return [h("span", { class: "query" }, query), ...boxes, none];
   });
   if (!isNew) return;
   const chosen = frame.strip.querySelector(".chosen");
   if (isFocused && chosen instanceof HTMLElement) chosen.focus();
-  frame.table.replaceChildren(...epochTable(page, look));
+  frame.table.replaceChildren(...epochTable(page, changeView));
 }
 
 /**
- * What colours the tokens, in which epoch, and the scale.
+ * The choice of quantity and epoch, and the colour scale.
  * @param {ReturnType<typeof buildSample>} frame
  * @param {TokensPage} page
  */
@@ -85,7 +85,7 @@ function drawChoices({ choice, epoch, about, low, high }, page) {
 }
 
 /**
- * The number that colours a token.
+ * The number that determines a token's colour.
  * @param {TokensPage} page
  * @param {number} i
  */

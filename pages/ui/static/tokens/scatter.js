@@ -1,5 +1,5 @@
-// The whole batch: a point a token, its ratio against its whitened advantage, and how many tokens are in
-// which case of the clip.
+// The whole batch: one point per token, ratio against whitened advantage, and how many tokens are in each
+// case of the clip.
 import { fill, h, redrawn } from "../lib/dom.js";
 import { fixed, number, signed, visible } from "../lib/format.js";
 import { drawPlot, escaped, place, SELECTING } from "../lib/plot.js";
@@ -7,10 +7,10 @@ import { BLUE, CLIP, GREY, VERMILION } from "../lib/scales.js";
 
 /**
  * @import { Scatter, TokensPage, TokensView } from "../lib/payloads"
- * @import { Look, Shown, TokensBoard } from "./looking.js"
+ * @import { ChangeView, Shown, TokensBoard } from "./view_state.js"
  */
 
-/** @type {[colour: string, symbol: string][]} By case. A cross is a token whose gradient is cut. */
+/** @type {[colour: string, symbol: string][]} By case; a cross is a token whose gradient is cut. */
 const MARKERS = [
   [GREY, "circle"],
   [BLUE, "triangle-down"],
@@ -52,14 +52,14 @@ export function buildScatter(board) {
  * @param {TokensBoard} board
  * @param {View} view
  * @param {Shown} shown
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-export function drawScatter(board, view, { run, page, batch: { scatter } }, look) {
+export function drawScatter(board, view, { run, page, batch: { scatter } }, changeView) {
   view.scatter = scatter;
   drawWords(view, page, scatter);
   const batch = [run, page.step, page.look.epoch];
   redrawn(view.counts, batch, () => {
-    list(view, [], look);
+    list(view, [], changeView);
     return caseRows(scatter);
   });
   const { sample, token } = page.look;
@@ -69,7 +69,7 @@ export function drawScatter(board, view, { run, page, batch: { scatter } }, look
     height: 420,
   });
   drawPlot(board, view.plot, [batch, sample, token], figure, SELECTING);
-  if (!view.isLinked) link(view, look);
+  if (!view.isLinked) link(view, changeView);
 }
 
 /**
@@ -90,14 +90,14 @@ function drawWords(view, { epochs, look, cliprange }, scatter) {
 }
 
 /**
- * A click chooses a token; a box over points lists theirs.
+ * A click chooses a token; dragging a box over points lists their tokens.
  * @param {View} view
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-function link(view, look) {
+function link(view, changeView) {
   view.isLinked = true;
   view.plot.on("plotly_click", (/** @type {Plotly} */ { points: [{ customdata }] }) =>
-    look({ sample: customdata[0], token: customdata[1] }),
+    changeView({ sample: customdata[0], token: customdata[1] }),
   );
   view.plot.on("plotly_selected", (/** @type {Plotly} */ event) => {
     /** @type {{customdata: number[]}[]} */
@@ -106,14 +106,14 @@ function link(view, look) {
     list(
       view,
       rows.filter((row) => row !== undefined),
-      look,
+      changeView,
     );
   });
-  view.plot.on("plotly_deselect", () => list(view, [], look));
+  view.plot.on("plotly_deselect", () => list(view, [], changeView));
 }
 
 /**
- * One trace a case, so that the legend names them.
+ * One trace per case, so that the legend names them.
  * @param {Scatter} scatter
  */
 function points({ ratio, advantage, case: cases, sample, position, text, cases: named }) {
@@ -136,7 +136,7 @@ function points({ ratio, advantage, case: cases, sample, position, text, cases: 
 }
 
 /**
- * The chosen sample's tokens are ringed; the chosen token twice.
+ * Rings around the chosen sample's tokens, a larger one around the chosen token.
  * @param {Scatter} scatter
  * @param {TokensView} look
  */
@@ -158,7 +158,7 @@ function ring({ ratio, advantage, sample, position }, look) {
 /**
  * @param {TokensPage} page
  * @param {Scatter} scatter
- * @param {string} batch  while it stays, so do zoom and selection
+ * @param {string} batch  zoom and selection last as long as it stays the same
  */
 function layoutOf({ cliprange }, scatter, batch) {
   const [low, high] = [1 - cliprange, 1 + cliprange];
@@ -193,7 +193,7 @@ function cut(x0, x1, y0, y1) {
 }
 
 /**
- * Where 99 of 100 points lie: a few far out must not press the rest together.
+ * The distance within which 99 of 100 points lie: a few outliers must not squeeze the rest.
  * @param {number[]} values
  */
 export function spread(values) {
@@ -220,19 +220,19 @@ function caseRows({ cases, ratio }) {
 }
 
 /**
- * The tokens that were selected.
+ * Lists the selected tokens.
  * @param {View} view
  * @param {number[]} rows
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-function list({ heading, listed, scatter }, rows, look) {
+function list({ heading, listed, scatter }, rows, changeView) {
   fill(heading, rows.length ? `${rows.length} tokens selected` : "Selected tokens");
   const hint = h("p", { class: "quiet" }, "Drag a box over points to list their tokens.");
   if (!rows.length || !scatter) return listed.replaceChildren(hint);
   const { sample, position, text, ratio, advantage } = scatter;
   const hits = rows.slice(0, MOST_LISTED).map((i) => {
     const figures = `sample ${sample[i]}, ratio ${number(ratio[i])}, advantage ${signed(advantage[i])}`;
-    const onclick = () => look({ sample: sample[i], token: position[i] });
+    const onclick = () => changeView({ sample: sample[i], token: position[i] });
     const word = h("span", { class: "text" }, visible(text[i]));
     return h("button", { class: "hit", onclick }, word, h("span", { class: "number quiet" }, figures));
   });

@@ -1,10 +1,10 @@
-// Searching the texts of the step, by words or by a sample's number.
+// Search in the step's texts, by words or by sample number.
 import { h, redrawn } from "../lib/dom.js";
 import { signed } from "../lib/format.js";
 
 /**
  * @import { BatchTexts } from "../lib/payloads"
- * @import { Look, Shown } from "./looking.js"
+ * @import { ChangeView, Shown } from "./view_state.js"
  */
 
 const MOST_HITS = 40;
@@ -23,9 +23,9 @@ export function buildSearch(oninput) {
 /**
  * @param {ReturnType<typeof buildSearch>} search
  * @param {Shown} shown
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-export function drawSearch({ input, hits }, { run, page, batch }, look) {
+export function drawSearch({ input, hits }, { run, page, batch }, changeView) {
   const wanted = input.value.trim().toLowerCase();
   const chosen = page.look.sample;
   redrawn(hits, [run, page.step, wanted, chosen], () => {
@@ -33,7 +33,7 @@ export function drawSearch({ input, hits }, { run, page, batch }, look) {
     if (!found.length) return [h("p", { class: "quiet" }, "No text of this step has that.")];
     const rest = found.length - MOST_HITS;
     return [
-      ...found.slice(0, MOST_HITS).map((hit) => hitButton(hit, hit.index === chosen, look)),
+      ...found.slice(0, MOST_HITS).map((hit) => hitButton(hit, hit.index === chosen, changeView)),
       rest > 0 && h("p", { class: "quiet" }, `and ${rest} more`),
     ];
   });
@@ -42,7 +42,7 @@ export function drawSearch({ input, hits }, { run, page, batch }, look) {
 /** @typedef {{index: number, text: string, score: number}} Hit */
 
 /**
- * The samples that contain the words, or have the number.
+ * The samples that contain the words or have that number.
  * @param {BatchTexts["samples"]} samples
  * @param {string} wanted  in lower case
  * @returns {Hit[]}
@@ -57,12 +57,12 @@ export function hitsIn(samples, wanted) {
 /**
  * @param {Hit} hit
  * @param {boolean} isChosen
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-function hitButton({ index, text, score }, isChosen, look) {
+function hitButton({ index, text, score }, isChosen, changeView) {
   return h(
     "button",
-    { class: isChosen ? "hit chosen" : "hit", onclick: () => look({ sample: index, token: 0 }) },
+    { class: isChosen ? "hit chosen" : "hit", onclick: () => changeView({ sample: index, token: 0 }) },
     h("span", { class: "number" }, signed(score)),
     h("span", { class: "text" }, text),
   );

@@ -1,10 +1,10 @@
-// The line of steps: which one is shown, and ways to another.
+// The step selector: which step is shown, and buttons to move to another.
 import { fill, h } from "../lib/dom.js";
-import { look, moveStep } from "./looking.js";
+import { changeView, moveStep } from "./view_state.js";
 
 /**
  * @import { TokensPage } from "../lib/payloads"
- * @import { TokensBoard } from "./looking.js"
+ * @import { TokensBoard } from "./view_state.js"
  */
 
 /** @param {TokensBoard} board */
@@ -16,11 +16,11 @@ export function buildSteps(board) {
     min: 0,
     "aria-label": "Step",
     oninput: () => fill(label, `Step ${chosen()}`),
-    onchange: () => look(board, { step: chosen() }),
+    onchange: () => changeView(board, { step: chosen() }),
   });
   const before = h("button", { "aria-label": "Previous step", onclick: () => moveStep(board, -1) }, "◀");
   const after = h("button", { "aria-label": "Next step", onclick: () => moveStep(board, 1) }, "▶");
-  const newest = h("button", { onclick: () => look(board, { step: null }) }, "Follow the newest");
+  const newest = h("button", { onclick: () => changeView(board, { step: null }) }, "Follow the newest");
   const missing = h("span", { class: "missing" });
   const root = h("div", { class: "steps" }, label, before, slider, after, newest, missing);
   return { root, slider, label, newest, missing };

@@ -1,5 +1,5 @@
-// One token's trace: what it earned, how that became its advantage, and what each epoch of the update did
-// with it.
+// One token's trace: what it earned, how that became its advantage, and what each epoch of the update did to
+// it.
 import { aboutButton, h, redrawn } from "../lib/dom.js";
 import { number, signed, visible } from "../lib/format.js";
 import { write } from "../lib/token_columns.js";
@@ -8,7 +8,7 @@ import { bandCurve } from "./band_curve.js";
 /**
  * @import { Child } from "../lib/dom.js"
  * @import { Term, TokensPage, TokenTrace } from "../lib/payloads"
- * @import { Look, Shown } from "./looking.js"
+ * @import { ChangeView, Shown } from "./view_state.js"
  */
 
 const MOST_TERMS = 64;
@@ -24,13 +24,13 @@ const ABOUT_ADVANTAGE =
 /**
  * @param {HTMLElement} root
  * @param {Shown} shown
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-export function drawTrace(root, { run, page }, look) {
+export function drawTrace(root, { run, page }, changeView) {
   redrawn(root, [run, page.step, page.look], () => {
     const { story: trace } = page;
     if (!trace) return [h("p", { class: "quiet" }, "Choose a token to read its story.")];
-    const cards = [earned(trace), advantage(trace), updated(trace, page, look), valued(trace, page)];
+    const cards = [earned(trace), advantage(trace), updated(trace, page, changeView), valued(trace, page)];
     return [
       h("h2", {}, `Why “${visible(trace.text).trim() || "␣"}” moved`),
       h("div", { class: "cards" }, ...cards),
@@ -48,7 +48,7 @@ function card(title, about, ...content) {
 }
 
 /**
- * A formula in words, and the same with this token's numbers.
+ * A formula in words, then with this token's numbers.
  * @param {string} name
  * @param {string} formula
  * @param {string} numbers
@@ -150,16 +150,19 @@ function headRow(labels) {
 /**
  * @param {TokenTrace} t
  * @param {TokensPage} page
- * @param {Look} look
+ * @param {ChangeView} changeView
  */
-function updated(t, { cliprange, look: { epoch }, restricted }, look) {
+function updated(t, { cliprange, look: { epoch }, restricted }, changeView) {
   const ratios = t.epochs.map(({ ratio }) => ratio);
   const cuts = t.epochs.map(({ policy_clip }) => policy_clip);
   const rows = t.epochs.map((one, i) => [number(one.ratio), one.case, cuts[i] ? "cut" : "passes"]);
   const band = { low: 1 - cliprange, high: 1 + cliprange };
   const heads = ["epoch", "ratio", "case", "gradient"];
   const content = rows.length
-    ? [bandCurve("ratio", ratios, cuts, band), epochTable(heads, rows, epoch, (i) => look({ epoch: i }))]
+    ? [
+        bandCurve("ratio", ratios, cuts, band),
+        epochTable(heads, rows, epoch, (i) => changeView({ epoch: i })),
+      ]
     : [h("p", { class: "quiet" }, NOT_REACHED)];
   const gain = "where it would gain more, the clip holds the loss and the token's gradient is cut.";
   return card(

@@ -1,4 +1,4 @@
-// What the parts of a stage share.
+// What the parts of a stage have in common.
 
 /** @import { UpdatePage } from "../lib/payloads" */
 /**
@@ -8,13 +8,13 @@
  * @property {(count: number) => void} show  the first so many tokens of each response
  */
 /**
- * @typedef {object} Part  a piece of a stage
+ * @typedef {object} Part  a part of a stage
  * @property {HTMLElement} root
  * @property {(count: number) => void} [show]
  */
 
 /**
- * Tokens of the longest response.
+ * Number of tokens in the longest response.
  * @param {Pick<UpdatePage, "samples">} page
  */
 export function longest({ samples }) {

@@ -1,5 +1,5 @@
-// A tensor as a labelled heatmap: rows are samples with their text, columns tokens; a cell shows its number
-// where it fits.
+// A tensor as a labelled heatmap: rows are samples with their text, columns are tokens; a cell shows its
+// number if there is room.
 import { h } from "../lib/dom.js";
 import { number, signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
@@ -22,7 +22,7 @@ const sizes = new ResizeObserver((entries) => {
 /**
  * @param {Tensor} tensor
  * @param {Batch} batch
- * @param {(row: number, position: number) => void} choose  for a cell that is clicked
+ * @param {(row: number, position: number) => void} choose  called when a cell is clicked
  */
 export function heatmap(tensor, batch, choose) {
   const grid = cellGrid(tensor, batch);
@@ -34,7 +34,7 @@ export function heatmap(tensor, batch, choose) {
 }
 
 /**
- * Whether its rows or columns are no samples and tokens, but have names.
+ * Whether its rows or columns have names, rather than being samples and tokens.
  * @param {Tensor} tensor
  */
 function isNamed({ rows, columns }) {
@@ -79,7 +79,7 @@ function chosenBy({ target }, choose) {
 }
 
 /**
- * A number as its scale has it.
+ * A number, signed if its scale is centred on zero.
  * @param {Scale} scale
  * @param {number | null} x
  */
@@ -116,7 +116,7 @@ function cell(tensor, sample, i, t, isChosen) {
 }
 
 /**
- * The token in the cell; null where it is no token's.
+ * The token in the cell; null if the cell is not a token's.
  * @param {Tensor} tensor
  * @param {UpdateSample | undefined} sample
  * @param {number} i
@@ -128,7 +128,7 @@ function wordOf(tensor, sample, i, t) {
 }
 
 /**
- * Which way a number moved, as far as it shows.
+ * The direction in which a number moved, if the change is visible.
  * @param {number | null} x
  * @param {number | null | undefined} before
  */
@@ -188,7 +188,7 @@ function tipAt(tensor, samples, target) {
 }
 
 /**
- * The whole text of the sample whose row has that label.
+ * The full text of the sample with that row label.
  * @param {UpdateSample[]} samples
  * @param {HTMLElement} label
  */
@@ -211,7 +211,7 @@ function nameOf(tensor, sample, i, t) {
 }
 
 /**
- * Shows the first `count` tokens of each row, or the last ones where the tensor is worked out from its end.
+ * Shows the first `count` tokens of each row, or the last ones if the tensor is computed from the end.
  * @param {HTMLElement} box
  * @param {number} count
  * @param {number[]} lengths  of the rows
@@ -226,7 +226,7 @@ export function uncover(box, count, lengths, isBackwards) {
 }
 
 /**
- * Marks a token in all heatmaps of tokens.
+ * Marks a token in all heatmaps over tokens.
  * @param {HTMLElement} article
  * @param {number} row
  * @param {number} position

@@ -1,80 +1,25 @@
-// The Update page: eleven stages of one update as a stepper, gone through by button, by key, or played
-// slowly.
+// The Update page: the eleven stages of one update, stepped through by button or key, or played slowly.
 import { newMark, perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
-import { longest } from "./batch.js";
+import { begin, reveal, STAGE_MS } from "./revealing.js";
 import { stageView } from "./stage.js";
+import { stateOf } from "./state.js";
 import { drawStepper } from "./stepper.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { UpdatePage, UpdatePayload } from "../lib/payloads"
+ * @import { UpdatePage } from "../lib/payloads"
  * @import { Actions } from "./batch.js"
- * @import { StageView } from "./stage.js"
+ * @import { UpdateBoard } from "./state.js"
  */
-/** @typedef {Board<UpdatePayload>} UpdateBoard */
-/**
- * @typedef {object} State  job: which update; batch: the same with its samples; seen: the stages of it that
- *   were entered; shown: tokens that are revealed; furthest: stage that was reached; until: when playing goes
- *   on, ms
- * @property {UpdatePage} page
- * @property {boolean} isComputed
- * @property {string} job
- * @property {string} batch
- * @property {number} stage  from 1
- * @property {number} furthest
- * @property {Set<number>} seen
- * @property {string | null} token
- * @property {number | null} epoch
- * @property {StageView | null} view
- * @property {string} drawn
- * @property {number} shown
- * @property {boolean} isPlaying
- * @property {number} until
- * @property {number} player
- * @property {number} revealer
- * @property {number | null | undefined} asked
- */
-
-const STAGE_MS = 2500;
-const SLOWEST_TOKEN_MS = 300;
-const REVEAL_MS = 6000;
 const LOOK_MS = 100;
-const REVEALED = ["sampling", "gae"];
-
-const stateOf = perBoard(
-  /**
-   * @param {UpdateBoard} board
-   * @returns {State}
-   */
-  ({ data }) => ({
-    page: data.walk,
-    isComputed: false,
-    job: "",
-    batch: "",
-    stage: 1,
-    furthest: 1,
-    seen: new Set(),
-    token: null,
-    epoch: null,
-    view: null,
-    drawn: "",
-    shown: Number.POSITIVE_INFINITY,
-    isPlaying: false,
-    until: 0,
-    player: 0,
-    revealer: 0,
-    asked: undefined,
-  }),
-);
 
 /** @param {UpdateBoard} board */
 export function draw(board) {
   const page = board.data.walk;
   const state = stateOf(board);
   const isBetween = page.state === "waiting" || page.state === "error";
-  // the batch before stays in sight until there is another
+  // the previous batch stays visible until the next one is there
   if (!isBetween || state.page.run !== page.run || !state.page.samples.length) state.page = page;
   const { run, number, samples } = state.page;
   const job = `${run} ${number}`;
@@ -147,7 +92,7 @@ function keyHint(board, section) {
 }
 
 /**
- * A button that was clicked would take the space bar for itself; one that was reached by Tab may.
+ * A clicked button would capture the space bar, so it gives up the focus; one reached by Tab keeps it.
  * @param {MouseEvent} event
  */
 function giveFocusBack({ detail, target }) {
@@ -195,7 +140,7 @@ function drawStage(board) {
 }
 
 /**
- * What a stage asks of the page.
+ * What a stage can ask the page to do.
  * @param {UpdateBoard} board
  * @returns {Actions}
  */
@@ -234,7 +179,7 @@ function go(board, stage) {
 }
 
 /**
- * What is looked at goes into the address.
+ * Puts what is shown into the address.
  * @param {UpdateBoard} board
  */
 function report(board) {
@@ -252,46 +197,6 @@ function ask(board) {
   const { page, stage } = stateOf(board);
   const next = Number.isInteger(seed) ? Math.max(0, Number(seed) + 1) : 0;
   board.send("ask", { run: page.run, batch: Number(count.value), seed: next, stage, ask: newMark() });
-}
-
-/**
- * Tokens one by one, the first time that a stage which has them is entered; at once for those who want no
- * motion.
- * @param {State} state
- */
-function begin(state) {
-  clearTimeout(state.revealer);
-  const most = longest(state.page);
-  const isStill = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const isFirst = REVEALED.includes(state.page.stages[state.stage - 1].key) && !state.seen.has(state.stage);
-  const isSlow = most > 0 && isFirst && !isStill;
-  state.seen.add(state.stage);
-  reveal(state, isSlow ? 0 : most);
-  const pace = Math.min(SLOWEST_TOKEN_MS, REVEAL_MS / most);
-  state.until = performance.now() + STAGE_MS + (isSlow ? most * pace : 0);
-  if (isSlow) revealSlowly(state, most, pace);
-}
-
-/**
- * @param {State} state
- * @param {number} most
- * @param {number} pace  ms a token
- */
-function revealSlowly(state, most, pace) {
-  state.revealer = window.setTimeout(() => {
-    if (!state.view?.article.isConnected) return;
-    reveal(state, state.shown + 1);
-    if (state.shown < most) revealSlowly(state, most, pace);
-  }, pace);
-}
-
-/**
- * @param {State} state
- * @param {number} count
- */
-function reveal(state, count) {
-  state.shown = count;
-  state.view?.show(count);
 }
 
 /** @param {UpdateBoard} board */
@@ -315,7 +220,7 @@ function play(board, on) {
 }
 
 /**
- * Goes to the next stage when this one has been seen, and looks again soon.
+ * Moves to the next stage once this one has had its time, and checks again shortly.
  * @param {UpdateBoard} board
  */
 function playOn(board) {

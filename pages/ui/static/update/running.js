@@ -1,4 +1,4 @@
-// A sum that is worked token by token, a line each.
+// A running sum, one line per token.
 import { h } from "../lib/dom.js";
 import { visible } from "../lib/format.js";
 import { longest } from "./batch.js";

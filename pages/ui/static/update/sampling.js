@@ -1,4 +1,4 @@
-// The sampling stage: each response as it is drawn, with the likeliest tokens at the place that was reached.
+// The sampling stage: each response as it is sampled, with the most likely tokens at the current position.
 import { h } from "../lib/dom.js";
 import { number, visible } from "../lib/format.js";
 import { longest } from "./batch.js";
@@ -63,7 +63,7 @@ function probability(logprob) {
 }
 
 /**
- * The likeliest tokens at a place, and the one that was drawn if it is none of them.
+ * The most likely tokens at a position, and the sampled one if it is not among them.
  * @param {UpdateSample} sample
  * @param {number} t
  * @returns {Candidate[]}

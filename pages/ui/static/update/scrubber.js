@@ -1,4 +1,4 @@
-// A slider over the tokens, for those who want to go at their own pace.
+// A slider over the tokens, for going at one's own pace.
 import { fill, h } from "../lib/dom.js";
 
 /** @import { Actions } from "./batch.js" */

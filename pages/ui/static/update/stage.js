@@ -1,5 +1,5 @@
-// One stage of the update: its words, its formulas twice, its tensors; and what three of the stages have of
-// their own.
+// One stage of the update: its explanation, its formulas in symbols and in numbers, its tensors, and whatever
+// else that stage has.
 import { h } from "../lib/dom.js";
 import { signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
@@ -14,7 +14,7 @@ import { sampling } from "./sampling.js";
 /**
  * @typedef {object} StageView
  * @property {HTMLElement} article
- * @property {(count: number) => void} show  the first so many tokens of each response
+ * @property {(count: number) => void} show  reveals the first `count` tokens of each response
  * @property {(row: number, position: number) => void} choose
  */
 
@@ -55,7 +55,7 @@ export function stageView(page, index, actions) {
 }
 
 /**
- * What this stage has and others have not.
+ * The parts that only this stage has.
  * @param {UpdatePage} page
  * @param {Stage} stage
  * @param {Actions} actions
@@ -74,7 +74,7 @@ function ownParts(page, stage, actions) {
 }
 
 /**
- * The formulas, and the same with numbers.
+ * The formulas, in symbols and in numbers.
  * @param {Stage} stage
  */
 function formulas({ formulas, worked }) {

@@ -1,4 +1,4 @@
-// The stages' list at the side: where one is, and which were gone through.
+// The list of stages at the side: which one is shown, and which are done.
 import { fill, h, redrawn } from "../lib/dom.js";
 
 /** @import { Stage } from "../lib/payloads" */

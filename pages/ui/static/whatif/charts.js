@@ -1,4 +1,4 @@
-// The What-if page's distributions and its lessons: the ladder of estimators, what lambda trades, and the
+// The What-if page's distributions and lessons: the ladder of estimators, the trade-off of lambda, and the
 // clip.
 import { aboutButton, fill, h } from "../lib/dom.js";
 import { drawPlot, place } from "../lib/plot.js";
@@ -9,7 +9,7 @@ import { drawLadder, ladderTitle } from "./ladder.js";
 /**
  * @import { Layout, Trace } from "../lib/plot.js"
  * @import { Histogram, Sweep, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./looking.js"
+ * @import { WhatIfBoard } from "./view_state.js"
  */
 /** @typedef {{data: Trace[], layout: Layout}} Figure */
 /**
@@ -80,8 +80,8 @@ function framed(key, plot) {
 }
 
 /**
- * A plot that is drawn while it is in sight: plotly.js takes 10 to 50 ms for each, and a slider must not wait
- * for that.
+ * A plot that is drawn only while it is visible: plotly.js takes 10 to 50 ms for each, and a slider must not
+ * wait for that.
  * @param {WhatIfBoard} board
  * @param {Key} key
  */
@@ -180,7 +180,7 @@ export function drawLessons(board, view, { ladder, sample, sweep, clip, example 
 }
 
 /**
- * Variance against distance along lambda, with the run's lambda and the one that is turned.
+ * Variance and distance over lambda, with the run's lambda and the chosen one.
  * @param {Sweep} sweep
  * @returns {Figure}
  */

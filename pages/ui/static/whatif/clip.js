@@ -1,4 +1,4 @@
-// The lesson on the clip: the clipped objective over the ratio, and this batch's tokens on it.
+// The lesson on the clip: the clipped objective as a function of the ratio, with this batch's tokens.
 import { BLUE, CLIP, GREY, VERMILION } from "../lib/scales.js";
 
 /**
@@ -35,7 +35,7 @@ export function clipFigure({ grid, sides, range, chosen }, text) {
 }
 
 /**
- * The tokens for which the clip binds, or those for which it does not.
+ * The tokens for which the clip binds, or those for which it does not bind.
  * @param {ClipSide[]} sides
  * @param {boolean} isBound
  */

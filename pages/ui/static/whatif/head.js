@@ -1,12 +1,12 @@
-// The page's head: which step it is about, ways to another, and what is the matter.
+// The page's header: which step is shown, buttons to move to another, and any problems.
 import { fill, h } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
-import { choose, current } from "./looking.js";
 import { followNewest, moveSample, moveStep, moveToken } from "./moves.js";
+import { changeView, viewState } from "./view_state.js";
 
 /**
  * @import { WhatIfPayload } from "../lib/payloads"
- * @import { WhatIfBoard } from "./looking.js"
+ * @import { WhatIfBoard } from "./view_state.js"
  */
 
 const ABOUT_NEWEST =
@@ -52,13 +52,13 @@ function keyHint(board) {
 
 /** @param {WhatIfBoard} board */
 function toggleExample(board) {
-  choose(board, { example: !current(board).example, sample: 0, token: 0, turned: {} });
+  changeView(board, { example: !viewState(board).example, sample: 0, token: 0, turned: {} });
 }
 
 /** @param {WhatIfBoard} board */
 function showNearest(board) {
   const data = board.data.whatif;
-  if ("nearest" in data) choose(board, { step: data.nearest });
+  if ("nearest" in data) changeView(board, { step: data.nearest });
 }
 
 /**

@@ -1,5 +1,4 @@
-// The lesson on lambda: the chosen token's estimators, from one reward to all of them, and how GAE weighs
-// them.
+// The lesson on lambda: the chosen token's k-step estimators, and how GAE weights them.
 import { fill, h, redrawn } from "../lib/dom.js";
 import { fixed, number, signed } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
@@ -52,7 +51,7 @@ function rungRow({ k }) {
 /**
  * @param {HTMLElement} row
  * @param {Rung} rung
- * @param {number} limit  where the values' colour saturates
+ * @param {number} limit  at which the values' colour saturates
  * @param {boolean} isLast
  */
 function drawRung(row, rung, limit, isLast) {

@@ -1,23 +1,23 @@
-// The What-if page: settings on a recorded step. A slider moves at once; Python recomputes, and what comes
-// back is drawn.
+// The What-if page: other settings for a recorded step. A slider moves at once; Python recomputes, and the
+// answer is drawn.
 import { perBoard } from "../lib/board.js";
 import { h } from "../lib/dom.js";
 import { watchTheme } from "../lib/theme.js";
 import { buildDistributions, buildLessons, drawDistributions, drawLessons } from "./charts.js";
 import { buildFigures, drawFigures } from "./figures.js";
 import { buildHead, drawHead } from "./head.js";
-import { sendPending, take } from "./looking.js";
 import { buildSliders, drawSliders } from "./sliders.js";
 import { buildTokens, drawTokens } from "./tokens.js";
+import { receive, sendPending } from "./view_state.js";
 
-/** @import { WhatIfBoard } from "./looking.js" */
+/** @import { WhatIfBoard } from "./view_state.js" */
 
 /** @param {WhatIfBoard} board */
 export function draw(board) {
   const view = viewOf(board);
   const data = board.data.whatif;
   watchTheme(board, () => draw(board));
-  take(board);
+  receive(board);
   drawHead(view.head, data);
   view.main.hidden = "missing" in data;
   if (!("missing" in data)) {

@@ -1,17 +1,17 @@
-// The settings that can be turned: a slider and a number field each, the run's own value as a tick, and ways
-// back to it.
+// The settings that can be changed: a slider and a number field for each, with the run's own value as a tick
+// and buttons to reset to it.
 import { newMark } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
-import { choose, current, queryOf } from "./looking.js";
+import { changeView, toQuery, viewState } from "./view_state.js";
 
 /**
  * @import { Slider, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./looking.js"
+ * @import { WhatIfBoard } from "./view_state.js"
  */
 /** @typedef {ReturnType<typeof buildSlider>} SliderView */
 /**
- * @typedef {object} Turn  own: the run's value; isSettled: false while a slider is on its way; stride: of the
- *   slider
+ * @typedef {object} Turn  own: the run's value; isSettled: false while a slider is being dragged; stride: of
+ *   the slider
  * @property {string} name
  * @property {number | boolean} value
  * @property {number | boolean} own
@@ -35,7 +35,7 @@ export function buildSliders(board) {
   const own = h("span", { class: "quiet" });
   const about = aboutButton("whitening", ABOUT_WHITENING);
   const whiten = h("label", { class: "whiten" }, box, h("span", {}, "Whiten the advantages"), about, own);
-  const reset = h("button", { tip: BACK, onclick: () => choose(board, { turned: {} }) }, "Reset all");
+  const reset = h("button", { tip: BACK, onclick: () => changeView(board, { turned: {} }) }, "Reset all");
   const use = h("button", { class: "use", onclick: () => useInRun(board) }, "Use these in the run");
   const said = h("p", { class: "said quiet", "aria-live": "polite" });
   const buttons = h("div", { class: "buttons" }, reset, use);
@@ -48,7 +48,7 @@ export function buildSliders(board) {
 
 /** @param {WhatIfBoard} board */
 function useInRun(board) {
-  board.send("ask", { press: newMark(), query: queryOf(current(board)) });
+  board.send("ask", { press: newMark(), query: toQuery(viewState(board)) });
 }
 
 /**
@@ -57,10 +57,10 @@ function useInRun(board) {
  * @param {WhatIfShown} data
  */
 export function drawSliders(board, view, data) {
-  const { turned } = current(board);
+  const { turned } = viewState(board);
   /** @param {Turn} turn */
   const turn = (turn) => {
-    choose(board, { turned: turnedBy(current(board).turned, turn) }, turn.isSettled ?? true);
+    changeView(board, { turned: turnedBy(viewState(board).turned, turn) }, turn.isSettled ?? true);
     drawSliders(board, view, data);
   };
   for (const knob of data.knobs) drawSlider(sliderOf(view, knob, turn), knob, turned[knob.name]);
@@ -73,7 +73,7 @@ export function drawSliders(board, view, data) {
 }
 
 /**
- * What is turned after a turn: at the run's own value, or within half a stride of it, it is not.
+ * The changed settings after a change: a value within half a stride of the run's own counts as unchanged.
  * @param {Record<string, number | boolean>} turned
  * @param {Turn} turn
  */
@@ -101,26 +101,15 @@ function sliderOf(view, knob, turn) {
 
 /** @param {Slider} knob */
 function buildSlider(knob) {
-  const { name, label, about, stride } = knob;
-  const range = h("input", {
-    type: "range",
-    step: "any",
-    "aria-label": `${label}, slider`,
-    oninput: () => slide(false),
-    onchange: () => slide(true),
-    onkeydown: (event) => slideByKey(event),
-  });
-  const field = h("input", {
-    type: "number",
-    step: stride,
-    "aria-label": label,
-    onchange: () => field.value !== "" && set(Number(field.value)),
-  });
-  const reset = h(
-    "button",
-    { class: "back", "aria-label": `Reset ${label}`, tip: BACK, onclick: () => set(view.knob.own) },
-    "↺",
+  const { name, label, about } = knob;
+  /** @param {number} value */
+  const set = (value) => view.turn({ name, value, own: view.knob.own });
+  const range = rangeOf(knob, (value, isSettled) =>
+    view.turn({ name, value, own: view.knob.own, isSettled, stride: knob.stride }),
   );
+  const field = fieldOf(knob, set);
+  const onclick = () => set(view.knob.own);
+  const reset = h("button", { class: "back", "aria-label": `Reset ${label}`, tip: BACK, onclick }, "↺");
   const tick = h("i", { class: "tick" });
   const own = h("div", { class: "own quiet number" });
   const title = h("span", { class: "label" }, label);
@@ -129,23 +118,46 @@ function buildSlider(knob) {
   const line = h("div", { class: "line" }, range, tick);
   const box = h("div", { class: "knob", data: { knob: name } }, head, line, own);
   const view = { box, range, field, reset, own, tick, knob, turn: (/** @type {Turn} */ _) => {} };
-  /** @param {number} value */
-  const set = (value) => view.turn({ name, value, own: view.knob.own });
-  /** @param {boolean} isSettled */
+  return view;
+}
+
+/**
+ * The slider. step="any" lets it rest on the run's own value; mouse and keys still move it by whole strides.
+ * @param {Slider} knob
+ * @param {(value: number, isSettled: boolean) => void} turn
+ */
+function rangeOf({ label, stride }, turn) {
+  /** @type {(isSettled: boolean) => void} */
   const slide = (isSettled) => {
-    const value = Number((Math.round(Number(range.value) / stride) * stride).toFixed(6));
-    view.turn({ name, value, own: view.knob.own, isSettled, stride });
+    turn(Number((Math.round(Number(range.value) / stride) * stride).toFixed(6)), isSettled);
   };
-  // step="any" lets the slider stand on the run's own value; its keys still go by strides.
   /** @param {KeyboardEvent} event */
-  const slideByKey = (event) => {
+  const onkeydown = (event) => {
     const by = STRIDES[event.key];
     if (!by) return;
     event.preventDefault();
     range.value = String(Number(range.value) + by * stride);
     slide(true);
   };
-  return view;
+  const range = h("input", {
+    type: "range",
+    step: "any",
+    "aria-label": `${label}, slider`,
+    oninput: () => slide(false),
+    onchange: () => slide(true),
+    onkeydown,
+  });
+  return range;
+}
+
+/**
+ * @param {Slider} knob
+ * @param {(value: number) => void} set
+ */
+function fieldOf({ label, stride }, set) {
+  const onchange = () => field.value !== "" && set(Number(field.value));
+  const field = h("input", { type: "number", step: stride, "aria-label": label, onchange });
+  return field;
 }
 
 /**

@@ -1,21 +1,24 @@
 // The chosen sample before and after: two strips tinted by the advantage as the policy loss uses it, and a
-// table with all that moves.
+// table of everything that changes.
 import { fill, h, onChoice, redrawn } from "../lib/dom.js";
 import { fixed, signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
 import { column, write } from "../lib/token_columns.js";
-import { choose } from "./looking.js";
 import { moveSample } from "./moves.js";
+import { changeView } from "./view_state.js";
 
 /**
  * @import { WhatIfSample, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./looking.js"
+ * @import { WhatIfBoard } from "./view_state.js"
  */
 /** @typedef {"rewards" | "values" | "advantages" | "used" | "returns" | "ratios" | Clips} Moving */
 /** @typedef {"policy_clips" | "value_clips"} Clips */
 /** @typedef {(x: number | null) => string} Write */
 
-/** @type {{key: Moving, column: string, title?: string, about?: string}[]} What the table says of its own. */
+/**
+ * The table's columns, with titles and tooltips where they differ from the token column's.
+ * @type {{key: Moving, column: string, title?: string, about?: string}[]}
+ */
 const COLUMNS = [
   { key: "rewards", column: "reward" },
   {
@@ -86,7 +89,8 @@ export function buildTokens(board) {
 /** @param {WhatIfBoard} board */
 function showMostMoved(board) {
   const data = board.data.whatif;
-  if ("sample" in data && data.sample.moved !== null) choose(board, { sample: data.sample.moved, token: 0 });
+  if ("sample" in data && data.sample.moved !== null)
+    changeView(board, { sample: data.sample.moved, token: 0 });
 }
 
 /**
@@ -102,7 +106,7 @@ export function drawTokens(board, view, { sample, example, step }) {
   view.moved.disabled = sample.moved === null || sample.moved === sample.index;
   const shape = [example, step, sample.index, sample.texts];
   /** @param {number} token */
-  const pick = (token) => choose(board, { token });
+  const pick = (token) => changeView(board, { token });
   for (const strip of view.strips) redrawn(strip, shape, () => stripBoxes(sample, pick));
   redrawn(view.table, shape, () => tableParts(sample, pick));
   /** @type {Write} */
@@ -144,7 +148,7 @@ function drawStrip(strip, sample, side, text) {
 }
 
 /**
- * The table's head and its rows, the cells still empty.
+ * The table's head and rows, with empty cells.
  * @param {WhatIfSample} sample
  * @param {(token: number) => void} pick
  */
@@ -194,7 +198,7 @@ function drawTable(table, sample, text) {
 }
 
 /**
- * A token's number in a column: with these settings, and as it was.
+ * A token's number in a column: with the chosen settings, and in the run.
  * @param {WhatIfSample} sample
  * @param {Moving} key
  * @param {number} i

@@ -1,4 +1,4 @@
-// What is looked at on the Tokens page, and asking Python for something else.
+// What the Tokens page shows, and asking Python to show something else.
 import { newMark, perBoard } from "../lib/board.js";
 
 /**
@@ -7,74 +7,75 @@ import { newMark, perBoard } from "../lib/board.js";
  */
 /** @typedef {Board<TokensPayload>} TokensBoard */
 /**
- * @typedef {object} Wanted  all from 0; step: null for the newest; token: null for the first; epoch: null for
- *   the last
+ * @typedef {object} ViewState  all from 0; step: null for the newest; token: null for the first; epoch: null
+ *   for the last
  * @property {number | null} step
  * @property {number} sample
  * @property {number | null} token
  * @property {number | null} epoch
  * @property {ColourName} colour
  */
-/** @typedef {{run: string, page: TokensPage, batch: TokensBatch}} Shown  everything there is to draw */
-/** @typedef {(change: Partial<Wanted>) => void} Look */
+/** @typedef {{run: string, page: TokensPage, batch: TokensBatch}} Shown  everything to draw */
+/** @typedef {(change: Partial<ViewState>) => void} ChangeView */
 /**
- * @typedef {object} Looking
- * @property {Wanted | null} wanted  what was asked for last
- * @property {string | null} mark  of that request
+ * @typedef {object} Requests
+ * @property {ViewState | null} wanted  what was requested last
+ * @property {string | null} mark  of the last request
  * @property {string} run
- * @property {{key: string, batch: TokensBatch} | null} held  the batch, which is sent once
+ * @property {{key: string, batch: TokensBatch} | null} held  the batch, which Python sends once
  */
 
 const stateOf = perBoard(
   /**
    * @param {TokensBoard} _
-   * @returns {Looking}
+   * @returns {Requests}
    */
   (_) => ({ wanted: null, mark: null, run: "", held: null }),
 );
 
 /**
- * Takes in a payload. Null where it counts on a batch that is not held, which is asked for then: while what
- * is looked at is in the same batch, Python leaves its texts and points out.
+ * Receives a payload. Python leaves out the texts and points of a batch that the browser already has; if the
+ * browser does not have it after all, this asks for it and returns null.
  * @param {TokensBoard} board
  * @returns {Shown | null}
  */
-export function taken(board) {
+export function receive(board) {
   const { microscope: page, run } = board.data;
   const state = stateOf(board);
   if (page.batch) state.held = { key: page.batch_key, batch: page.batch };
-  // What was asked for last stands until Python has drawn it, so that keys pressed quickly add up.
+  // The last request stands until Python has answered it, so that rapid key presses add up.
   const isAnswer = !state.wanted || state.mark === page.echo || state.run !== run.id;
   const isMissing = state.held?.key !== page.batch_key;
-  if (isAnswer || isMissing) Object.assign(state, { wanted: asWanted(page), mark: page.echo, run: run.id });
+  if (isAnswer || isMissing)
+    Object.assign(state, { wanted: viewStateOf(page), mark: page.echo, run: run.id });
   if (!isMissing && state.held) return { run: run.id, page, batch: state.held.batch };
   state.held = null;
-  look(board, {});
+  changeView(board, {});
   return null;
 }
 
 /**
- * What the payload answers, as it would be asked for.
+ * The request that the payload answers.
  * @param {TokensPage} page
- * @returns {Wanted}
+ * @returns {ViewState}
  */
-function asWanted({ look, following, epoch_chosen }) {
+function viewStateOf({ look, following, epoch_chosen }) {
   return { ...look, step: following ? null : look.step, epoch: epoch_chosen ? look.epoch : null };
 }
 
 /**
  * @param {TokensBoard} board
- * @param {Partial<Wanted>} change
+ * @param {Partial<ViewState>} change
  */
-export function look(board, change) {
+export function changeView(board, change) {
   const state = stateOf(board);
-  const wanted = { ...(state.wanted ?? asWanted(board.data.microscope)), ...change };
+  const wanted = { ...(state.wanted ?? viewStateOf(board.data.microscope)), ...change };
   Object.assign(state, { wanted, mark: newMark() });
   board.send("look", { ...wanted, run: board.data.run.id, has: state.held?.key ?? "", click: state.mark });
 }
 
 /**
- * The next step that has tokens, from the one that was asked for last.
+ * Moves to the next recorded step, starting from the one requested last.
  * @param {TokensBoard} board
  * @param {number} by
  */
@@ -82,7 +83,7 @@ export function moveStep(board, by) {
   const { steps, step } = board.data.microscope;
   const asked = steps.indexOf(stateOf(board).wanted?.step ?? step);
   const place = asked < 0 ? steps.indexOf(step) : asked;
-  look(board, { step: steps[within(place + by, steps.length)] });
+  changeView(board, { step: steps[within(place + by, steps.length)] });
 }
 
 /**
@@ -92,7 +93,7 @@ export function moveStep(board, by) {
 export function moveSample(board, by) {
   const { count, look: shown } = board.data.microscope;
   const from = stateOf(board).wanted?.sample ?? shown.sample;
-  look(board, { sample: within(from + by, count), token: 0 });
+  changeView(board, { sample: within(from + by, count), token: 0 });
 }
 
 /**
@@ -102,9 +103,9 @@ export function moveSample(board, by) {
 export function moveToken(board, by) {
   const { sample, look: shown } = board.data.microscope;
   const { wanted } = stateOf(board);
-  // Another sample is on its way: how long it is, Python knows.
+  // If another sample has been requested, only Python knows its length.
   const length = wanted?.sample === shown.sample ? sample.text.length : Number.POSITIVE_INFINITY;
-  look(board, { token: within((wanted?.token ?? 0) + by, length) });
+  changeView(board, { token: within((wanted?.token ?? 0) + by, length) });
 }
 
 /**

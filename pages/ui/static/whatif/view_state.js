@@ -1,5 +1,5 @@
-// What is looked at on the What-if page, and telling Python. One question is under way at a time: while it
-// is, only the newest position of the sliders is kept for the next.
+// What the What-if page shows, and reporting it to Python. One request is in flight at a time; meanwhile only
+// the newest position of the sliders is kept, for the next request.
 import { perBoard } from "../lib/board.js";
 
 /**
@@ -8,7 +8,8 @@ import { perBoard } from "../lib/board.js";
  */
 /** @typedef {Board<WhatIfPayload>} WhatIfBoard */
 /**
- * @typedef {object} Look  step: null for the newest; turned: what is not as the run had it, by name
+ * @typedef {object} ViewState  step: null for the newest; turned: the settings that differ from the run's, by
+ *   name
  * @property {number | null} step
  * @property {number} sample
  * @property {number} token
@@ -16,24 +17,24 @@ import { perBoard } from "../lib/board.js";
  * @property {Record<string, number | boolean>} turned
  */
 /**
- * @typedef {object} Looking
- * @property {Look} look
- * @property {number} count  of the questions that were sent
- * @property {boolean} isPending  whether there is a look that is not sent yet
- * @property {boolean} isSettled  false while a slider is on its way
+ * @typedef {object} Requests
+ * @property {ViewState} view
+ * @property {number} count  of the requests sent so far
+ * @property {boolean} isPending  whether there is a change that has not been sent
+ * @property {boolean} isSettled  false while a slider is being dragged
  * @property {boolean} isWaiting
  * @property {number} sent  when, ms
  */
 
-const PATIENCE_MS = 3000; // an answer that has not come by then is not waited for any longer
+const PATIENCE_MS = 3000; // how long to wait for an answer before sending the next request
 
 const stateOf = perBoard(
   /**
    * @param {WhatIfBoard} board
-   * @returns {Looking}
+   * @returns {Requests}
    */
   ({ data: { whatif } }) => ({
-    look: lookOf(whatif.query),
+    view: fromQuery(whatif.query),
     count: whatif.told,
     isPending: false,
     isSettled: true,
@@ -43,29 +44,29 @@ const stateOf = perBoard(
 );
 
 /** @param {WhatIfBoard} board */
-export function current(board) {
-  return stateOf(board).look;
+export function viewState(board) {
+  return stateOf(board).view;
 }
 
 /**
- * Takes in a payload: the look is Python's again, unless it was changed since.
+ * Receives a payload: takes over Python's view, unless it has been changed since.
  * @param {WhatIfBoard} board
  */
-export function take(board) {
+export function receive(board) {
   const state = stateOf(board);
   const { told, query } = board.data.whatif;
   if (told === state.count) state.isWaiting = false;
-  if (!state.isWaiting && !state.isPending) state.look = lookOf(query);
+  if (!state.isWaiting && !state.isPending) state.view = fromQuery(query);
 }
 
 /**
  * @param {WhatIfBoard} board
- * @param {Partial<Look>} change
+ * @param {Partial<ViewState>} change
  * @param {boolean} [isSettled]
  */
-export function choose(board, change, isSettled = true) {
+export function changeView(board, change, isSettled = true) {
   const state = stateOf(board);
-  Object.assign(state.look, change);
+  Object.assign(state.view, change);
   Object.assign(state, { isSettled, isPending: true });
   sendPending(board);
 }
@@ -76,14 +77,14 @@ export function sendPending(board) {
   const now = performance.now();
   if (!state.isPending || (state.isWaiting && now - state.sent < PATIENCE_MS)) return;
   Object.assign(state, { isPending: false, isWaiting: true, sent: now, count: state.count + 1 });
-  board.send("look", { number: state.count, settled: state.isSettled, query: queryOf(state.look) });
+  board.send("look", { number: state.count, settled: state.isSettled, query: toQuery(state.view) });
 }
 
 /**
- * The look as Python and the address have it.
- * @param {Look} look
+ * The view as Python and the address represent it.
+ * @param {ViewState} view
  */
-export function queryOf({ step, sample, token, example, turned }) {
+export function toQuery({ step, sample, token, example, turned }) {
   const what = Object.entries(turned).map(([name, value]) => `${name}:${wordOf(value)}`);
   return {
     sample: String(sample),
@@ -101,11 +102,11 @@ function wordOf(value) {
 }
 
 /**
- * The same read back.
+ * The inverse of `toQuery`.
  * @param {Record<string, string>} query
- * @returns {Look}
+ * @returns {ViewState}
  */
-export function lookOf({ step, sample, token, example, what }) {
+export function fromQuery({ step, sample, token, example, what }) {
   const words = (what ?? "").split(",").filter(Boolean);
   const turned = words.map((word) => {
     const [name, text] = word.split(":");

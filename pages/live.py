@@ -1,6 +1,4 @@
-"""Live: a run as it goes. A person wants to see the reviews turn positive and why, and then to turn a knob
-and look again.
-"""
+"""Live: a run as it trains: the reviews turn positive, the curves show why, and a setting can be changed."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from ppo_engine.store import RunInfo
 
 
 def draw() -> None:
-    """The board; runs again and again while the page is open."""
+    """The board; redrawn regularly while the page is open."""
     if token := st.session_state.pop("token_asked", None):
         st.switch_page("../tokens.py", query_params={name: str(value) for name, value in token.items()})
     folder = run_view.shown_run()
@@ -89,13 +87,13 @@ def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
     """What the address asks for and the board does not show."""
     query, found, step = LIVE.asked(), LIVE.not_indices(), LIVE.index("step")
     if "sample" in query and "step" not in query:
-        needed = "its step has to be named too, as in step=3&sample=0"
+        needed = "the step must be given too, as in step=3&sample=0"
         found.append(refusal("sample", query["sample"], needed))
     if step is None or batch is None:
         return found
     if step != batch["step"]:
-        why = f"the last step is {info.last_step}" if step > info.last_step else "its batch is not on record"
-        found.append(refusal("step", query["step"], f"{why}; shown is step {batch['step']}"))
+        why = f"the last step is {info.last_step}" if step > info.last_step else "its batch is not stored"
+        found.append(refusal("step", query["step"], f"{why}; showing step {batch['step']}"))
     return found + beyond(query, "sample", len(batch["samples"]), f"step {batch['step']}", None)
 
 

@@ -1,6 +1,4 @@
-"""Tokens: why did this token move? A person wants to see what PPO did to one token, in which epoch, and which
-clip stopped it.
-"""
+"""Tokens: why did this token move? What PPO did to one token, in which epoch, and which clip stopped it."""
 
 from __future__ import annotations
 
@@ -17,21 +15,19 @@ from ppo_engine.errors import PPOEngineError
 
 
 def draw() -> None:
-    """The microscope; while it follows the newest step it runs again and again."""
+    """The microscope; while it follows the newest step, it is redrawn regularly."""
     folder = run_view.shown_run()
     info = commands.info(folder)
     if folder is None:
         st.info(
-            "There is no token to look at yet. Press Start, and come back when the first step is done.",
+            "No tokens yet. Press Start, and return when the first step is complete.",
             icon=":material/biotech:",
         )
         return
     if info is None:
         return  # the run cannot be read, which the sidebar says
     if info.last_step < 1:
-        st.info(
-            "There is no token to look at before this run's first step is done.", icon=":material/biotech:"
-        )
+        st.info("No tokens yet: they appear after this run's first step.", icon=":material/biotech:")
         return
     try:
         made = payload(folder, _look(info.id))
@@ -40,7 +36,7 @@ def draw() -> None:
         return
     if made is None:
         st.info(
-            "The tokens of this run's steps are no longer on record. Start or open another run.",
+            "This run's tokens are no longer stored. Start or open another run.",
             icon=":material/biotech:",
         )
         return

@@ -36,7 +36,7 @@ def drawn(page: Page) -> None:
     page.wait_for_url("**/tokens*")
     page.reload()
     expect(page.locator(".ppo-board .top .name").first).to_be_visible()
-    expect(page.get_by_text("There is no token to look at yet")).to_be_visible()
+    expect(page.get_by_text("No tokens yet")).to_be_visible()
 
 
 def test_the_board_is_drawn_below_a_base_path(tabs: BrowserContext, based: Server) -> None:

@@ -144,7 +144,9 @@ def test_the_axes_are_the_runs_own_and_the_one_before_is_cut_off(
     press(page, "Start")
     press(page, "Stop it and start")
     wait_for_state(page, "running")
-    page.wait_for_function(f"{PLOT}?.data?.some(trace => trace.name.endsWith('before') && trace.x.length > 12)")
+    page.wait_for_function(
+        f"{PLOT}?.data?.some(trace => trace.name.endsWith('before') && trace.x.length > 12)"
+    )
     page.wait_for_function(f"{PLOT}?.data?.find(trace => trace.name === 'mean score').x.length > 1")
     press(page, "Pause")
     wait_for_state(page, "paused")

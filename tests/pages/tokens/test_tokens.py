@@ -130,7 +130,7 @@ def test_a_run_without_any_tokens_left_says_so(run: Path) -> None:
         connection.execute("delete from token_blocks")
         connection.commit()
     page = tokens_page()
-    assert not page.exception and "no longer on record" in page.info[0].value
+    assert not page.exception and "no longer stored" in page.info[0].value
 
 
 def test_an_update_that_never_began_still_makes_a_page_that_json_can_say(

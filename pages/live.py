@@ -45,19 +45,19 @@ def _payload(folder: Path, example: bool) -> dict[str, Any]:
 
 
 def _pin() -> None:
-    """The address keeps the chosen sample, so that a link reopens it."""
+    """Keeps the chosen sample in the address, so that a link reopens it."""
     pin = st.session_state.board.get("pin") or {}
     if pin.get("run") and pin.get("step", -1) >= 0:
         LIVE.keep({"step": pin["step"], "sample": pin["sample"]}, str(pin["run"]))
         return
     LIVE.keep({})
     if run_view.shown_run() == run_view.newest_run():
-        # nothing else is shown now; should a newer run begin, that will be
+        # the newest run is shown without its name, so that a newer one takes its place
         st.query_params.pop("run", None)
 
 
 def _ask() -> None:
-    """What the board asks for: an edit back, a note, or a token's story on the Tokens page."""
+    """The board's requests: undo an edit, add a note, or show a token on the Tokens page."""
     asked, folder = st.session_state.board.get("ask") or {}, run_view.shown_run()
     if folder is None or asked.get("run") != run_view.info_of(folder).id:
         return
@@ -78,7 +78,7 @@ def _ask() -> None:
 
 
 def _pinned() -> tuple[int, int] | None:
-    """The step and the sample that the address names, -1 for no sample; None to follow the newest step."""
+    """The step and the sample in the address, -1 for no sample; None to follow the newest step."""
     step, sample = LIVE.index("step"), LIVE.index("sample")
     return None if step is None else (step, -1 if sample is None else sample)
 

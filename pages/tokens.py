@@ -50,10 +50,9 @@ def draw() -> None:
 
 
 def _look(run: str) -> ViewState:
-    """What this page was asked for last, else what the address asks for; what cannot be read counts as not
-    asked.
+    """The view last asked for on this page, else the address's; unreadable parts are ignored.
 
-    Not the address alone: a refresh that is on its way still brings the one before.
+    Not the address alone: a refresh under way still carries the previous one.
     """
     asked = _asked()
     source = (
@@ -69,9 +68,7 @@ def _look(run: str) -> ViewState:
 
 
 def _unmet(made: dict[str, Any]) -> list[str]:
-    """What the address asks for and the page does not show. A step that is not on record the page says
-    itself.
-    """
+    """What the address asks for and the page does not show. A missing step is reported by the page itself."""
     query, look, found = TOKENS.asked(), made["look"], TOKENS.not_indices()
     if query.get("colour", "reward") not in COLOURS:
         found.append(refusal("colour", query["colour"], f"must be one of {', '.join(COLOURS)}"))
@@ -81,13 +78,13 @@ def _unmet(made: dict[str, Any]) -> list[str]:
 
 
 def _asked() -> dict[str, Any]:
-    """What this page's component has asked for last."""
+    """The last request of this page's component."""
     asked: dict[str, Any] = (st.session_state.get("microscope") or {}).get("look") or {}
     return asked
 
 
 def _remember() -> None:
-    """The address keeps what is looked at, so that a link reopens it."""
+    """Keeps the view in the address, so that a link reopens it."""
     look, folder = _asked(), run_view.shown_run()
     if folder is None or look.get("run") != run_view.info_of(folder).id:
         return

@@ -23,7 +23,7 @@ _LAST_STAGE = 11
 
 
 def draw() -> None:
-    """The stages, or what has to happen before there are any."""
+    """The stages, or what has to happen first."""
     folder = run_view.shown_run()
     info = commands.info(folder)
     payload = _payload(folder, info)
@@ -41,15 +41,13 @@ def draw() -> None:
         if payload["state"] == "empty"
         else None
     )
-    if every != st.session_state.get("walk_every"):  # how often to look is set where the fragment is made
+    if every != st.session_state.get("walk_every"):  # the interval is set where the fragment is created
         st.session_state.walk_every = every
         st.rerun(scope="app")
 
 
 def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
-    """What the page shows. state: empty (nothing to ask yet), none (nothing asked yet), waiting, error, done;
-    said: a sentence on it.
-    """
+    """What the page shows. state: empty (no step yet), none (not asked), waiting, error, done; said: why."""
     if folder is None or info is None or info.last_step < 0:
         said = (
             "There is no update to take apart before the first step is complete. Press Start; meanwhile, read"
@@ -117,7 +115,7 @@ def _waiting(folder: Path) -> str:
 
 @lru_cache(maxsize=16)
 def _told(folder: Path, number: int, token: tuple[int, int] | None, epoch: int | None) -> dict[str, Any]:
-    """A finished job as stages; it never changes again."""
+    """A finished job as stages; it never changes."""
     walk = read_job(folder, number).result
     assert walk is not None
     samples = [
@@ -176,13 +174,13 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
 
 
 def _look() -> None:
-    """The address keeps what is looked at, so that a link reopens it."""
+    """Keeps the view in the address, so that a link reopens it."""
     looked, folder = st.session_state.walk.get("look") or {}, run_view.shown_run()
     if folder is None or looked.get("run") != folder.name:
         return
     job = looked.get("job")
     if UPDATE.index("job") not in (None, job):
-        return  # it was on its way while another update was asked for
+        return  # sent before another update was asked for
     before = st.session_state.get("walk_looked", {})
     wanted = {name: looked[name] for name in UPDATE.names if looked.get(name) is not None}
     kept = {**(before if before.get("job") == job else {}), **wanted, "run": folder.name}
@@ -191,7 +189,7 @@ def _look() -> None:
 
 
 def _reopen() -> None:
-    """Another page's address has no place for what was looked at here: coming back, it is taken up again."""
+    """Restores this page's view on coming back: another page's address has no place for it."""
     looked, folder = st.session_state.get("walk_looked"), run_view.shown_run()
     if looked and folder is not None and looked["run"] == folder.name and not UPDATE.asked().get("job"):
         UPDATE.add({name: value for name, value in looked.items() if name != "run"}, folder.name)

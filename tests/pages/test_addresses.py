@@ -106,7 +106,7 @@ def test_what_if_names_what_is_not_in_the_batch(ended: Path) -> None:
         "sample = 99: the batch has samples 0 to 7; showing 7" in problems
         and "token = 99: sample 7 has" in problems
     )
-    assert "nope: there is no such knob; allowed: gamma, lam" in problems
+    assert "nope: no such what-if setting; allowed: gamma, lam" in problems
 
 
 def test_update_names_the_stage_and_the_job_that_are_not_there(ended: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_step_whose_tokens_are_gone_offers_the_nearest_that_has_them(run: Path
     made = microscope.payload(run, ViewState(step=1))
     assert made is not None
     assert (
-        made["missing"] == "Step 1 has no tokens on record. The nearest step that has them is 3."
+        made["missing"] == "Step 1 has no stored tokens. The nearest step with stored tokens is 3."
         and made["look"]["step"] == 3
     )
 

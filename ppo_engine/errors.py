@@ -14,7 +14,7 @@ to.
       TrainingError           a step failed
         OutOfMemoryError      a phase of the step did not fit in the device's memory
         NumericalError        a loss or gradient is NaN or infinite
-      StepAbandoned           the step was given up between minibatches because the run has to end now
+      StepAbandonedError           the step was given up between minibatches because the run has to end now
 
 Each message is one that a user can act on: it names what was given, what is allowed, and what to do.
 """
@@ -84,5 +84,5 @@ class NumericalError(TrainingError):
     """A loss or a gradient is NaN or infinite; the update was not applied."""
 
 
-class StepAbandoned(PPOEngineError):
+class StepAbandonedError(PPOEngineError):
     """The step under way was given up, unrecorded."""

@@ -6,7 +6,6 @@ import os
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -17,7 +16,7 @@ from ppo_engine.charts.series import metrics_frame
 from ppo_engine.charts.timeline import TimelineEntry, timeline_entries
 from ppo_engine.errors import StoreError
 from ppo_engine.records import Sample, TokenTable
-from ppo_engine.store import DATABASE, RunInfo, RunReader, StepRow, list_runs
+from ppo_engine.store import DATABASE, Event, RunInfo, RunReader, StepRow, list_runs
 from ppo_engine.store.catalog import TRASH
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
@@ -147,7 +146,7 @@ class RunView:
         self.reader = RunReader(folder)
         self._rows: list[StepRow] = []
         self._frame = metrics_frame([])
-        self._events: list[dict[str, Any]] = []
+        self._events: list[Event] = []
         self._lock = threading.Lock()
 
     def refresh(self) -> tuple[list[StepRow], pd.DataFrame]:
@@ -165,7 +164,7 @@ class RunView:
     def history(self) -> list[TimelineEntry]:
         """What happened so far, oldest first."""
         with self._lock:
-            self._events += self.reader.events(after=self._events[-1]["id"] if self._events else 0)
+            self._events += self.reader.events(after=self._events[-1].number if self._events else 0)
             return timeline_entries(self._events)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ..config import FIELDS
 from ..errors import StoreError
 from ..formatting import data_size, setting, signed
+from ..store import Event
 
 _STATE_WORDS = {"paused": "pause", "stopped": "stop", "failed": "failed", "interrupted": "interrupted"}
 _STATE_TEXTS = {
@@ -40,7 +41,7 @@ class TimelineEntry:
     undo: dict[str, Any] | None = None
 
 
-def timeline_entries(events: Iterable[dict[str, Any]]) -> list[TimelineEntry]:
+def timeline_entries(events: Iterable[Event]) -> list[TimelineEntry]:
     """The journal's events, as `RunReader.events` gives them, in words and in order. Raises `StoreError` for
     one that makes no sense.
     """
@@ -51,15 +52,15 @@ def timeline_entries(events: Iterable[dict[str, Any]]) -> list[TimelineEntry]:
             word, text, undo = _tell(event, trained)
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise StoreError(
-                f"event {event.get('id')} of the journal is damaged ({error or type(error).__name__})"
+                f"event {event.number} of the journal is damaged ({error or type(error).__name__})"
             ) from error
-        trained |= event["kind"] == "state" and event["payload"]["state"] == "running"
-        told.append(TimelineEntry(event["id"], event["step"], event["time"], event["kind"], word, text, undo))
+        trained |= event.kind == "state" and event.payload["state"] == "running"
+        told.append(TimelineEntry(event.number, event.step, event.time, event.kind, word, text, undo))
     return told
 
 
-def _tell(event: dict[str, Any], trained: bool) -> tuple[str, str, dict[str, Any] | None]:
-    kind, payload = event["kind"], event["payload"]
+def _tell(event: Event, trained: bool) -> tuple[str, str, dict[str, Any] | None]:
+    kind, payload = event.kind, event.payload
     if kind == "state":
         state = payload["state"]
         if state == "running":

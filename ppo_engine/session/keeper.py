@@ -61,6 +61,6 @@ class CheckpointKeeper:
 
     def _pointed_at(self) -> set[int]:
         """Steps whose checkpoints are kept: a note or a branch points at them, or this run began there."""
-        named = {event["step"] for event in self.reader.events() if event["kind"] in ("note", "branch")}
+        named = {event.step for event in self.reader.events() if event.kind in ("note", "branch")}
         began = self.reader.info().parent_step
         return named if began is None else named | {began}

@@ -64,9 +64,7 @@ class RunLoader:
             )
         self._accept_changed = False  # what changes after this was not accepted
         self.store.keep_sources(trainer.fingerprints, trainer.machine)
-        known = {
-            event["payload"].get("message") for event in self.reader.events() if event["kind"] == "remark"
-        }
+        known = {event.payload.get("message") for event in self.reader.events() if event.kind == "remark"}
         for remark in trainer_run.remarks:
             if remark not in known:
                 self.store.event(recorded, "remark", {"message": remark})

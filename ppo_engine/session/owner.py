@@ -20,7 +20,7 @@ from ..errors import (
     ConfigError,
     NumericalError,
     PPOEngineError,
-    StepAbandoned,
+    StepAbandonedError,
     StoreError,
     TrainingError,
 )
@@ -91,7 +91,7 @@ class RunOwner:
         """
         try:
             self._train()
-        except StepAbandoned:
+        except StepAbandonedError:
             self._change_state("stopped", stage="")
         except Exception as error:
             # Whatever went wrong belongs in the run's store and on its page, not in a lost thread.
@@ -133,7 +133,7 @@ class RunOwner:
 
     def _wait(self, stage: str) -> None:
         if self._must_give_up():
-            raise StepAbandoned("loading was abandoned because the run had to end")
+            raise StepAbandonedError("loading was abandoned because the run had to end")
         self._on_stage(stage)
 
     def _recompute(self, trainer_run: JournaledTrainer) -> str:

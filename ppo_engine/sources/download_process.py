@@ -33,7 +33,7 @@ _SAID_EVERY_S = 0.3
 _MODEL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Why nothing is downloaded, in words."""
 
 
@@ -46,7 +46,7 @@ def main(kind: str, name: str, limit: int, patience_s: float) -> None:
             say(path=_cached(kind, name))
         else:
             say(path=_download(kind, name, limit))
-    except Refused as error:
+    except RefusedError as error:
         say(error=str(error))
     except errors.GatedRepoError:
         say(
@@ -106,7 +106,7 @@ def _download(kind: str, name: str, limit: int) -> str:
         islice(api.list_repo_tree(name, recursive=True, revision=commit, repo_type=repo_type), MOST_FILES + 1)
     )
     if len(listed) > MOST_FILES:
-        raise Refused(
+        raise RefusedError(
             f"it has more than {MOST_FILES:,} files, which is more than a model or a data set of reviews has"
         )
     sizes = {file.path: file.size for file in listed if hasattr(file, "size")}
@@ -120,7 +120,7 @@ def _download(kind: str, name: str, limit: int) -> str:
         wanted = _of_data(name, _has_tables(sizes))
     total = sum(size for path, size in sizes.items() if _matches(path, **wanted))
     if total > limit:
-        raise Refused(
+        raise RefusedError(
             f"it is {total / 1e6:,.0f} MB, and size_limit_mb allows {limit / 1e6:,.0f}: raise that setting, "
             "or choose a smaller one"
         )
@@ -201,8 +201,8 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
     """Split to patterns of its files, of the default configuration in a data set's card; {} where it names
     none.
 
-    Raises `Refused` where none of several is the default, or where what it says of its files is not what the
-    Hub takes.
+    Raises `RefusedError` where none of several is the default, or where what it says of its files is not
+    what the Hub takes.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -212,7 +212,7 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
     except (OSError, ValueError, AttributeError, yaml.YAMLError):
         return {}
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
-        raise Refused(
+        raise RefusedError(
             "its card (README.md) gives configs that are no list of configurations: correct it, or give one "
             "file"
         )
@@ -224,7 +224,7 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
     ]
     if not default and len(configs) > 1:
         names = ", ".join(str(config.get("config_name")) for config in configs[:8])
-        raise Refused(
+        raise RefusedError(
             f"it has several configurations ({names}{', …' if len(configs) > 8 else ''}): give the folder or "
             "file of one"
         )
@@ -234,12 +234,12 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
 def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
     folder, files = config.get("data_dir") or "", config.get("data_files") or "*"
     if not isinstance(folder, str):
-        raise Refused(f"its card (README.md) gives data_dir: {folder}, which is no folder's name")
+        raise RefusedError(f"its card (README.md) gives data_dir: {folder}, which is no folder's name")
     plain = not isinstance(files, list) or not any(isinstance(one, dict) for one in files)
     found: dict[str, list[str]] = {}
     for one in [{"split": "train", "path": files}] if plain else files:
         if not isinstance(one, dict) or not one.get("split") or not isinstance(one.get("path"), str | list):
-            raise Refused(
+            raise RefusedError(
                 "its card (README.md) gives data_files that are not each a `split` and a `path`: correct it, "
                 "or give one file"
             )
@@ -253,7 +253,7 @@ def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
 
 def _refuse_adapter(name: str, sizes: dict[str, int]) -> None:
     if "adapter_config.json" in sizes and "config.json" not in sizes:
-        raise Refused(
+        raise RefusedError(
             "it is a PEFT adapter, not a whole model: load it with its base model, merge them with "
             "merge_and_unload(), save the result with save_pretrained, and give that folder"
         )

@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 
 from .. import builtin
 from ..console import LOADER
-from ..errors import PPOEngineError, SourceError, StepAbandoned
+from ..errors import PPOEngineError, SourceError, StepAbandonedError
 from . import download
 from .faults import adapter_base, encoder, is_out_of_memory, lacks_tokenizer, model_fault, other_kind
 
@@ -52,10 +52,10 @@ class Watch:
     abandoned: threading.Event = field(default_factory=threading.Event)
 
     def tell(self, stage: str = "") -> None:
-        """Says what is going on. Raises `StepAbandoned` where nobody waits any more."""
+        """Says what is going on. Raises `StepAbandonedError` where nobody waits any more."""
         self.stage = stage or self.stage
         if self.abandoned.is_set():
-            raise StepAbandoned("loading was abandoned because the run had to end")
+            raise StepAbandonedError("loading was abandoned because the run had to end")
 
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -74,7 +74,7 @@ def abandonable(
     """The result of `work`, done on a thread of its own while `tell` is called ten times a second with what
     is going on.
 
-    What `tell` raises (`StepAbandoned`, where the run has to end) leaves the thread to itself: it may be
+    What `tell` raises (`StepAbandonedError`, where the run has to end) leaves the thread to itself: it may be
     stuck in a disk or a library that never returns. limit_mb: the largest source that `work` may download or
     read.
     """

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from .download_process import DATA_SUFFIXES, NOT_DATA, Refused, card_patterns
+from .download_process import DATA_SUFFIXES, NOT_DATA, RefusedError, card_patterns
 from .tables import KNOWN, Table, is_number, read_table
 
 MOST_ENTRIES = 10_000
@@ -164,7 +164,7 @@ def _by_card(folder: Path, files: list[Path]) -> tuple[dict[str, list[Path]], li
     """
     try:
         patterns = card_patterns(folder / "README.md")
-    except Refused as error:
+    except RefusedError as error:
         raise ValueError(str(error)) from error
     relative = {path: path.relative_to(folder).as_posix() for path in files}
     found = {

@@ -9,7 +9,7 @@ from .job_queue import Job, ask_job, finish_job, newest_job, read_job, requeue_j
 from .ownership import HEARTBEAT_S, Owner
 from .reader import RunReader, list_runs
 from .requests import add_note, describe, mark_branch, refuse_without_owner, submit
-from .rows import Edit, RunInfo, StepRow
+from .rows import Edit, Event, RunInfo, StepRow
 from .schema import COMMANDS, DATABASE, ENDED, SCHEMA_VERSION, STATES
 from .writer import RunStore
 
@@ -21,6 +21,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "STATES",
     "Edit",
+    "Event",
     "Job",
     "Owner",
     "RunInfo",

@@ -103,12 +103,12 @@ def summary(folder: Path, reader: RunReader | None = None) -> Summary:
 
 def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
     """The mean score of the newest evaluation, of a step or, where a run was stopped, after its last one."""
-    late = [event for event in reader.events() if event["kind"] == "evaluation"]
+    late = [event for event in reader.events() if event.kind == "evaluation"]
     row = metrics_row(
         connection, "where json_extract(metrics, ?) is not null order by step desc", '$."eval/reward_mean"'
     )
-    if late and (row is None or late[-1]["step"] > row[0]):
-        return float(late[-1]["payload"]["metrics"]["eval/reward_mean"])
+    if late and (row is None or late[-1].step > row[0]):
+        return float(late[-1].payload["metrics"]["eval/reward_mean"])
     return float("nan") if row is None else float(metrics_of(row[3])["eval/reward_mean"])
 
 

@@ -19,7 +19,7 @@ from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
 from .checks import RUN, check, check_journal, is_sealed, metrics_row, step_rows
 from .ownership import Owner, owns
-from .rows import Edit, RunInfo, StepRow
+from .rows import Edit, Event, RunInfo, StepRow
 from .schema import DATABASE, ENDED, EVENTS, STATES, or_damaged, reading
 
 
@@ -61,7 +61,7 @@ class RunReader:
             last = metrics_row(connection, "order by step desc")
             columns = {**dict(zip(names, row, strict=True)), "last_step": last[0] if last else -1}
             check(connection.execute(RUN).fetchall(), columns["digest"], "its configuration is")
-            edits = [event["payload"] for event in self._edits(connection)]
+            edits = [event.payload for event in self._edits(connection)]
             return self._info(columns, edits)
 
     def _info(self, row: dict[str, Any], edits: list[dict[str, Any]]) -> RunInfo:
@@ -110,8 +110,8 @@ class RunReader:
         """
         found = dict(self.info().fingerprints)
         for event in self.events():
-            if event["kind"] == "accepted" and (after is None or event["step"] <= after):
-                found |= event["payload"]["fingerprints"]
+            if event.kind == "accepted" and (after is None or event.step <= after):
+                found |= event.payload["fingerprints"]
         return found
 
     def edits(self) -> list[Edit]:
@@ -120,8 +120,8 @@ class RunReader:
             return [
                 Edit(
                     number,
-                    event["step"],
-                    {name: (old, new) for name, (old, new) in event["payload"]["changes"].items()},
+                    event.step,
+                    {name: (old, new) for name, (old, new) in event.payload["changes"].items()},
                 )
                 for number, event in enumerate(self._edits(connection), 1)
             ]
@@ -147,7 +147,7 @@ class RunReader:
                 if late_evaluations
                 else []
             )
-            evaluations = {event["step"]: event["payload"]["metrics"] for event in late}
+            evaluations = {event.step: event.payload["metrics"] for event in late}
             for *row, recorded in rows:
                 check([row], recorded, f"the metrics of step {row[0]} are", sealed)
                 step, when, version, metrics = row
@@ -185,12 +185,12 @@ class RunReader:
         with self.connection() as connection:
             return [int(row[0]) for row in connection.execute("select step from token_blocks order by step")]
 
-    def events(self, after: int = 0) -> list[dict[str, Any]]:
-        """The journal after that event number, in order: id, time, step, kind, payload."""
+    def events(self, after: int = 0) -> list[Event]:
+        """The journal after that event number, in order."""
         with self.connection() as connection:
             return self._events(connection, "id > ?", after)
 
-    def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[dict[str, Any]]:
+    def _events(self, connection: sqlite3.Connection, where: str, *values: Any) -> list[Event]:
         rows = connection.execute(
             f"select id, time, step, kind, payload, digest from events where {where} order by id", values
         )
@@ -199,25 +199,15 @@ class RunReader:
         for *row, recorded in rows.fetchall():
             check([row], recorded, f"event {row[0]} is", sealed)
             number, when, step, kind, payload = row
-            found.append(
-                {
-                    "id": number,
-                    "time": str(when),
-                    "step": int(step),
-                    "kind": str(kind),
-                    "payload": _mapping(payload),
-                }
-            )
+            found.append(Event(number, str(when), int(step), str(kind), _mapping(payload)))
         return found
 
-    def _edits(self, connection: sqlite3.Connection) -> list[dict[str, Any]]:
+    def _edits(self, connection: sqlite3.Connection) -> list[Event]:
         """The journal's edits. Events of no known kind are looked at too: a damaged one may have been an
         edit.
         """
         known = ", ".join(f"'{kind}'" for kind in EVENTS if kind != "edit")
-        return [
-            event for event in self._events(connection, f"kind not in ({known})") if event["kind"] == "edit"
-        ]
+        return [event for event in self._events(connection, f"kind not in ({known})") if event.kind == "edit"]
 
     def command(self, number: int) -> tuple[str, str]:
         """A command's state (queued, applied, refused) and the reason it was refused."""

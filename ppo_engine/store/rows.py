@@ -67,6 +67,17 @@ class Edit:
 
 
 @dataclass(frozen=True)
+class Event:
+    """A line of the journal. payload: by kind, as it was written."""
+
+    number: int
+    time: str
+    step: int
+    kind: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class StepRow:
     """A step's metrics, without its samples and tokens."""
 

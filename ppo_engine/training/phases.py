@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..errors import StepAbandoned
+from ..errors import StepAbandonedError
 from .device import synchronize, within_memory
 
 _LOWER = {
@@ -55,6 +55,6 @@ class Phases:
         self._on_stage(name)
 
     def give_up_if_interrupted(self) -> None:
-        """Raises `StepAbandoned` where the run has to end now."""
+        """Raises `StepAbandonedError` where the run has to end now."""
         if self._interrupted():
-            raise StepAbandoned("the step was abandoned, unrecorded, because the run had to end")
+            raise StepAbandonedError("the step was abandoned, unrecorded, because the run had to end")

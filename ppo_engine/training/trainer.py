@@ -50,7 +50,7 @@ class Trainer:
 
     config: the run's settings; may be replaced between steps by one that differs in `live` fields only.
     on_stage: told "loading policy" and so on, and each phase of a step as it begins.
-    interrupted: asked between tokens and minibatches; True abandons the step under way (`StepAbandoned`).
+    interrupted: asked between tokens and minibatches; True abandons the step (`StepAbandonedError`).
     """
 
     def __init__(
@@ -329,7 +329,7 @@ class Trainer:
         return abandonable(stage, load, self._phases.stage, self.config.size_limit_mb)
 
     def give_up_if_interrupted(self) -> None:
-        """Raises `StepAbandoned` where the run has to end now; for between two pieces of work."""
+        """Raises `StepAbandonedError` where the run has to end now; for between two pieces of work."""
         self._phases.give_up_if_interrupted()
 
 

@@ -69,7 +69,7 @@ class Run:
 
     def states(self) -> list[str]:
         """The states that the journal has, in order."""
-        return [event["payload"]["state"] for event in self.reader.events() if event["kind"] == "state"]
+        return [event.payload["state"] for event in self.reader.events() if event.kind == "state"]
 
     def join(self) -> str:
         self.thread.join(PATIENCE_S)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import shutil
 import subprocess
 import sys
 import tempfile
-import zipfile
 from functools import partial
 from pathlib import Path
 
@@ -157,11 +156,7 @@ def _policy_archive(run: Path, step: int) -> bytes:
             raise RuntimeError(
                 done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "the export failed"
             )
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-            for path in sorted(target.rglob("*")):
-                archive.write(path, path.relative_to(aside))
-        return packed.getvalue()
+        return Path(shutil.make_archive(str(target), "zip", aside, target.name)).read_bytes()
 
 
 def _delete(one: Summary, branches: list[str]) -> None:

@@ -16,7 +16,7 @@ from ppo_engine.charts.drawing import REFERENCE
 from ppo_engine.charts.live import live_charts
 from ppo_engine.charts.series import metrics_frame, shortened, thinned
 from ppo_engine.charts.timeline import timeline_entries
-from ppo_engine.store import StepRow
+from ppo_engine.store import Event, StepRow
 
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -97,7 +97,7 @@ def test_a_step_without_a_metric_leaves_a_gap_in_what_is_drawn_from_it() -> None
 
 def test_the_target_band_follows_the_edits_of_the_target() -> None:
     events = [
-        {"id": number, "time": "", "step": step, "kind": "edit", "payload": {"changes": changes}}
+        Event(number, "", step, "edit", {"changes": changes})
         for number, (step, changes) in enumerate(
             [(2, {"target": (6.0, 4.0)}), (3, {"lam": (0.9, 0.8)}), (5, {"target": (4.0, 5.0)})]
         )

@@ -7,10 +7,11 @@ from typing import Any
 from ppo_engine.charts.live import live_charts
 from ppo_engine.charts.series import metrics_frame
 from ppo_engine.charts.timeline import markers, timeline_entries
+from ppo_engine.store import Event
 
 
-def event(number: int, step: int, kind: str, **payload: Any) -> dict[str, Any]:
-    return {"id": number, "step": step, "time": "2026-01-01T00:00:00+00:00", "kind": kind, "payload": payload}
+def event(number: int, step: int, kind: str, **payload: Any) -> Event:
+    return Event(number, "2026-01-01T00:00:00+00:00", step, kind, payload)
 
 
 JOURNAL = [

@@ -38,11 +38,7 @@ def assert_same(one: Path, other: Path) -> None:
 
 
 def edits(run: Run) -> list[tuple[int, dict[str, list[object]]]]:
-    return [
-        (event["step"], event["payload"]["changes"])
-        for event in run.reader.events()
-        if event["kind"] == "edit"
-    ]
+    return [(event.step, event.payload["changes"]) for event in run.reader.events() if event.kind == "edit"]
 
 
 def test_an_edit_comes_into_force_at_the_next_step(begin: Callable[..., Run]) -> None:
@@ -151,7 +147,7 @@ def test_steps_after_the_last_checkpoint_are_taken_again_and_stay(
     assert rest.join() == "finished"
     assert part.reader.steps()[:6] == before, "what was recorded stays as it was, times included"
     assert_same(whole.folder, part.folder)
-    assert not [event for event in part.reader.events() if event["kind"] == "difference"]
+    assert not [event for event in part.reader.events() if event.kind == "difference"]
 
 
 def test_a_step_that_comes_out_otherwise_pauses_the_run_and_says_so(begin: Callable[..., Run]) -> None:
@@ -262,7 +258,7 @@ def test_a_branch_goes_on_from_its_parents_checkpoint(begin: Callable[..., Run],
     other.thread.start()
     assert other.join() == "finished"
     assert first_difference(metrics_of(parent.folder)[3], metrics_of(other.folder)[3])
-    assert [event["payload"]["run"] for event in parent.reader.events() if event["kind"] == "branch"] == [
+    assert [event.payload["run"] for event in parent.reader.events() if event.kind == "branch"] == [
         same.folder.name,
         other.folder.name,
     ]
@@ -324,7 +320,7 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
     info = run.reader.info()
     assert "Step 3 failed:" in info.error and "The run is back at step 2." in info.error
     assert "log-probability of sample" in info.error and "lower learning_rate" in info.error
-    assert any(event["kind"] == "error" and event["step"] == 2 for event in run.reader.events())
+    assert any(event.kind == "error" and event.step == 2 for event in run.reader.events())
     run.tell("resume")
     assert run.join() == "finished", run.reader.info().traceback
     assert run.reader.info().error == ""
@@ -428,7 +424,7 @@ def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(
     again = begin(made=lambda seen: session.reopen(run.folder, seen))
     again.thread.start()
     assert again.join() == "finished" and not [
-        event for event in again.reader.events() if event["kind"] == "difference"
+        event for event in again.reader.events() if event.kind == "difference"
     ]
     assert {step: row["ppo/loss/total"] for step, row in metrics_of(run.folder).items() if step} == {
         step: row["ppo/loss/total"] for step, row in metrics_of(due.folder).items() if step

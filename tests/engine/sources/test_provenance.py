@@ -111,7 +111,7 @@ def test_accepted_changes_go_on_though_steps_taken_again_come_out_otherwise(
     thread.start()
     thread.join(60)
     assert owner.state == "finished"
-    assert "difference" in {event["kind"] for event in RunReader(run).events()}
+    assert "difference" in {event.kind for event in RunReader(run).events()}
 
 
 def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path) -> None:
@@ -128,7 +128,7 @@ def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path)
     owner.run()
     assert owner.state == "finished" and [row.step for row in RunReader(run).steps()] == [0, 1, 2, 3]
     assert any(
-        "newer steps were lost" in event["payload"].get("message", "") for event in RunReader(run).events()
+        "newer steps were lost" in event.payload.get("message", "") for event in RunReader(run).events()
     )
     assert (run / "checkpoints" / "lost-step-000002").is_dir() and replay(run) == ""
 
@@ -270,7 +270,7 @@ def test_a_branch_is_held_to_what_it_does_not_change(run: Path, sources: Path, t
     )
     owner.run()
     assert owner.state == "finished" and set(RunReader(folder).info().fingerprints) == KEYS
-    assert not [event for event in RunReader(folder).events() if event["kind"] == "accepted"]
+    assert not [event for event in RunReader(folder).events() if event.kind == "accepted"]
 
 
 def test_a_policy_is_not_exported_with_another_tokenizer_or_configuration(
@@ -301,9 +301,7 @@ def test_a_machine_that_is_another_than_at_the_beginning_is_said(run: Path) -> N
     assert replay(run, on_remark=heard.append) == ""
     assert len(heard) == 1 and "torch was 1.0 and is 2." in heard[0] and "threads was 7 and is 1" in heard[0]
     assert resumed(run).state == "finished"
-    assert [
-        event["payload"]["message"] for event in RunReader(run).events() if event["kind"] == "remark"
-    ] == heard
+    assert [event.payload["message"] for event in RunReader(run).events() if event.kind == "remark"] == heard
 
 
 def test_the_command_line_asks_for_leave_and_takes_it(

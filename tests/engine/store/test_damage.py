@@ -229,7 +229,7 @@ def test_a_copied_checkpoints_folder_does_not_stop_a_run(begin: Callable[..., Ru
     (run.folder / "checkpoints" / ".making-step-000009").touch()
     run.let_go()
     assert run.join() == "finished", run.reader.info().error
-    assert not [event for event in run.reader.events() if event["kind"] == "error"]
+    assert not [event for event in run.reader.events() if event.kind == "error"]
 
 
 MANIFESTS = [

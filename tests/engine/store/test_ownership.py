@@ -196,7 +196,7 @@ def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(
     add_note(folder, 0, words)
     info = RunReader(folder).info()
     assert (info.name, info.tags, info.remark) == (words, (words,), words)
-    assert [event["payload"] for event in RunReader(folder).events() if event["kind"] == "note"] == [
+    assert [event.payload for event in RunReader(folder).events() if event.kind == "note"] == [
         {"text": words}
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["a-run"]

@@ -134,7 +134,7 @@ def test_state_changes_are_journalled(store: RunStore) -> None:
     store.enter_state("running", 0, device="cpu")
     store.enter_state("paused", 4)
     events = RunReader(store.folder).events()
-    assert [(event["step"], event["payload"]["state"]) for event in events] == [(0, "running"), (4, "paused")]
+    assert [(event.step, event.payload["state"]) for event in events] == [(0, "running"), (4, "paused")]
     assert RunReader(store.folder).info().device == "cpu"
 
 

@@ -58,7 +58,7 @@ def test_a_log_that_is_taken_away_under_a_run_costs_no_step_and_is_journalled(
     assert run.join() == "finished", run.owner.error_text
     assert [row.step for row in run.reader.steps()] == [0, 1, 2, 3, 4, 5]
     assert len(run.reader.samples(2)) == len(run.reader.samples(5)) > 0 and run.reader.tokens(3) is not None
-    assert [event["payload"]["message"] for event in run.reader.events() if event["kind"] == "error"] == [
+    assert [event.payload["message"] for event in run.reader.events() if event.kind == "error"] == [
         LOG_REMOVED
     ]
     with closing(sqlite3.connect(run.folder / DATABASE)) as connection:

@@ -18,7 +18,7 @@ from accelerate.optimizer import AcceleratedOptimizer
 
 from ppo_engine import METRICS, Config, ConfigError, StepRecord, Trainer, ppo
 from ppo_engine.config import FIELDS
-from ppo_engine.errors import NumericalError, OutOfMemoryError, StepAbandoned
+from ppo_engine.errors import NumericalError, OutOfMemoryError, StepAbandonedError
 from tests.engine.checkpoints import make_policy, write_model
 from tests.engine.fingerprints import fingerprint
 
@@ -545,7 +545,7 @@ def test_an_interruption_abandons_whatever_is_under_way(tiny: Tiny, stage: str) 
     now: list[str] = []
     trainer = Trainer(tiny(), on_stage=now.append, interrupted=lambda: bool(now) and now[-1] == stage)
     yielded: list[int] = []
-    with pytest.raises(StepAbandoned):
+    with pytest.raises(StepAbandonedError):
         for record in trainer:
             yielded.append(record.step)
     assert now[-1] == stage
@@ -564,7 +564,7 @@ def test_an_interruption_is_heard_between_tokens_and_between_minibatches(tiny: T
     trainer.load()
     applied: list[None] = []
     trainer.optimizer.optimizer.register_step_post_hook(lambda *_: applied.append(None))
-    with pytest.raises(StepAbandoned):
+    with pytest.raises(StepAbandonedError):
         trainer.step()
     assert asked["sample"] >= 8
     assert len(applied) == 2  # the third minibatch was not begun

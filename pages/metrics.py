@@ -1,4 +1,4 @@
-"""Metrics: what every number means: its formula, its meaning, and what is healthy."""
+"""Metrics: formula, meaning, healthy range and source of every number."""
 
 from __future__ import annotations
 

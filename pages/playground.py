@@ -100,7 +100,7 @@ def _answer() -> None:
         st.error("Not possible:\n\n" + commands.listed(job.result["error"].splitlines()))
         return
     component.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
-    if st.session_state.get("drawn_job") != (folder, number):  # the answer is there: no need to look again
+    if st.session_state.get("drawn_job") != (folder, number):  # done: no further refresh
         st.session_state.drawn_job = folder, number
         st.rerun(scope="app")
 

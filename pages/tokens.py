@@ -25,7 +25,7 @@ def draw() -> None:
         )
         return
     if info is None:
-        return  # the run cannot be read, which the sidebar says
+        return  # the run cannot be read; the sidebar says so
     if info.last_step < 1:
         st.info("No tokens yet: they appear after this run's first step.", icon=":material/biotech:")
         return

@@ -22,7 +22,7 @@ def draw() -> None:
     info = commands.info(folder)
     number = view_state.last_message("look").get("number", 0)
     if info is None:
-        return  # the run cannot be read, which the sidebar says
+        return  # the run cannot be read; the sidebar says so
     if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != commands.circumstances():
         st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:

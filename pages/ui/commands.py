@@ -95,10 +95,9 @@ def problem() -> PPOEngineError | None:
 
 
 def show_problem(place: str = "") -> None:
-    """Draws the current error, if any. A repeated error is drawn anew, so that a person sees that the press
-    was received.
+    """Draws the current error, if any; a repeated one anew, so that the press is seen to be answered.
 
-    place: where on the page beside the sidebar, which shows it too.
+    place: where on the page, besides the sidebar, it is shown.
     """
     if error := problem():
         with st.container(key=f"{place}problem-{st.session_state.problems}"):

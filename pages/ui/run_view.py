@@ -114,15 +114,13 @@ def info_of(run: Path) -> RunInfo:
 
 
 def earlier_run(run: Path) -> Path | None:
-    """The newest of the runs before that one that took a step: the ghost behind the curves."""
+    """The newest earlier run with a step: the ghost behind the curves."""
     older = [other for other in list_runs(runs_folder()) if other.name < run.name]
     return next((other for other in older if _has_trained(other)), None)
 
 
 def ancestry(info: RunInfo) -> pd.DataFrame | None:
-    """The metrics of a branch's parents up to where it left them; None for a run that is no branch, or whose
-    parent is gone.
-    """
+    """The metrics of a branch's ancestors up to the branching; None without a parent, or if it is deleted."""
     parts: list[pd.DataFrame] = []
     while info.parent and (runs_folder() / info.parent / DATABASE).is_file():
         view = view_of(runs_folder() / info.parent)
@@ -152,7 +150,7 @@ class RunView:
     def refresh(self) -> tuple[list[StepRow], pd.DataFrame]:
         """Every step's row, and the metrics as a frame. Both are to be read, not changed."""
         with self._lock:
-            known = self._rows[:-1]  # the last is read again: a run that is stopped evaluates it late
+            known = self._rows[:-1]  # the last is read again: stopping a run adds its evaluation later
             new = self.reader.steps(after=known[-1].step if known else -1)
             if [(row.step, row.metrics.keys()) for row in new] != [
                 (row.step, row.metrics.keys()) for row in self._rows[-1:]
@@ -184,9 +182,7 @@ def view_of(folder: Path) -> RunView:
 
 
 def batch_of(reader: RunReader, step: int) -> tuple[TokenTable, list[Sample]] | None:
-    """A step's tokens and their samples; None where its tokens are not kept. Raises `StoreError` where one
-    lacks the other.
-    """
+    """A step's tokens and samples; None without stored tokens. Raises `StoreError` if samples are missing."""
     tokens, samples = reader.tokens(step), reader.samples(step)
     if tokens is None:
         return None

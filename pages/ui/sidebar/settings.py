@@ -22,9 +22,7 @@ _FIRST = ("seed", "steps")
 
 
 def settings(corrected: list[str]) -> None:
-    """The fields, all but those that `correct` has drawn. What comes and goes above them has fixed places, so
-    that no group closes when a run begins or ends.
-    """
+    """The fields that `correct` has not drawn. What varies above them has fixed places, lest groups close."""
     run = shown_run()
     info = commands.info(run)
     on = run is not None and info is not None and is_mine(run, info)

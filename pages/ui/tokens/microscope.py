@@ -108,7 +108,7 @@ def _batch(folder: Path, step: int) -> _Batch:
             name: {"label": column.title, "centre": column.centre, "about": column.tooltip}
             for name, column in COLOURS.items()
         },
-        "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update came to
+        "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update reached
         "cliprange": config.cliprange,
         "cliprange_value": config.cliprange_value,
         "restricted": bool(config.top_k or config.top_p < 1),

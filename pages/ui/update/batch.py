@@ -49,7 +49,7 @@ class Batch:
         )
 
     def at(self, name: str, later: int = 0) -> float | None:
-        """A column at the chosen token, or so many tokens later; 0 beyond the end."""
+        """A column at the chosen token, or `later` tokens after it; 0 beyond the end."""
         row = self.tokens[name][self.row]
         t = self.position + later
         return row[t] if t < len(row) else 0.0

@@ -34,9 +34,7 @@ def one_sided(colour: str, values: list[float] | float, below: bool = False) -> 
 def tensor(
     label: str, values: Rows, shape: str, scale: dict[str, Any], about: str, **more: Any
 ) -> dict[str, Any]:
-    """A labelled heatmap. more: marks (underlined cells), words, names of rows and columns, since (values
-    before), beside, reveal.
-    """
+    """A labelled heatmap. more: marks (underlined), words, rows, columns, since (before), beside, reveal."""
     return {
         "label": label,
         "values": [None if row is None else list(row) for row in values],

@@ -137,7 +137,7 @@ def descent(b: Batch) -> Worked:
             f"{number(policy)} + {given(settings['vf_coef'])} × {inner(value)} − "
             f"{given(settings['ent_coef'])} × {inner(entropy)}"
         )
-        # the one that ended the update too
+        # including the minibatch that ended the update
         seen = update["gradient_steps"] + (update["gradient_steps"] < update["planned"])
         of = f"{seen} minibatch{'es' if seen != 1 else ''}"
         worked.append(b.line(f"L = {sums} = {plus(total)}", f"mean over the tokens of {of}"))

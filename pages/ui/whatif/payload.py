@@ -73,7 +73,7 @@ def payload(
 
 
 def scene_of(folder: Path, look: ViewState) -> WhatIfBatch | None:
-    """What the look is at; None where there is nothing to turn knobs on."""
+    """The batch of the view; None where there is none."""
     if look.example:
         return tutorial_scene()
     step = (

@@ -131,7 +131,7 @@ def unmet(count: int, length: int) -> list[str]:
 
 
 def take_from_address(run: str | None) -> None:
-    """On opening the page: the address's view; without one, this tab's last, of another run its settings."""
+    """On opening the page: the address's view, else this tab's last, of another run its settings."""
     asked = WHAT_IF.asked()
     if asked and asked != st.session_state.get(_WRITTEN):
         st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)

@@ -102,7 +102,7 @@ def test_what_changes_something_is_for_the_servers_own_pages(
         answer = urllib.request.urlopen(request, timeout=30).read()
     except urllib.error.HTTPError as error:
         answer = error.read()
-    assert (b"only its own pages may" in answer) is refused
+    assert (b"only pages of this server" in answer) is refused
 
 
 def test_another_name_for_the_server_is_refused(shared_server: Server) -> None:

@@ -142,9 +142,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _existing(folder: Path) -> Path:
     if not (folder / DATABASE).is_file():
-        raise ConfigError(
-            [f"RUN = {folder}: there is no run here; give a run's folder, as `train` prints it"]
-        )
+        raise ConfigError([f"RUN = {folder}: not a run folder; give the path that `train` printed"])
     return folder
 
 

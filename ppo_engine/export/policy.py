@@ -57,7 +57,7 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
             _check_reads_back(aside, model)
             (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"{target}: cannot be written ({error})") from error
+        raise StoreError(f"{target}: could not be written ({error})") from error
     return target
 
 
@@ -95,8 +95,8 @@ def _checkpoint(run: Path, step: int | None) -> Checkpoint:
     there = list_checkpoints(run)
     chosen = [one for one in there if step in (None, one.step)]
     if not chosen:
-        allowed = ", ".join(str(one.step) for one in there) or "none: the run has no checkpoint yet"
-        raise ConfigError([f"step = {step}: has no checkpoint; those there are: {allowed}"])
+        allowed = ", ".join(str(one.step) for one in there) or "none yet"
+        raise ConfigError([f"step = {step}: no checkpoint at this step; available: {allowed}"])
     return chosen[-1]
 
 

@@ -124,7 +124,7 @@ def _opened(output: str) -> Iterator[BinaryIO]:
         with open(output, "wb") as file:
             yield file
     except OSError as error:
-        raise StoreError(f"{output}: cannot be written ({error.strerror})") from error
+        raise StoreError(f"{output}: could not be written ({error.strerror})") from error
 
 
 def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:

@@ -45,8 +45,8 @@ class JournaledTrainer:
         info = self.reader.info()
         if info.parent and checkpoint is None:
             raise CheckpointError(
-                f"{folder}: the checkpoint that this branch began with is missing or damaged; branch its "
-                "parent again"
+                f"{folder}: the checkpoint this branch started from is missing or damaged; branch its parent "
+                "again"
             )
         version = sum(edit.step < self.step for edit in self.reader.edits())
         self.trainer = Trainer(self.reader.config_after(version), on_stage, interrupted)
@@ -60,14 +60,12 @@ class JournaledTrainer:
         self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
         if not info.fingerprints and (info.last_step >= 0 or info.parent):
             self.remarks.append(
-                "It was not recorded what this run was trained on so far; what is loaded now is, from "
-                "here on."
+                "The models and data of this run's earlier steps were not recorded; those loaded now are."
             )
         self._compares_all = info.versions.get(DEFINITIONS) == METRICS_VERSION
         if not self._compares_all and info.last_step >= 0:
             self.remarks.append(
-                "Its metrics are those of an earlier version: of steps taken again, scores and KL alone are "
-                "compared."
+                "Recorded with older metrics: recomputed steps are compared by score and KL only."
             )
         if checkpoint is not None:
             on_stage(f"restoring step {checkpoint.step}")
@@ -75,7 +73,7 @@ class JournaledTrainer:
 
     @property
     def done(self) -> bool:
-        """Whether every step has been taken that the newest configuration asks for."""
+        """Whether all the steps that the newest configuration asks for are done."""
         self.follow()
         return self.trainer.done
 
@@ -97,9 +95,7 @@ class JournaledTrainer:
             self.trainer.config_version = edit.version
 
     def recompute(self) -> Iterator[tuple[StepRecord, str]]:
-        """Takes the recorded steps after this one again: each record, and how it differs from the recorded
-        one ("" if it doesn't).
-        """
+        """Recomputes the recorded steps after this one: each record, and how it differs, or ""."""
         recorded = {
             row.step: row.metrics for row in self.reader.steps(after=self.step, late_evaluations=False)
         }
@@ -131,7 +127,7 @@ def replay(
     """
     info = RunReader(folder).info()
     if info.last_step < 0:
-        raise ConfigError([f"RUN = {folder}: no step is on record yet; there is nothing to replay"])
+        raise ConfigError([f"RUN = {folder}: no step is recorded yet, so there is nothing to replay"])
     first = (
         next((one for one in checkpoint_files.list_checkpoints(folder) if one.step == info.parent_step), None)
         if info.parent
@@ -147,5 +143,5 @@ def replay(
     return (
         ""
         if trainer_run.step == info.last_step
-        else f"step {trainer_run.step + 1}: it is not on record, and step {info.last_step} is"
+        else f"step {trainer_run.step + 1}: missing from the record, which continues to step {info.last_step}"
     )

@@ -55,7 +55,7 @@ class Watch:
         """Says what is going on. Raises `StepAbandonedError` where nobody waits any more."""
         self.stage = stage or self.stage
         if self.abandoned.is_set():
-            raise StepAbandonedError("loading was abandoned because the run had to end")
+            raise StepAbandonedError("loading was cancelled because the run was stopped")
 
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)

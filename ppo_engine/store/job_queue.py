@@ -1,6 +1,4 @@
-"""Jobs: what needs a run's models but changes nothing of the run. Anyone asks; the run's owner, or a worker,
-answers.
-"""
+"""Jobs need a run's models but leave the run unchanged. Anyone asks; its owner or a worker answers."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from .schema import or_damaged, reading
 
 @dataclass(frozen=True)
 class Job:
-    """A question. state: queued, working, done or failed; result: the answer, {"error": message} where it
-    failed, None before.
-    """
+    """A question. state: queued, working, done or failed; result: the answer, or {"error": message}."""
 
     number: int
     kind: str
@@ -71,7 +67,7 @@ def read_job(folder: Path, number: int) -> Job:
             "select id, kind, payload, state, result from jobs where id = ?", (number,)
         ).fetchone()
         if row is None:
-            raise StoreError(f"{folder.name}: there is no job {number}")
+            raise StoreError(f"{folder.name}: no such job: {number}")
         return _job(row)
 
 

@@ -17,12 +17,7 @@ from .update import Update
 
 
 def batch_metrics(
-    rollout: Rollout,
-    scores: Tensor,
-    kl: Tensor,
-    rewards: ppo.TokenRewards,
-    targets: Targets,
-    ended: Tensor,
+    rollout: Rollout, scores: Tensor, kl: Tensor, rewards: ppo.TokenRewards, targets: Targets, ended: Tensor
 ) -> dict[str, float]:
     """The metrics of the sampled batch, before the update. Tensors are (batch, response); scores and ended
     (see `ended_by`) (batch,).

@@ -189,7 +189,8 @@ def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
     page.run()
     assert "classifier" not in said(page)
     assert any(
-        "Went on with other sources: classifier" in item["text"] for item in board(page)["history"]["items"]
+        "Continued with changed sources: classifier" in item["text"]
+        for item in board(page)["history"]["items"]
     )
 
 

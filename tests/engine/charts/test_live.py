@@ -55,7 +55,7 @@ def test_titles_state_the_newest_numbers() -> None:
     }
     assert titles["score"] == "The mean score is +0.100, from +0.0100 at step 1"
     assert titles["kl"] == "KL is 7.50 nats, above its target of 6"
-    assert titles["clips"].startswith("The clips bind at 11\u202f% of ratios")
+    assert titles["clips"].startswith("Clipped: 11\u202f% of ratios")
 
 
 def test_the_earlier_run_is_grey_and_behind() -> None:

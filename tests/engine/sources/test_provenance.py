@@ -128,7 +128,8 @@ def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path)
     owner.run()
     assert owner.state == "finished" and [row.step for row in RunReader(run).steps()] == [0, 1, 2, 3]
     assert any(
-        "newer steps were lost" in event.payload.get("message", "") for event in RunReader(run).events()
+        "part of the run's files was lost" in event.payload.get("message", "")
+        for event in RunReader(run).events()
     )
     assert (run / "checkpoints" / "lost-step-000002").is_dir() and replay(run) == ""
 
@@ -136,7 +137,7 @@ def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path)
 def test_a_replay_that_comes_to_a_hole_is_not_identical(run: Path, sources: Path) -> None:
     with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
         connection.execute("delete from steps where step = 1")
-    assert replay(run) == "step 1: it is not on record, and step 2 is"
+    assert replay(run) == "step 1: missing from the record, which continues to step 2"
     with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
         connection.execute("delete from steps")
     with pytest.raises(ConfigError, match="there is nothing to replay"):

@@ -101,9 +101,9 @@ def test_a_run_that_was_asked_is_the_run_that_was_not(begin: Callable[..., Run])
 
 IMPOSSIBLE_QUESTIONS: list[tuple[dict[str, Any], str]] = [
     ({"count": 17}, "count = 17: must be a whole number from 1 to 16"),
-    ({"temperature": 0}, "temperature = 0: must be a number above 0 to 10"),
+    ({"temperature": 0}, "temperature = 0: must be a number above 0 and at most 10"),
     ({"sources": []}, "sources: choose at least one"),
-    ({"sources": [99]}, "sources = 99: has no checkpoint any more"),
+    ({"sources": [99]}, "sources = 99: this checkpoint was deleted"),
     ({"opening": "film " * 80}, "the policy takes 64 tokens in all"),
     ({"length": 0}, "length = 0: must be"),
 ]

@@ -50,9 +50,9 @@ class ChangedSourcesError(SourceError):
     def __init__(self, changed: dict[str, str]) -> None:
         self.changed = changed
         super().__init__(
-            f"{'; '.join(f'{name}: {how}' for name, how in changed.items())}. Put back what the run began "
-            "with, or accept the change (--accept-changed on the command line): the run then goes on, and "
-            "its journal says so."
+            f"{'; '.join(f'{name}: {how}' for name, how in changed.items())}. Restore the original files, or "
+            "accept the change (--accept-changed on the command line); the run then continues, and its "
+            "journal records the change."
         )
 
 

@@ -18,7 +18,7 @@ from .timeline import TimelineEntry, markers
 POLICY, REFERENCE, VALUE, KL, CLIP = "#0072B2", "#8c8c8c", "#009E73", "#E69F00", "#CC79A7"
 """One colour a quantity: policy and score, reference and earlier runs, values and returns, KL, clips."""
 
-_GHOST = ", run before"
+_GHOST = ", previous run"
 """How the name of an earlier run's curve ends."""
 
 

@@ -127,7 +127,7 @@ def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, sh
     ghosts = paused.evaluate(
         "() => document.querySelector('[data-chart=score] .js-plotly-plot').data.map(trace => trace.name)"
     )
-    assert any("run before" in name for name in ghosts)
+    assert any("previous run" in name for name in ghosts)
 
 
 def test_the_playground_continues_an_opening_while_the_run_is_paused(paused: Page) -> None:

@@ -11,7 +11,7 @@ from .. import Reward, RewardKind, RewardSettings, RewardWords, Scores, argument
 
 class _Contains(RewardKind):
     argument = "WORD"
-    help = "1 where the response contains that word, else 0"
+    help = "1 if the response contains that word, else 0"
 
     def words(self, settings: RewardSettings) -> RewardWords:
         word = argument_of(settings.reward)

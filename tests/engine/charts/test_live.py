@@ -60,7 +60,7 @@ def test_titles_state_the_newest_numbers() -> None:
 
 def test_the_earlier_run_is_grey_and_behind() -> None:
     for chart in live_charts(metrics_frame(rows(5)), Config(), metrics_frame(rows(9))):
-        ghosts = [i for i, trace in enumerate(chart.spec["data"]) if "run before" in trace.get("name", "")]
+        ghosts = [i for i, trace in enumerate(chart.spec["data"]) if "previous run" in trace.get("name", "")]
         if chart.key != "times":
             assert ghosts and all(chart.spec["data"][i]["line"]["color"] == REFERENCE for i in ghosts)
 

@@ -74,7 +74,7 @@ def test_a_classifier_that_prefers_the_bad_canary_is_refused(tokenizer: Any) -> 
     good, bad = SentimentClassifier(model, tokenizer, "POSITIVE", CPU).score_texts(CANARIES).total.tolist()
     with torch.no_grad():
         model.classifier.weight.neg_()
-    with pytest.raises(CanaryError, match="the wrong way round") as caught:
+    with pytest.raises(CanaryError, match="which is inverted") as caught:
         SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
     assert f"{-good:+.2f}" in str(caught.value) and f"{-bad:+.2f}" in str(caught.value)
     assert isinstance(caught.value, SourceError)
@@ -205,7 +205,7 @@ def test_scores_that_are_no_numbers_or_all_the_same_are_called_so(tokenizer: Any
     model = make_classifier(tokenizer)
     with torch.no_grad():
         model.classifier.weight.zero_()
-        with pytest.raises(CanaryError, match=r"both .* it does not read the texts"):
+        with pytest.raises(CanaryError, match=r"both score .* ignores the text"):
             SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
         model.classifier.weight.fill_(torch.nan)
     with pytest.raises(CanaryError, match="not finite"):

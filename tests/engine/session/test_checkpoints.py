@@ -150,7 +150,7 @@ def test_a_hostile_optimizer_file_runs_nothing(
     manifest = json.loads((kept.folder / "manifest.json").read_text())
     manifest["files"]["optimizer.bin"]["sha256"] = checkpoint_files.sha256(kept.folder / "optimizer.bin")
     (kept.folder / "manifest.json").write_text(json.dumps(manifest))
-    with pytest.raises(CheckpointError, match="cannot be loaded into the policy"):
+    with pytest.raises(CheckpointError, match="does not fit the policy"):
         checkpoints.restore(trainer, kept)
     assert not (tmp_path / "sprung").exists()
 

@@ -116,7 +116,7 @@ def test_positions_that_change_with_the_length_are_found_at_the_lengths_of_the_r
     assert Trainer(tiny(model_name=str(tmp_path), output_max_length=8)).load() is None
     with pytest.raises(
         SourceError,
-        match=r"of the type phi3 .* when it writes token by token, .* differ by up to [0-9.]+ nats",
+        match=r"of type phi3 .* in token-by-token generation, .* differ by up to [0-9.]+ nats",
     ):
         Trainer(tiny(model_name=str(tmp_path), output_max_length=30)).load()
 
@@ -189,9 +189,9 @@ class Off(nn.Module):
 @pytest.mark.parametrize(
     ("where", "told"),
     [
-        ("scale", "at chosen positions"),
-        ("padding", "padded on the left"),
-        ("neighbours", "padded on the left"),
+        ("scale", "at selected positions"),
+        ("padding", "with left padding"),
+        ("neighbours", "with left padding"),
     ],
 )
 def test_each_way_of_being_off_is_refused_in_words(where: str, told: str) -> None:
@@ -213,5 +213,7 @@ def test_a_model_that_fails_is_refused_in_words() -> None:
     """
     broken = Policy(Off(""))
     broken.language_model.inner = None
-    with pytest.raises(SourceError, match=r"model_name = a/b: .*on a plain text, it fails \(TypeError"):
+    with pytest.raises(
+        SourceError, match=r"model_name = a/b: .*a forward pass on plain text fails \(TypeError"
+    ):
         check_policy(broken, make_tokenizer(), "a/b")

@@ -149,9 +149,7 @@ def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(frame: pd.DataFrame) -> pd.DataFrame:
-    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it.
-    Numbers stay numbers.
-    """
+    """Guards text that a spreadsheet would run as a formula with an apostrophe. Numbers stay numbers."""
     guarded = {
         name: frame[name].map(lambda cell: guard(cell) if isinstance(cell, str) else cell)
         for name in frame.columns
@@ -161,9 +159,7 @@ def _inert(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def guard(cell: str) -> str:
-    """The text as a spreadsheet's cell that is text, whatever it begins with; `unguard` gives it back
-    exactly.
-    """
+    """The text as a spreadsheet cell that is always text; `unguard` gives it back exactly."""
     return f"'{cell}" if _runs(cell.lstrip("'")) else cell
 
 
@@ -184,7 +180,5 @@ def _runs(text: str) -> bool:
 
 
 def _dropped(text: str) -> str:
-    """The characters of the text that have no shape: blanks, controls, marks of direction, what
-    has no width.
-    """
+    """The characters of the text without a shape: blanks, controls, direction marks, zero widths."""
     return "".join({one for one in text if unicodedata.category(one)[0] in "ZC"})

@@ -138,7 +138,7 @@ def test_bad_input_returns_2_and_says_what_is_allowed(
     ("setting", "message"),
     [
         ("lam=1.5", "lam = 1.5: must be a number from 0 to 1"),
-        ("model_name=/no/such/folder", "model_name = /no/such/folder: there is no such folder"),
+        ("model_name=/no/such/folder", "model_name = /no/such/folder: no such folder"),
     ],
 )
 def test_bad_input_exits_2_without_a_traceback(setting: str, message: str, tmp_path: Path) -> None:

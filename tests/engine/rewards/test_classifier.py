@@ -118,7 +118,7 @@ def test_a_folder_with_a_classifier(world: Any, scorer: SentimentClassifier) -> 
 def test_a_language_model_is_no_classifier(tmp_path: Any, tokenizer: Any) -> None:
     """Its classification head would be drawn at random."""
     write_model(tmp_path, make_policy(tokenizer), tokenizer)
-    with pytest.raises(SourceError, match=r"it is no sequence classifier.* of the type gpt2"):
+    with pytest.raises(SourceError, match=r"not a sequence classifier \(type gpt2"):
         load_classifier(str(tmp_path), "POSITIVE", CPU)
 
 

@@ -319,7 +319,7 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
     run.wait_for_state("paused")
     info = run.reader.info()
     assert "Step 3 failed:" in info.error and "The run was restored to step 2." in info.error
-    assert "log-probability of sample" in info.error and "lower learning_rate" in info.error
+    assert "log-probability of sample" in info.error and "Lower learning_rate" in info.error
     assert any(event.kind == "error" and event.step == 2 for event in run.reader.events())
     run.tell("resume")
     assert run.join() == "finished", run.reader.info().traceback

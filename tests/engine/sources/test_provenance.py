@@ -174,17 +174,17 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "policy weights": (
         lambda at: scale_weights(at / "policy"),
         "policy",
-        "its weights differ from those that the run began with",
+        "its weights changed since the run began",
     ),
     "policy configuration": (
         lambda at: change_json(at / "policy" / "config.json", layer_norm_epsilon=0.1),
         "policy",
-        "its configuration differs from the one that the run began with",
+        "its configuration changed since the run began",
     ),
     "classifier weights": (
         lambda at: scale_weights(at / "classifier"),
         "classifier",
-        "its weights differ from those",
+        "its weights changed",
     ),
     "classifier tokenizer": (
         lambda at: change_json(at / "classifier" / "tokenizer_config.json", model_max_length=20),
@@ -280,7 +280,7 @@ def test_a_policy_is_not_exported_with_another_tokenizer_or_configuration(
     scale_weights(sources / "policy")
     export_policy(run, tmp_path / "fine")  # its weights are the checkpoint's
     change_json(sources / "policy" / "config.json", layer_norm_epsilon=0.1)
-    with pytest.raises(StoreError, match="cannot be exported: its configuration differs from the one"):
+    with pytest.raises(StoreError, match="was not exported: its configuration changed"):
         export_policy(run, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -310,7 +310,7 @@ def test_the_command_line_asks_for_leave_and_takes_it(
 ) -> None:
     scale_weights(sources / "policy")
     assert main(["resume", str(run)]) == 2
-    assert "policy: its weights differ" in (said := capsys.readouterr().err) and "--accept-changed" in said
+    assert "policy: its weights changed" in (said := capsys.readouterr().err) and "--accept-changed" in said
     assert main(["replay", str(run)]) == 2
     assert (
         main(["branch", str(run), "--step", "1", "--runs", str(tmp_path / "runs"), "--accept-changed"]) == 0
@@ -318,5 +318,7 @@ def test_the_command_line_asks_for_leave_and_takes_it(
     capsys.readouterr()
     assert main(["replay", str(run), "--accept-changed"]) == 1
     answer = capsys.readouterr()
-    assert answer.out.startswith("different at step 0: ") and "policy: its weights differ" in answer.err
+    assert (
+        answer.out.startswith("first difference at step 0: ") and "policy: its weights changed" in answer.err
+    )
     assert main(["resume", str(run), "--accept-changed"]) == 0

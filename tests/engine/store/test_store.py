@@ -201,7 +201,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_hold_runs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file where the runs folder should be")
-    with pytest.raises(StoreError, match="Choose another runs folder"):
+    with pytest.raises(StoreError, match="choose another runs folder"):
         RunStore.create(tmp_path / "file" / "run", "r", "r", "tiny-reviews", Config())
 
 

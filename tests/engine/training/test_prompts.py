@@ -108,7 +108,7 @@ def test_too_few_reviews_are_refused(tmp_path: Path) -> None:
         read_reviews(str(tmp_path), 10_000)
     assert str(caught.value).startswith(f"query_dataset = {tmp_path}: ")
     longest = max(map(len, reviews("train", 25)))
-    assert f"min_review_chars = 10000 characters: 0 of 25, and the longest has {longest}" in str(caught.value)
+    assert f"min_review_chars = 10000 characters: 0 of 25; the longest has {longest}" in str(caught.value)
 
 
 class Wordwise:

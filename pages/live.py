@@ -1,6 +1,4 @@
-"""Live: a run as it goes. A person wants to see the reviews turn positive and why, and then to turn a knob
-and look again.
-"""
+"""Live: a run as it trains: the reviews turn positive, the curves show why, and a setting can be changed."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from ppo_engine.store import RunInfo
 
 
 def draw() -> None:
-    """The board; runs again and again while the page is open."""
+    """The board; redrawn regularly while the page is open."""
     if token := st.session_state.pop("token_asked", None):
         st.switch_page("../tokens.py", query_params={name: str(value) for name, value in token.items()})
     folder = run_view.shown_run()
@@ -47,19 +45,19 @@ def _payload(folder: Path, example: bool) -> dict[str, Any]:
 
 
 def _pin() -> None:
-    """The address keeps the chosen sample, so that a link reopens it."""
+    """Keeps the chosen sample in the address, so that a link reopens it."""
     pin = st.session_state.board.get("pin") or {}
     if pin.get("run") and pin.get("step", -1) >= 0:
         LIVE.keep({"step": pin["step"], "sample": pin["sample"]}, str(pin["run"]))
         return
     LIVE.keep({})
     if run_view.shown_run() == run_view.newest_run():
-        # nothing else is shown now; should a newer run begin, that will be
+        # the newest run is shown without its name, so that a newer one takes its place
         st.query_params.pop("run", None)
 
 
 def _ask() -> None:
-    """What the board asks for: an edit back, a note, or a token's story on the Tokens page."""
+    """The board's requests: undo an edit, add a note, or show a token on the Tokens page."""
     asked, folder = st.session_state.board.get("ask") or {}, run_view.shown_run()
     if folder is None or asked.get("run") != run_view.info_of(folder).id:
         return
@@ -80,7 +78,7 @@ def _ask() -> None:
 
 
 def _pinned() -> tuple[int, int] | None:
-    """The step and the sample that the address names, -1 for no sample; None to follow the newest step."""
+    """The step and the sample in the address, -1 for no sample; None to follow the newest step."""
     step, sample = LIVE.index("step"), LIVE.index("sample")
     return None if step is None else (step, -1 if sample is None else sample)
 
@@ -89,13 +87,13 @@ def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
     """What the address asks for and the board does not show."""
     query, found, step = LIVE.asked(), LIVE.not_indices(), LIVE.index("step")
     if "sample" in query and "step" not in query:
-        needed = "its step has to be named too, as in step=3&sample=0"
+        needed = "the step must be given too, as in step=3&sample=0"
         found.append(refusal("sample", query["sample"], needed))
     if step is None or batch is None:
         return found
     if step != batch["step"]:
-        why = f"the last step is {info.last_step}" if step > info.last_step else "its batch is not on record"
-        found.append(refusal("step", query["step"], f"{why}; shown is step {batch['step']}"))
+        why = f"the last step is {info.last_step}" if step > info.last_step else "its batch is not stored"
+        found.append(refusal("step", query["step"], f"{why}; showing step {batch['step']}"))
     return found + beyond(query, "sample", len(batch["samples"]), f"step {batch['step']}", None)
 
 

@@ -1,6 +1,4 @@
-"""Metrics: what every number means. A person comes with a name from a chart and wants its formula, its
-meaning, and what is healthy.
-"""
+"""Metrics: formula, meaning, healthy range and source of every number."""
 
 from __future__ import annotations
 
@@ -18,12 +16,12 @@ def card(metric: Metric) -> None:
         st.markdown(f"`{metric.name}`")
         st.markdown(metric.meaning)
         st.text(f"Formula: {metric.formula}")
-        st.text(f"Healthy: {metric.healthy or 'no level to aim for'}")
+        st.text(f"Healthy: {metric.healthy or 'no target range'}")
         st.caption(f"Source: {metric.source}")
 
 
 def keep_search() -> None:
-    """The address keeps the search."""
+    """Keeps the search in the address."""
     METRICS_PAGE.keep({"search": st.session_state.search})
 
 
@@ -38,7 +36,7 @@ found = [
     if wanted in metric.tooltip.lower() or wanted in metric.title.lower()
 ]
 if not found:
-    st.info("No metric has these words in its name or definition. Clear the search to see all of them.")
+    st.info("No metric matches by name or definition. Clear the search to see all metrics.")
 for start in range(0, len(found), 2):
     for column, metric in zip(st.columns(2), found[start : start + 2], strict=False):
         with column:

@@ -1,6 +1,4 @@
-"""Playground: type an opening and read on. A person wants to feel what training changed: the same opening,
-the same luck, other weights.
-"""
+"""Playground: what training changed, on an opening of your own: the same random numbers, other weights."""
 
 from __future__ import annotations
 
@@ -20,19 +18,19 @@ _REFRESH_S = 0.5
 
 
 def draw() -> None:
-    """The form, and under it the answer as soon as there is one."""
+    """The form, and below it the continuations as soon as there are any."""
     st.title("Playground")
     folder = run_view.shown_run()
     info = commands.info(folder)
     if folder is None or info is None or info.last_step < 0:
         st.info(
-            "There is no model to play with yet. Press Start, and come back when the first step is done.",
+            "No model to try yet. Press Start, and return when the first step is complete.",
             icon=":material/edit_note:",
         )
         return
     st.caption(
-        "Each source continues the opening with the same random numbers, so what differs is the weights' "
-        "doing. The run is not disturbed."
+        "All models continue the opening from the same random numbers, so any difference is due to their "
+        "weights. The run is not affected."
     )
     with st.form("playground", border=False):
         opening = st.text_input("Opening", "This film", max_chars=PlaygroundRequest.LONGEST_OPENING)
@@ -40,18 +38,18 @@ def draw() -> None:
             "Continued by", _sources(folder, info), default=[POLICY, REFERENCE], format_func=_titled
         )
         places = st.columns(4)
-        count = places[0].number_input("Samples of each", 1, PlaygroundRequest.MOST_SAMPLES, 4)
-        length = places[1].number_input("Tokens at most", 1, PlaygroundRequest.LONGEST, 16)
+        count = places[0].number_input("Samples per model", 1, PlaygroundRequest.MOST_SAMPLES, 4)
+        length = places[1].number_input("Maximum tokens", 1, PlaygroundRequest.LONGEST, 16)
         temperature = places[2].number_input(
             "Temperature",
             0.05,
             PlaygroundRequest.LARGEST_TEMPERATURE,
             1.0,
             step=0.1,
-            help="1 is the sampling of training.",
+            help="1 is the models' own distribution; below 1 more predictable, above 1 more random.",
         )
         seed = places[3].number_input(
-            "Random numbers", 0, LARGEST_SEED, 0, help="Another number, another draw."
+            "Seed", 0, LARGEST_SEED, 0, help="A different seed gives different continuations."
         )
         if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
             _ask(folder, PlaygroundRequest(opening, sources, count, length, temperature, seed))
@@ -68,8 +66,8 @@ def _sources(folder: Path, info: RunInfo) -> list[str | int]:
 
 
 def _titled(source: str | int) -> str:
-    return {POLICY: "the policy as it is now", REFERENCE: "the reference, untrained"}.get(
-        str(source), f"the checkpoint after step {source}"
+    return {POLICY: "current policy", REFERENCE: "untrained reference"}.get(
+        str(source), f"checkpoint after step {source}"
     )
 
 
@@ -93,16 +91,16 @@ def _answer() -> None:
         session.ensure_worker(folder)
         alive = run_view.info_of(folder).alive
         st.caption(
-            "Waiting for the step under way to end."
+            "Waiting for the current step to finish."
             if alive
-            else "Loading the run's models, which takes some seconds."
+            else "Loading the run's models; this takes a few seconds."
         )
         return
     if job.result is not None and "error" in job.result:
-        st.error("That cannot be:\n\n" + commands.listed(job.result["error"].splitlines()))
+        st.error("Not possible:\n\n" + commands.listed(job.result["error"].splitlines()))
         return
     component.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
-    if st.session_state.get("drawn_job") != (folder, number):  # the answer is there: no need to look again
+    if st.session_state.get("drawn_job") != (folder, number):  # done: no further refresh
         st.session_state.drawn_job = folder, number
         st.rerun(scope="app")
 

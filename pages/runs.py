@@ -1,6 +1,4 @@
-"""Runs: the lab notebook. A person wants to find a run again, see which did best, put two side by side, or
-take one up.
-"""
+"""Runs: the lab notebook, to find a run again, see which did best, compare two, or resume one."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ _COLUMNS = {
     "name": st.column_config.TextColumn("Run", width="medium"),
     "state": st.column_config.TextColumn("State"),
     "preset": st.column_config.TextColumn("Preset"),
-    "steps": st.column_config.TextColumn("Steps", help="Taken, of those planned."),
+    "steps": st.column_config.TextColumn("Steps", help="Steps taken, of those planned."),
     "best": st.column_config.NumberColumn(
         "Best score", format="%+.2f", help="The best step's mean score over the training batch."
     ),
@@ -27,13 +25,13 @@ _COLUMNS = {
         "Last score", format="%+.2f", help="The last step's mean score over the training batch."
     ),
     "held out": st.column_config.NumberColumn(
-        "Held out", format="%+.2f", help="Mean score on held-out openings at the last evaluation."
+        "Held out", format="%+.2f", help="Mean score on the held-out openings at the last evaluation."
     ),
     "KL": st.column_config.NumberColumn(
-        "KL", format="%.2f", help="From the reference, nats a sample, at the last step."
+        "KL", format="%.2f", help="KL from the reference at the last step, in nats per sample."
     ),
     "parent": st.column_config.TextColumn(
-        "Branched from", help="The parent run, and the step it was left after."
+        "Branched from", help="The parent run, and the step after which it was branched."
     ),
     "tags": st.column_config.ListColumn("Tags"),
     "remark": st.column_config.TextColumn("Remark", width="medium"),
@@ -43,14 +41,14 @@ _COLUMNS = {
 
 
 def draw() -> None:
-    """The table, and below it what is chosen there."""
+    """The table, and below it the runs chosen there."""
     st.title("Runs")
     commands.show_confirmation()
     found, damaged = survey(run_view.runs_folder())
     _list_damaged(damaged)
     if not found:
         st.info(
-            "There is no run yet. Press Start: each run is kept here with its curves, samples and settings.",
+            "No runs yet. Press Start: each run is listed here with its curves, samples and settings.",
             icon=":material/science:",
         )
         return
@@ -65,7 +63,7 @@ def draw() -> None:
     right.caption(f"{len(found)} {'run' if len(found) == 1 else 'runs'}, {size} in {folder}")
     listed = [one for one in found if _matches(one, wanted)]
     if not listed:
-        st.info("No run has that in its name, tags, remark, preset or state. Clear the search to see all.")
+        st.info("No run matches by name, tag, remark, preset or state. Clear the search to see all runs.")
         return
     chosen = _choose(listed, {one.id: one.name for one in found})
     if not chosen:
@@ -79,15 +77,15 @@ def draw() -> None:
 
 
 def _list_damaged(there: list[tuple[Path, str]]) -> None:
-    """What lies in the runs folder and cannot be read, each with its reason."""
+    """The folders among the runs that cannot be read, each with its reason."""
     if there:
         reasons = "\n".join(
             f"- **{commands.inert(folder.name)}**: {commands.inert(reason)}" for folder, reason in there
         )
         count = "One run" if len(there) == 1 else f"{len(there)} runs"
         st.warning(
-            f"{count} in {commands.inert(str(run_view.runs_folder()))} cannot be shown. Nothing in them is "
-            f"changed.\n\n{reasons}"
+            f"{count} in {commands.inert(str(run_view.runs_folder()))} cannot be shown, and nothing in there "
+            f"was changed.\n\n{reasons}"
         )
 
 
@@ -97,7 +95,7 @@ def _matches(one: Summary, wanted: str) -> bool:
 
 
 def _choose(listed: list[Summary], names: dict[str, str]) -> list[Summary]:
-    """The table; what is ticked is remembered by run, since rows move when a run begins or goes."""
+    """The table; ticks are remembered by run, since rows move when a run starts or is deleted."""
     ids = [one.id for one in listed]
     remembered = [ids.index(one) for one in st.session_state.get(_CHOSEN, []) if one in ids]
     event = st.dataframe(
@@ -114,7 +112,7 @@ def _choose(listed: list[Summary], names: dict[str, str]) -> list[Summary]:
 
 
 def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
-    """names: of all runs there are; a parent that is gone still has the one in its identity."""
+    """names: of all runs; a deleted parent is named as in its identity."""
     return {
         "name": one.name,
         "state": one.state,

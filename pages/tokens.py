@@ -1,6 +1,4 @@
-"""Tokens: why did this token move? A person wants to see what PPO did to one token, in which epoch, and which
-clip stopped it.
-"""
+"""Tokens: why did this token move? What PPO did to one token, in which epoch, and which clip stopped it."""
 
 from __future__ import annotations
 
@@ -17,21 +15,19 @@ from ppo_engine.errors import PPOEngineError
 
 
 def draw() -> None:
-    """The microscope; while it follows the newest step it runs again and again."""
+    """The microscope; while it follows the newest step, it is redrawn regularly."""
     folder = run_view.shown_run()
     info = commands.info(folder)
     if folder is None:
         st.info(
-            "There is no token to look at yet. Press Start, and come back when the first step is done.",
+            "No tokens yet. Press Start, and return when the first step is complete.",
             icon=":material/biotech:",
         )
         return
     if info is None:
-        return  # the run cannot be read, which the sidebar says
+        return  # the run cannot be read; the sidebar says so
     if info.last_step < 1:
-        st.info(
-            "There is no token to look at before this run's first step is done.", icon=":material/biotech:"
-        )
+        st.info("No tokens yet: they appear after this run's first step.", icon=":material/biotech:")
         return
     try:
         made = payload(folder, _look(info.id))
@@ -40,7 +36,7 @@ def draw() -> None:
         return
     if made is None:
         st.info(
-            "The tokens of this run's steps are no longer on record. Start or open another run.",
+            "This run's tokens are no longer stored. Start or open another run.",
             icon=":material/biotech:",
         )
         return
@@ -54,10 +50,9 @@ def draw() -> None:
 
 
 def _look(run: str) -> ViewState:
-    """What this page was asked for last, else what the address asks for; what cannot be read counts as not
-    asked.
+    """The view last asked for on this page, else the address's; unreadable parts are ignored.
 
-    Not the address alone: a refresh that is on its way still brings the one before.
+    Not the address alone: a refresh under way still carries the previous one.
     """
     asked = _asked()
     source = (
@@ -73,9 +68,7 @@ def _look(run: str) -> ViewState:
 
 
 def _unmet(made: dict[str, Any]) -> list[str]:
-    """What the address asks for and the page does not show. A step that is not on record the page says
-    itself.
-    """
+    """What the address asks for and the page does not show. A missing step is reported by the page itself."""
     query, look, found = TOKENS.asked(), made["look"], TOKENS.not_indices()
     if query.get("colour", "reward") not in COLOURS:
         found.append(refusal("colour", query["colour"], f"must be one of {', '.join(COLOURS)}"))
@@ -85,13 +78,13 @@ def _unmet(made: dict[str, Any]) -> list[str]:
 
 
 def _asked() -> dict[str, Any]:
-    """What this page's component has asked for last."""
+    """The last request of this page's component."""
     asked: dict[str, Any] = (st.session_state.get("microscope") or {}).get("look") or {}
     return asked
 
 
 def _remember() -> None:
-    """The address keeps what is looked at, so that a link reopens it."""
+    """Keeps the view in the address, so that a link reopens it."""
     look, folder = _asked(), run_view.shown_run()
     if folder is None or look.get("run") != run_view.info_of(folder).id:
         return

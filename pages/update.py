@@ -1,6 +1,4 @@
-"""Update: one PPO update, stage by stage. A person wants to see what the algorithm does to a handful of
-texts, number by number.
-"""
+"""Update: one PPO update, stage by stage: what the algorithm does to a handful of texts, number by number."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ _LAST_STAGE = 11
 
 
 def draw() -> None:
-    """The stages, or what has to happen before there are any."""
+    """The stages, or what has to happen first."""
     folder = run_view.shown_run()
     info = commands.info(folder)
     payload = _payload(folder, info)
@@ -43,19 +41,17 @@ def draw() -> None:
         if payload["state"] == "empty"
         else None
     )
-    if every != st.session_state.get("walk_every"):  # how often to look is set where the fragment is made
+    if every != st.session_state.get("walk_every"):  # the interval is set where the fragment is created
         st.session_state.walk_every = every
         st.rerun(scope="app")
 
 
 def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
-    """What the page shows. state: empty (nothing to ask yet), none (nothing asked yet), waiting, error, done;
-    said: a sentence on it.
-    """
+    """What the page shows. state: empty (no step yet), none (not asked), waiting, error, done; said: why."""
     if folder is None or info is None or info.last_step < 0:
         said = (
-            "There is no update to take apart before the first step is done. Press Start; until then, read "
-            "what will happen."
+            "There is no update to take apart before the first step is complete. Press Start; meanwhile, read"
+            " what each stage does."
         )
         return {"run": "", "number": None, "state": "empty", "said": said, **_words()}
     problem, about = st.session_state.get("walk_problem", ("", None))
@@ -70,32 +66,32 @@ def _payload(folder: Path | None, info: RunInfo | None) -> dict[str, Any]:
         if number is None:
             said = (
                 "Press the button to take one update apart, on the run's own models and prompts. The run is "
-                "not disturbed."
+                "not affected."
             )
             return {**shown, "state": "none", "said": said, **_words()}
         stage = UPDATE.asked().get("stage", _stage())
-        UPDATE.add({"job": number, "stage": stage}, folder.name)  # so that a link reopens this very one
+        UPDATE.add({"job": number, "stage": stage}, folder.name)  # so that a link reopens this update
         return {**shown, "number": number, **_of_job(folder, number)}
     except StoreError as error:
-        said = f"The address names an update that this run has not ({error}). Take a new one apart."
+        said = f"The address names an update that this run does not have ({error}). Take a new one apart."
         return {**shown, "state": "error", "said": said, **_words()}
 
 
 def _of_job(folder: Path, number: int) -> dict[str, Any]:
     job = read_job(folder, number)
     if job.kind != UpdateTraceRequest.kind:
-        raise StoreError(f"job {number} of this run is no update")
+        raise StoreError(f"job {number} of this run is not an update")
     asked = {name: job.payload.get(name) for name in ("batch", "seed")}
     if job.state in ("queued", "working"):
         session.ensure_worker(folder)
         return {**asked, "state": "waiting", "said": _waiting(folder), **_words()}
     if job.result is None or "error" in job.result:
-        reason = (job.result or {}).get("error", "there is no answer")
-        said = f"That cannot be: {reason}\nChange what it names, or take another batch."
+        reason = (job.result or {}).get("error", "it has no result")
+        said = f"Not possible: {reason}\nCorrect this, or take another batch."
         return {**asked, "state": "error", "said": said, **_words()}
     said = (
-        f"An update as the run would take it after step {job.result['step']}, on copies of its models: the "
-        "run is not disturbed. Click a token to work the formulas for it."
+        f"The update that the run would take after step {job.result['step']}, computed on copies of its "
+        "models; the run is not affected. Click a token to see the formulas with its numbers."
     )
     return {
         **asked,
@@ -109,17 +105,17 @@ def _of_job(folder: Path, number: int) -> dict[str, Any]:
 def _waiting(folder: Path) -> str:
     info = run_view.info_of(folder)
     if not info.alive:
-        return "Loading the run's models from its last checkpoint, which takes some seconds."
+        return "Loading the run's models from its last checkpoint; this takes a few seconds."
     return (
         "The run's models are loading."
         if info.state == "loading"
-        else "Waiting for the step under way to end."
+        else "Waiting for the current step to finish."
     )
 
 
 @lru_cache(maxsize=16)
 def _told(folder: Path, number: int, token: tuple[int, int] | None, epoch: int | None) -> dict[str, Any]:
-    """A finished job as stages; it never changes again."""
+    """A finished job as stages; it never changes."""
     walk = read_job(folder, number).result
     assert walk is not None
     samples = [
@@ -148,28 +144,24 @@ def _token() -> tuple[int, int] | None:
 
 
 def _unmet(payload: dict[str, Any]) -> list[str]:
-    """What the address asks for and the page does not show. A job that is not there the page says itself."""
+    """What the address asks for and the page does not show. A missing job is reported by the page itself."""
     query, found = UPDATE.asked(), UPDATE.not_indices()
     stage = parse_index(query.get("stage", ""))
     if stage is not None and stage != _stage():
-        found.append(
-            refusal("stage", query["stage"], f"must be from 1 to {_LAST_STAGE}; shown is {_stage()}")
-        )
+        found.append(refusal("stage", query["stage"], f"must be from 1 to {_LAST_STAGE}; showing {_stage()}"))
     if payload["state"] != "done":
         return found
     samples, epochs = payload["samples"], payload["epochs"]
     if "token" in query and (place := _token()) is None:
-        found.append(refusal("token", query["token"], "must be a sample's and a token's number, as in 0.3"))
+        found.append(refusal("token", query["token"], "must be a sample index and a token index, as in 0.3"))
     elif "token" in query and place is not None and list(place) != payload["token"]:
         row, position = payload["token"]
         there = (
             f"has tokens 0 to {len(samples[place[0]]['tokens']) - 1}"
             if place[0] < len(samples)
-            else "is not there"
+            else "does not exist"
         )
-        found.append(
-            refusal("token", query["token"], f"sample {place[0]} {there}; shown is {row}.{position}")
-        )
+        found.append(refusal("token", query["token"], f"sample {place[0]} {there}; showing {row}.{position}"))
     if (epoch := parse_index(query.get("epoch", ""))) is not None and epoch not in epochs:
         found.append(
             refusal(
@@ -182,13 +174,13 @@ def _unmet(payload: dict[str, Any]) -> list[str]:
 
 
 def _look() -> None:
-    """The address keeps what is looked at, so that a link reopens it."""
+    """Keeps the view in the address, so that a link reopens it."""
     looked, folder = st.session_state.walk.get("look") or {}, run_view.shown_run()
     if folder is None or looked.get("run") != folder.name:
         return
     job = looked.get("job")
     if UPDATE.index("job") not in (None, job):
-        return  # it was on its way while another update was asked for
+        return  # sent before another update was asked for
     before = st.session_state.get("walk_looked", {})
     wanted = {name: looked[name] for name in UPDATE.names if looked.get(name) is not None}
     kept = {**(before if before.get("job") == job else {}), **wanted, "run": folder.name}
@@ -197,7 +189,7 @@ def _look() -> None:
 
 
 def _reopen() -> None:
-    """Another page's address has no place for what was looked at here: coming back, it is taken up again."""
+    """Restores this page's view on coming back: another page's address has no place for it."""
     looked, folder = st.session_state.get("walk_looked"), run_view.shown_run()
     if looked and folder is not None and looked["run"] == folder.name and not UPDATE.asked().get("job"):
         UPDATE.add({name: value for name, value in looked.items() if name != "run"}, folder.name)

@@ -1,6 +1,4 @@
-"""What-if: knobs on a recorded step. A person turns gamma, lambda or a clip range and sees what the very same
-tokens would have got.
-"""
+"""What-if: gamma, lambda, a clip range changed on a recorded step: what its tokens would have received."""
 
 from __future__ import annotations
 
@@ -17,14 +15,14 @@ from ppo_engine.errors import PPOEngineError
 
 
 def draw() -> None:
-    """The page; runs again when a knob is turned, and now and then for newer steps."""
+    """The page; redrawn when a slider moves, and regularly for newer steps."""
     if st.session_state.pop("whatif_staged", False):
         st.rerun(scope="app")  # the sidebar is not this fragment's to draw
     folder = _folder()
     info = commands.info(folder)
     number = view_state.last_message("look").get("number", 0)
     if info is None:
-        return  # the run cannot be read, which the sidebar says
+        return  # the run cannot be read; the sidebar says so
     if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != commands.circumstances():
         st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:
@@ -48,7 +46,7 @@ def draw() -> None:
 
 
 def _problems(folder: Path) -> list[str]:
-    """What the address, or the browser, asked for and cannot have."""
+    """What is invalid in the address, or in what the browser asked for."""
     look = view_state.current()
     scene = payload.scene_of(folder, look)
     if scene is None:
@@ -60,7 +58,7 @@ def _problems(folder: Path) -> list[str]:
 
 
 def _folder() -> Path:
-    """The run that is shown; before the first, the recorded example."""
+    """The run shown; before the first, the recorded example."""
     return run_view.shown_run() or run_view.EXAMPLE
 
 
@@ -71,9 +69,7 @@ def _look() -> None:
 
 
 def _use() -> None:
-    """Puts the knobs' values into the sidebar's form. A callback, because a field's value cannot be set once
-    it is drawn.
-    """
+    """Copies the values to the sidebar's form. A callback, since a field cannot be set once it is drawn."""
     look = view_state.asked()
     scene = payload.scene_of(_folder(), look)
     if scene is None:

@@ -1,6 +1,4 @@
-"""Asking things of a run: what is refused is said in the sidebar for as long as it is so, and nothing is
-raised.
-"""
+"""Commands to a run. A refusal is shown in the sidebar for as long as it applies; nothing is raised."""
 
 from __future__ import annotations
 
@@ -33,14 +31,14 @@ def tell(folder: Path, kind: str, **payload: Any) -> int | None:
 
 
 def edit(folder: Path, changes: dict[str, Any]) -> None:
-    """Asks for a change of settings at the next step boundary, and remembers it until it is answered."""
+    """Requests a change of settings at the next step boundary, and remembers it until it is answered."""
     number = tell(folder, "edit", changes=changes)
     if number is not None:
         st.session_state.edit_asked = folder, number
 
 
 def edit_is_open(folder: Path | None) -> bool:
-    """Whether an edit of this tab still waits. When it was refused, the reason is said."""
+    """Whether an edit of this tab is still pending. A refusal is shown with its reason."""
     asked_of, number = st.session_state.get("edit_asked", (None, None))
     if asked_of is None or asked_of != folder:
         return False
@@ -66,8 +64,8 @@ def note(folder: Path, step: int, text: str) -> None:
 
 
 def complain(error: PPOEngineError) -> None:
-    """Keeps an error in sight, in the sidebar and beside the history, until something else is asked for or
-    the circumstances change.
+    """Keeps an error in sight, in the sidebar and beside the history, until the next command or until the
+    circumstances change.
     """
     st.session_state.problem = error.with_traceback(None)  # which would keep alive whatever its frames hold
     st.session_state.problem_when = circumstances()
@@ -75,14 +73,12 @@ def complain(error: PPOEngineError) -> None:
 
 
 def forget_problem() -> None:
-    """Something else is asked for."""
+    """Clears the error, before another command."""
     st.session_state.problem = None
 
 
 def circumstances() -> tuple[Any, ...]:
-    """What a message is about: the page, the run that is shown and how it stands, the one that is on, and the
-    settings' fields.
-    """
+    """What a message refers to: page, run shown and its state, active run, the settings' fields."""
     run, running = shown_run(), session.running()
     now = info(run)
     state = None if now is None else "on" if now.state in ("loading", "running") else now.state
@@ -91,7 +87,7 @@ def circumstances() -> tuple[Any, ...]:
 
 
 def problem() -> PPOEngineError | None:
-    """What `complain` was told last, unless it is no longer so."""
+    """The last error that `complain` was given, while it still applies."""
     if st.session_state.get("problem") and st.session_state.problem_when != circumstances():
         forget_problem()
     said: PPOEngineError | None = st.session_state.get("problem")
@@ -99,38 +95,33 @@ def problem() -> PPOEngineError | None:
 
 
 def show_problem(place: str = "") -> None:
-    """Draws what `complain` was told last, if anything. The same said again is drawn anew, so that a person
-    sees the press was heard.
+    """Draws the current error, if any; a repeated one anew, so that the press is seen to be answered.
 
-    place: where on the page beside the sidebar, which shows it too.
+    place: where on the page, besides the sidebar, it is shown.
     """
     if error := problem():
         with st.container(key=f"{place}problem-{st.session_state.problems}"):
             st.error(
-                "That cannot be:\n\n" + listed(error.problems)
+                "Not possible:\n\n" + listed(error.problems)
                 if isinstance(error, ConfigError)
                 else inert(str(error))
             )
 
 
 def say_unmet(problems: list[str]) -> None:
-    """What the address asks of this page and cannot have. Draws its place even where there is
-    nothing to say.
-    """
+    """What the address asks of this page and cannot have. Reserves its place even where there is nothing."""
     with st.container():
         if problems:
-            st.warning("The address asks for what is not there:\n\n" + listed(problems))
+            st.warning("Invalid parts of the address:\n\n" + listed(problems))
 
 
 def problem_in_words() -> str:
-    """The same as plain text, "" for none."""
+    """The current error as plain text, "" for none."""
     return str(problem() or "")
 
 
 def surviving(draw: Callable[_P, None]) -> Callable[_P, None]:
-    """The same part of a page, which says what cannot be read where it would be drawn, and leaves the rest
-    standing.
-    """
+    """The same part of a page, which shows an engine error in its own place and leaves the rest standing."""
 
     @wraps(draw)
     def drawn(*arguments: _P.args, **more: _P.kwargs) -> None:
@@ -143,7 +134,7 @@ def surviving(draw: Callable[_P, None]) -> Callable[_P, None]:
 
 
 def answering(press: Callable[[], None]) -> Callable[[], None]:
-    """The same answer to a press, which complains where the run cannot be read."""
+    """The same callback, which reports an engine error instead of raising it."""
 
     @wraps(press)
     def answered() -> None:
@@ -156,20 +147,18 @@ def answering(press: Callable[[], None]) -> Callable[[], None]:
 
 
 def confirm(text: str) -> None:
-    """Says at the next run of the page that something was done."""
+    """Confirms at the next run of the page that something was done."""
     st.session_state.confirmed = text
 
 
 def show_confirmation() -> None:
-    """Draws what `confirm` was told, once."""
+    """Draws the text given to `confirm`, once."""
     if text := st.session_state.pop("confirmed", ""):
         st.toast(inert(text), icon=":material/check:")
 
 
 def info(folder: Path | None) -> RunInfo | None:
-    """The run's row; None where there is no run or it cannot be read, which the frame around
-    the page says.
-    """
+    """The run's row; None where there is no run or it cannot be read, which the page's frame reports."""
     try:
         return info_of(folder) if folder else None
     except PPOEngineError:
@@ -177,14 +166,10 @@ def info(folder: Path | None) -> RunInfo | None:
 
 
 def inert(text: str) -> str:
-    """Text that Streamlit shows as it is, whatever Markdown, colours or formulas it would otherwise make of
-    it.
-    """
+    """Text that Streamlit shows literally, with no Markdown, colours or formulas."""
     return re.sub(r"([^\w\s]|_)", r"\\\1", " ".join(text.split()))
 
 
 def listed(problems: list[str]) -> str:
-    """Problems as a list, each on one line of code, so that what a stranger put into a link is never read as
-    Markdown.
-    """
+    """Problems as a list, each on one line of code, so that text from a link is never read as Markdown."""
     return "\n".join(f"- `{' '.join(problem.replace('`', '').split())}`" for problem in problems)

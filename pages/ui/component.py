@@ -1,4 +1,4 @@
-"""The one component that keeps its DOM: it is sent a payload, and static/ draws it."""
+"""The component that keeps its DOM: Python sends a payload, and static/ draws it."""
 
 from __future__ import annotations
 
@@ -25,9 +25,8 @@ def mount(
     on_ask: Callable[[], None] = _ignore,
     on_look: Callable[[], None] = _ignore,
 ) -> Any:
-    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the sample that was
-    chosen, `ask`, a request, `prompt`, a pinned prompt, and `look`, what else a page lets a person choose to
-    look at.
+    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the chosen sample, `ask`,
+    a request, `prompt`, a pinned prompt, and `look`, a page's other choices of what to show.
     """
     data = {**payload, "prefix": PREFIX, "hidden": st.session_state.get("hidden", False)}
     return _board(

@@ -49,14 +49,14 @@ def _refusal(scope: Scope, headers: Headers) -> str:
     """Why the request is refused, or nothing."""
     host, origin = headers.get("host", ""), headers.get("origin")
     if not is_host_allowed(host):
-        return f"This server is not called {host[:200]}: see server.allowedHosts in .streamlit/config.toml"
+        return f"Host {host[:200]} is not allowed: see server.allowedHosts in .streamlit/config.toml"
     commands = scope["type"] == "websocket" or scope["method"] not in _LOOKING
     forwarded = headers.get("x-forwarded-host", "").split(",")[0]  # a page's script cannot set it, nor Host
     if not commands or origin is None or is_own(origin, [host, forwarded]):
         return ""
     refusal = (
-        f"Refused what a page of {origin[:200]!r} asked of this server, {host[:200]!r}: only its own pages "
-        "may. A proxy has to pass Host on, or X-Forwarded-Host; else name the page's origin in "
+        f"Request from a page of {origin[:200]!r} refused: only pages of this server, {host[:200]!r}, are "
+        "allowed. A proxy has to forward Host or X-Forwarded-Host; otherwise add the page's origin to "
         "server.corsAllowedOrigins"
     )
     get_logger(__name__).warning(refusal)
@@ -64,9 +64,7 @@ def _refusal(scope: Scope, headers: Headers) -> str:
 
 
 def is_own(origin: str, hosts: list[str]) -> bool:
-    """Whether a page of that origin came from one of those hosts, each with its port as in
-    the header `Host`.
-    """
+    """Whether a page of that origin came from one of those hosts, each with its port as in `Host`."""
     if origin in (config.get_option("server.corsAllowedOrigins") or ()):
         return True
     try:

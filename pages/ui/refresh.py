@@ -1,6 +1,4 @@
-"""How often a page looks for news: often while a run is on, now and then while none is, never while its tab
-is hidden.
-"""
+"""How often a page refreshes: often during a run, now and then without one, never while its tab is hidden."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from ppo_engine.errors import StoreError
 from .run_view import info_of, shown_run
 
 IDLE_S = 2.0
-"""Between looks while no run is on: another tab may start one."""
+"""Between refreshes while no run is active: another tab may start one."""
 
 
 def interval(busy: float) -> float | None:
@@ -28,7 +26,7 @@ def interval(busy: float) -> float | None:
 
 
 def follow_visibility(result: Any) -> None:
-    """Reruns the page when its tab was hidden or shown, so that every fragment's interval is set anew."""
+    """Reruns the page when its tab was hidden or shown, so that every fragment gets a new interval."""
     hidden = bool(result.hidden)
     if hidden != st.session_state.get("hidden", False):
         st.session_state.hidden = hidden

@@ -21,10 +21,10 @@ from ppo_engine.store.catalog import TRASH
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
 TAKEN_UP = ("stopped", "failed", "interrupted")
-"""States from which a run can be taken up again."""
+"""States from which a run can be resumed."""
 
 EXAMPLE = ASSETS / "example"
-"""A recorded run, shown before there is one."""
+"""A recorded run, shown before the first."""
 
 
 def runs_folder() -> Path:
@@ -45,40 +45,32 @@ def newest_run() -> Path | None:
 
 
 def is_mine(run: Path, info: RunInfo) -> bool:
-    """Whether that run is on in this process, and so can be commanded from here. A copy of its
-    folder is not.
-    """
+    """Whether that run is active in this process and can be controlled here. A copy of its folder is not."""
     here = session.running()
     return here is not None and here.folder == run and info.alive and info.owner.is_this_process
 
 
 def failed_early(info: RunInfo) -> bool:
-    """Whether the run failed with nothing to go back to, no step and no parent's checkpoint: there is only
-    something to correct.
-    """
+    """Whether the run failed without a step or a parent's checkpoint, so that it can only be corrected."""
     return info.state == "failed" and info.last_step < 0 and not info.parent
 
 
 def can_go_on(info: RunInfo) -> bool:
-    """Whether the run has ended and has steps left to take. One that failed before its first would only fail
-    again.
-    """
+    """Whether the run can be resumed: ended with steps left, and not by failing before its first."""
     return info.state in TAKEN_UP and info.last_step < info.config.steps and not failed_early(info)
 
 
 def from_where(run: Path | None) -> str:
-    """From where a run that has ended is taken up."""
+    """Where an ended run resumes from, in words."""
     return (
         "from its last checkpoint"
         if run is None or list_checkpoints(run)
-        else "from the beginning, since it has no checkpoint"
+        else "from the start, since it has no checkpoint"
     )
 
 
 def keep_run(page: str) -> None:
-    """A link to another page names no run: the one that was asked for stays. To be called first at each run
-    of the script.
-    """
+    """Keeps the address's run where a link to another page names none. To be called first in the script."""
     turned = page != st.session_state.get("page", page)
     st.session_state.page = page
     kept = st.session_state.get("run_kept")
@@ -88,21 +80,19 @@ def keep_run(page: str) -> None:
 
 
 def run_trouble() -> str:
-    """Why the run that is shown is not the one that the address asks for, or not the newest; ""
-    where it is.
-    """
+    """Why the run shown is not the one in the address, or not the newest; "" where it is."""
     runs, wanted, instead = list_runs(runs_folder()), st.query_params.get("run", ""), newest_run()
-    shown = f"Shown is {info_of(instead).name}, the newest." if instead else "Shown is a recorded example."
+    shown = f"Showing {info_of(instead).name}, the newest run." if instead else "Showing a recorded example."
     if wanted and wanted not in [run.name for run in runs]:
         in_trash = any(run.name == wanted for run in list_runs(runs_folder() / TRASH))
         return (
-            f"The address asks for the run {wanted[:80]}, which is "
-            f"{'in the trash' if in_trash else 'not here'}. {shown}"
+            f"The address names the run {wanted[:80]}, which "
+            f"{'is in the trash' if in_trash else 'does not exist'}. {shown}"
         )
     if wanted and (reason := _why_unreadable(runs_folder() / wanted)):
         return f"The run {wanted[:80]} cannot be shown. {reason}"
     if not wanted and runs and runs[0] != instead:
-        shown = shown.replace("the newest", "the newest that can")
+        shown = shown.replace("the newest", "the newest readable")
         return f"The newest run, {runs[0].name}, cannot be shown. {_why_unreadable(runs[0])}. {shown}"
     return ""
 
@@ -116,7 +106,7 @@ def _why_unreadable(run: Path) -> str:
 
 
 def info_of(run: Path) -> RunInfo:
-    """The run's row; of a run whose folder could not even take its last words, what its owner here knows."""
+    """The run's row, with the failure that its owner here could not record."""
     info, here = RunReader(run).info(), session.current()
     if info.alive and here is not None and here.folder == run and here.owner.failure_unrecorded:
         return replace(info, state="failed", error=here.owner.error_text)
@@ -124,15 +114,13 @@ def info_of(run: Path) -> RunInfo:
 
 
 def earlier_run(run: Path) -> Path | None:
-    """The newest of the runs before that one that took a step: the ghost behind the curves."""
+    """The newest earlier run with a step: the ghost behind the curves."""
     older = [other for other in list_runs(runs_folder()) if other.name < run.name]
     return next((other for other in older if _has_trained(other)), None)
 
 
 def ancestry(info: RunInfo) -> pd.DataFrame | None:
-    """The metrics of a branch's parents up to where it left them; None for a run that is no branch, or whose
-    parent is gone.
-    """
+    """The metrics of a branch's ancestors up to the branching; None without a parent, or if it is deleted."""
     parts: list[pd.DataFrame] = []
     while info.parent and (runs_folder() / info.parent / DATABASE).is_file():
         view = view_of(runs_folder() / info.parent)
@@ -162,7 +150,7 @@ class RunView:
     def refresh(self) -> tuple[list[StepRow], pd.DataFrame]:
         """Every step's row, and the metrics as a frame. Both are to be read, not changed."""
         with self._lock:
-            known = self._rows[:-1]  # the last is read again: a run that is stopped evaluates it late
+            known = self._rows[:-1]  # the last is read again: stopping a run adds its evaluation later
             new = self.reader.steps(after=known[-1].step if known else -1)
             if [(row.step, row.metrics.keys()) for row in new] != [
                 (row.step, row.metrics.keys()) for row in self._rows[-1:]
@@ -194,15 +182,13 @@ def view_of(folder: Path) -> RunView:
 
 
 def batch_of(reader: RunReader, step: int) -> tuple[TokenTable, list[Sample]] | None:
-    """A step's tokens and their samples; None where its tokens are not kept. Raises `StoreError` where one
-    lacks the other.
-    """
+    """A step's tokens and samples; None without stored tokens. Raises `StoreError` if samples are missing."""
     tokens, samples = reader.tokens(step), reader.samples(step)
     if tokens is None:
         return None
     if set(tokens.sample.tolist()) - {one.index for one in samples}:
         raise StoreError(
-            f"step {step} of {reader.folder.name}: some of its samples are gone; look at another step, or "
-            "another run"
+            f"step {step} of {reader.folder.name}: some of its samples are missing; choose another step or "
+            "run"
         )
     return tokens, samples

@@ -1,6 +1,4 @@
-"""The frame around every page: navigation, the sidebar, and how often the page looks again. `app.py` serves
-this script.
-"""
+"""The frame around every page: navigation, sidebar, a warning on its run. `app.py` serves this script."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ with st.sidebar:
     corrected = settings.correct()
     commands.surviving(branching.branch_button)()
     commands.surviving(settings.settings)(corrected)
-# always there, so that the page below it keeps its place among Streamlit's elements
+# always there, so that the page below keeps its place among Streamlit's elements
 with st.container(key="trouble"):
     if said := run_view.run_trouble():
         st.warning(commands.inert(said))

@@ -1,4 +1,4 @@
-"""The top line that every page has: which run this is, in what state, how far."""
+"""The top line of every page: the run, its state, its progress."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_a_second_start_offers_to_replace_the_run_which_then_is_a_grey_ghost(
     wait_for_step(page, 2)
     name = page.locator(".ppo-board .name").inner_text()
     press(page, "Start")
-    expect(page.get_by_text(f"The run {name} is on")).to_be_visible()
+    expect(page.get_by_text(f"The run {name} is active")).to_be_visible()
     press(page, "Stop it and start")
     page.wait_for_function(
         "name => document.querySelector('.ppo-board .name').textContent !== name", arg=name

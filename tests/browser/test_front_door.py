@@ -36,7 +36,7 @@ def drawn(page: Page) -> None:
     page.wait_for_url("**/tokens*")
     page.reload()
     expect(page.locator(".ppo-board .top .name").first).to_be_visible()
-    expect(page.get_by_text("There is no token to look at yet")).to_be_visible()
+    expect(page.get_by_text("No tokens yet")).to_be_visible()
 
 
 def test_the_board_is_drawn_below_a_base_path(tabs: BrowserContext, based: Server) -> None:
@@ -102,7 +102,7 @@ def test_what_changes_something_is_for_the_servers_own_pages(
         answer = urllib.request.urlopen(request, timeout=30).read()
     except urllib.error.HTTPError as error:
         answer = error.read()
-    assert (b"only its own pages may" in answer) is refused
+    assert (b"only pages of this server" in answer) is refused
 
 
 def test_another_name_for_the_server_is_refused(shared_server: Server) -> None:

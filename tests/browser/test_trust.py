@@ -40,7 +40,7 @@ def test_a_second_server_watches_and_takes_over_only_from_the_dead(
         wait_for_step(guest, 2)
         for name in ("Pause", "Step", "Stop"):
             expect(guest.get_by_role("button", name=name).first).to_be_disabled()
-        expect(guest.get_by_text(f"belongs to process {first.process.pid}")).to_be_visible()
+        expect(guest.get_by_text(f"Owned by process {first.process.pid}")).to_be_visible()
         first.process.send_signal(signal.SIGKILL)
         first.process.wait()
         wait_for_state(guest, "interrupted")

@@ -119,7 +119,7 @@ def test_keys_go_through_samples_and_steps_and_a_trimmed_step_offers_its_neighbo
 ) -> None:
     page = open_page(f"what_if?run={recorded.name}&step=1&what=lam:2,gamma:0.9")
     expect(board(page)).to_contain_text("lam = 2: must be a number from 0 to 1")
-    expect(board(page)).to_contain_text("Step 1 of this run has no tokens on record")
+    expect(board(page)).to_contain_text("Step 1 of this run has no stored tokens")
     board(page).get_by_role("button", name="Show step 2").click()
     expect(heading(page, "Step 2 of")).to_be_visible()
     expect(board(page).get_by_role("slider", name="Gamma")).to_have_value("0.9")

@@ -28,8 +28,8 @@ def ended(tiny: Callable[..., Config], runs: Path) -> Path:
 def test_a_run_that_is_not_there_is_named(ended: Path) -> None:
     page = app(run="nonsense")
     assert (
-        f"The address asks for the run nonsense, which is not here. Shown is {RunReader(ended).info().name}, "
-        "the newest." in said(page)
+        f"The address names the run nonsense, which does not exist. Showing {RunReader(ended).info().name}, "
+        "the newest run." in said(page)
     )
     for name in ("tokens", "runs", "metrics"):
         page.query_params["run"] = "nonsense"
@@ -42,25 +42,25 @@ def test_a_run_that_is_not_there_is_named(ended: Path) -> None:
 
 def test_a_run_in_the_trash_is_said_to_be_there(ended: Path) -> None:
     move_to_trash(ended)
-    assert f"the run {ended.name}, which is in the trash. Shown is a recorded example." in said(
+    assert f"the run {ended.name}, which is in the trash. Showing a recorded example." in said(
         app(run=ended.name)
     )
 
 
 LIVE = [
-    ({"step": "77", "sample": "2"}, "step = 77: the last step is 2; shown is step 2"),
-    ({"step": "0", "sample": "2"}, "step = 0: its batch is not on record; shown is step 1"),
-    ({"step": "x", "sample": "2"}, "step = x: must be a whole number from 0"),
-    ({"step": "9" * 30}, "must be a whole number from 0"),
+    ({"step": "77", "sample": "2"}, "step = 77: the last step is 2; showing step 2"),
+    ({"step": "0", "sample": "2"}, "step = 0: its batch is not stored; showing step 1"),
+    ({"step": "x", "sample": "2"}, "step = x: must be a whole number, 0 or more"),
+    ({"step": "9" * 30}, "must be a whole number, 0 or more"),
     ({"step": "2", "sample": "99"}, "sample = 99: step 2 has samples 0 to 7"),
-    ({"sample": "2"}, "sample = 2: its step has to be named too"),
+    ({"sample": "2"}, "sample = 2: the step must be given too"),
 ]
 TOKENS = [
-    ({"step": "2", "sample": "99"}, "sample = 99: step 2 has samples 0 to 7; shown is 0"),
+    ({"step": "2", "sample": "99"}, "sample = 99: step 2 has samples 0 to 7; showing 0"),
     ({"step": "2", "sample": "0", "token": "99"}, "token = 99: sample 0 has"),
-    ({"step": "2", "epoch": "9"}, "epoch = 9: the update of step 2 has epochs 0 to 1; shown is 1"),
+    ({"step": "2", "epoch": "9"}, "epoch = 9: the update of step 2 has epochs 0 to 1; showing 1"),
     ({"colour": "red"}, "colour = red: must be one of old_logprob, ref_logprob, value, advantage, whitened"),
-    ({"step": "-1"}, "step = -1: must be a whole number from 0"),
+    ({"step": "-1"}, "step = -1: must be a whole number, 0 or more"),
 ]
 
 
@@ -103,16 +103,16 @@ def test_what_if_names_what_is_not_in_the_batch(ended: Path) -> None:
         next(made for made in payloads(page) if made.get("only") == "whatif")["whatif"]["problems"]
     )
     assert (
-        "sample = 99: the batch has samples 0 to 7; shown is 7" in problems
+        "sample = 99: the batch has samples 0 to 7; showing 7" in problems
         and "token = 99: sample 7 has" in problems
     )
-    assert "nope: there is no such knob; allowed: gamma, lam" in problems
+    assert "nope: no such what-if setting; allowed: gamma, lam" in problems
 
 
 def test_update_names_the_stage_and_the_job_that_are_not_there(ended: Path) -> None:
     page = app()
     for query, words in (
-        ({"stage": "77"}, "stage = 77: must be from 1 to 11; shown is 11"),
+        ({"stage": "77"}, "stage = 77: must be from 1 to 11; showing 11"),
         ({"job": "x"}, "job = x: must be a whole"),
     ):
         page.query_params.clear()
@@ -136,9 +136,9 @@ def test_update_names_the_token_and_the_epoch_that_are_not_there(
     session.shutdown()
     page = app()
     for query, words in (
-        ({"token": "99.0"}, "token = 99.0: sample 99 is not there; shown is"),
+        ({"token": "99.0"}, "token = 99.0: sample 99 does not exist; showing"),
         ({"token": "0.99"}, "token = 0.99: sample 0 has tokens 0 to"),
-        ({"token": "x"}, "token = x: must be a sample's and a token's number"),
+        ({"token": "x"}, "token = x: must be a sample index and a token index"),
         ({"epoch": "99"}, "epoch = 99: must be one of 1, 2, 0, where 0 is after the update"),
     ):
         page.query_params.clear()

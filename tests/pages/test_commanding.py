@@ -68,13 +68,13 @@ def test_the_run_that_is_on_is_named_where_it_is_not_shown(both: tuple[Path, ses
     page = app(run=ended.name)
     assert (
         page.button(key="go-to-other").label.replace("\\", "")
-        == f"Go to {RunReader(on.folder).info().name}, which is training"
+        == f"Go to {RunReader(on.folder).info().name} (training)"
     )
     assert "go-to-other" not in [one.key for one in app().button]
     session.command(on.folder, "stop")
     on.thread.join(30)
     page.run()
-    assert page.button(key="go-to-other").label.endswith("which is newer")
+    assert page.button(key="go-to-other").label.endswith("(newer)")
 
 
 def test_another_page_shows_the_same_run(both: tuple[Path, session.Session]) -> None:

@@ -149,8 +149,8 @@ def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running:
     session.resume(running.folder)
     press(page, "Resume")
     assert not page.exception
-    assert "another tab has taken it up" in page.error[0].value.replace("\\", "")
-    assert "another tab has taken it up" in board(page)["history"]["problem"]
+    assert "another tab resumed it" in page.error[0].value.replace("\\", "")
+    assert "another tab resumed it" in board(page)["history"]["problem"]
 
 
 def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(
@@ -183,9 +183,7 @@ def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: ses
     page.button(key="press-Pause").proto.disabled = False  # as in a browser that has not drawn it greyed yet
     press(page, "Pause")
     assert not page.exception
-    assert "Pause came too late: the run has changed, and is paused now" in page.error[0].value.replace(
-        "\\", ""
-    )
+    assert "Pause was pressed too late: the run is now paused" in page.error[0].value.replace("\\", "")
     page.run()
     assert len(page.error) == 1
 
@@ -199,7 +197,7 @@ def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) 
     newest = checkpoint_files.list_checkpoints(running.folder)[-1]
     shutil.rmtree(newest.folder)
     add_note(running.folder, 1, "a note")
-    assert kept() == [before[0] + " Removed since, to save space.", *before[1:]]
+    assert kept() == [before[0] + " Deleted since, to save disk space.", *before[1:]]
 
 
 def test_what_was_remarked_while_loading_is_in_the_history(tiny: Callable[..., Config], runs: Path) -> None:
@@ -221,7 +219,7 @@ def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:
 def test_the_runs_page_lists_runs_and_finds_them(tiny: Callable[..., Config], runs: Path) -> None:
     page = app()
     page.switch_page("../runs.py").run()
-    assert not page.exception and "no run yet" in page.info[0].value
+    assert not page.exception and "No runs yet" in page.info[0].value
     folders = []
     for seed in (1, 2):
         folder, owner = session.create(tiny(seed=seed), "tiny-reviews", runs)
@@ -249,8 +247,8 @@ def test_a_deleted_run_warns_of_its_branches_and_can_be_taken_back(
     assert RunReader(branch).info().name in page.warning[0].value.replace("\\", "")
     page.checkbox[0].check().run()
     press(page, "Delete the run")
-    assert list_runs(runs) == [branch] and page.toast[0].value.endswith("is in the trash now\\.")
-    press(page, "Take it back")
+    assert list_runs(runs) == [branch] and page.toast[0].value.endswith("moved to the trash\\.")
+    press(page, "Restore")
     assert list_runs(runs) == [branch, parent] and not page.exception
 
 
@@ -311,7 +309,7 @@ def test_a_run_of_another_process_is_shown_read_only(
         for button in page.button
         if button.label in ("Pause", "Resume", "Step", "Stop", "Checkpoint")
     )
-    assert any("It can be watched here, and controlled there" in caption.value for caption in page.caption)
+    assert any("read-only here" in caption.value for caption in page.caption)
 
 
 def test_a_link_opens_the_run_the_step_and_the_sample_it_names(
@@ -353,7 +351,7 @@ def test_a_run_that_cannot_be_read_is_said_not_raised(runs: Path) -> None:
     assert not page.exception
     assert "The newest run, 20260101-broken, cannot be shown" in said(
         page
-    ) and "Shown is a recorded example" in said(page)
+    ) and "Showing a recorded example" in said(page)
 
 
 DANGEROUS = re.compile(

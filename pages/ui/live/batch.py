@@ -53,9 +53,7 @@ def batch_payload(view: RunView, step: int) -> dict[str, Any] | None:
 
 
 def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
-    """The columns that the token views show, as short JSON. Per-epoch ones at the last epoch that the token
-    was in, clips as counts.
-    """
+    """The token views' columns as short JSON: per-epoch ones at each token's last epoch, clips as counts."""
     plain = [name for name in names(per_epoch=False, kinds=("float",)) if name not in _NOT_SENT]
     by_epoch = [name for name in names(per_epoch=True, kinds=("float",)) if name not in _NOT_SENT]
     last = {name: tokens.at_last_epoch(name, float("nan")) for name in by_epoch}

@@ -29,9 +29,9 @@ def board_payload(
     prompt: int = 0,
     problem: str = "",
 ) -> dict[str, Any]:
-    """Everything the live page shows of a run. pinned: the step and sample that were chosen, -1 for none of
-    its samples, None to follow the newest step; prompt: the pinned prompt whose continuations are listed;
-    problem: why what was asked last was refused.
+    """Everything the live page shows of a run. pinned: the chosen step and sample, -1 for no sample, None to
+    follow the newest step; prompt: the pinned prompt whose continuations are listed; problem: why the last
+    command was refused.
     """
     view = view_of(folder)
     rows, frame = view.refresh()
@@ -58,7 +58,7 @@ def board_payload(
 def _slow_parts(
     folder: Path, earlier: Path | None, _rows: int, _events: int, step: int
 ) -> tuple[Any, Any, Any, set[int]]:
-    """What changes only with a step or an event, made once for all who look on."""
+    """What changes only with a step or an event, computed once for all viewers."""
     view = view_of(folder)
     frame, info = view.refresh()[1], view.reader.info()
     ghost = ancestry(info)
@@ -82,13 +82,11 @@ def _slow_parts(
 
 
 def _history(info: RunInfo, told: list[TimelineEntry], kept: set[int], example: bool) -> dict[str, Any]:
-    """What happened, newest first, with what can be taken back. kept: the steps whose checkpoints are still
-    there.
-    """
+    """The timeline, newest first, with what can be undone. kept: the steps whose checkpoints still exist."""
 
     def text(one: TimelineEntry) -> str:
         gone = one.kind == "checkpoint" and one.step not in kept and not example
-        return f"{one.text} Removed since, to save space." if gone else one.text
+        return f"{one.text} Deleted since, to save disk space." if gone else one.text
 
     return {
         "title": "History: edits, pauses, notes, checkpoints",

@@ -33,7 +33,7 @@ def headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
 def _figure(
     label: str, frame: pd.DataFrame, metric: str, text: Callable[[float], str], more: str = ""
 ) -> dict[str, str]:
-    """The metric's newest value and its change. more: what its tooltip says first."""
+    """The metric's newest value and its change. more: the first line of its tooltip."""
     values = present(frame, metric)[1]
     now = text(float(values[-1])) if len(values) else "–"
     change = ""
@@ -55,8 +55,8 @@ def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
     now = three_digits(float(1 / recent.mean())) if len(recent) else "–"
     change = f"{three_digits(float(values[-1]))} s for this step" if len(values) else ""
     return {
-        "label": "Steps a second",
+        "label": "Steps per second",
         "now": now,
         "change": change,
-        "about": "PPO steps a second over the last five steps, waits between steps left out.",
+        "about": "PPO steps per second over the last five steps, without waits between steps.",
     }

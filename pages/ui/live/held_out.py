@@ -1,4 +1,4 @@
-"""Held-out openings and how they were continued: then and now, and one of them at every evaluation."""
+"""Held-out openings and their continuations: then and now, and one opening at every evaluation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_EVALUATIONS = 60
 
 
 def then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
-    """The first held-out openings, as the policy of the first evaluation and of the newest continue them."""
+    """The first held-out openings, continued at the first and at the newest evaluation."""
     steps = view.reader.steps_with_samples(EVAL)
     if not steps:
         return {"title": "Then and now: held-out openings, before training and after", "items": []}
@@ -38,9 +38,7 @@ def then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[str, Any]:
-    """The first held-out openings, and how one was continued at each evaluation: newest first, each compared
-    with the one before.
-    """
+    """The first held-out openings, and one's continuations at all evaluations, newest first, with changes."""
     reader = view_of(folder).reader
     steps = reader.steps_with_samples(EVAL)
     queries = [one.query for one in reader.samples(steps[-1], EVAL)[:_MOST_PROMPTS]] if steps else []
@@ -57,7 +55,7 @@ def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[
 
 
 def _side(old: Sample, new: Sample) -> dict[str, Any]:
-    """The new text in pieces, each with whether it is not in the old one."""
+    """The new text in pieces, each with whether it differs from the old one."""
     before, after = old.response.split(" "), new.response.split(" ")
     pieces = []
     for kind, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():

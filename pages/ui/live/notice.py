@@ -1,4 +1,4 @@
-"""One sentence on where a run stands and what to do next."""
+"""The notice: a run's state and what to do next, in a sentence."""
 
 from __future__ import annotations
 
@@ -16,35 +16,31 @@ from ..run_view import can_go_on, failed_early, from_where
 
 
 def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
-    """One sentence on where things stand and what to do next. Always there, so that nothing
-    below it jumps.
-    """
+    """A run's state and what to do next. Always there, so that nothing below it jumps."""
     reward = reward_words(info.config)
     if example:
         return _said(
-            "This is a recorded example. Press Start: within a minute a small language model learns, while "
-            f"you watch, to {reward.aim}."
+            "This is a recorded example. Press Start, and watch a small language model learn within a minute "
+            f"to {reward.aim}."
         )
     again = (
-        f"Press Resume to take it up {from_where(folder)}, or Start for a new run."
+        f"Press Resume to continue it {from_where(folder)}, or Start for a new run."
         if can_go_on(info)
         else "Press Start for a new run."
     )
     if failed_early(info):
         return _warned(
-            f"The run failed before its first step. {info.error}\nCorrect that, and press Start to try "
+            f"The run failed before its first step. {info.error}\nCorrect this, then press Start to try "
             "again.",
             info,
         )
     if info.state == "failed":
-        return _warned(f"The run failed. {info.error}\nWhat it recorded is below and stays. {again}", info)
+        return _warned(f"The run failed. {info.error}\nIts record is kept and shown below. {again}", info)
     if info.state == "interrupted":
         kept = (
-            "What it recorded is below and stays. "
-            if info.last_step >= 0
-            else "It had recorded nothing yet. "
+            "Its record is kept and shown below. " if info.last_step >= 0 else "It had recorded nothing yet. "
         )
-        return _warned(f"The process that trained this run ended without closing it. {kept}{again}", info)
+        return _warned(f"The process that trained this run ended unexpectedly. {kept}{again}", info)
     if info.state == "paused" and info.error:
         return _warned(
             f"{info.error}\nChange a setting and apply it, then press Resume; or branch from an earlier "
@@ -53,25 +49,25 @@ def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> d
         )
     if info.state == "loading":
         soon = (
-            "The run goes on in a few seconds."
+            "The run continues in a few seconds."
             if info.last_step >= 0
             else "The first scores appear in a few seconds."
         )
         return _said(f"Getting ready: {info.stage}. {soon}")
     if info.state == "paused":
         return _said(
-            f"Paused after step {max(0, info.last_step)}. Resume goes on; Step takes one step, then pauses "
-            "again."
+            f"Paused after step {max(0, info.last_step)}. Press Resume to continue, or Step to take a single "
+            "step."
         )
     if info.state == "running":
         return _said(
-            f"At each step the policy continues {info.config.batch_size} openings, the {reward.judge} scores "
-            "the texts, and PPO makes the tokens that did better than expected likelier."
+            f"In each step the policy continues {info.config.batch_size} openings, the {reward.judge} scores "
+            "the texts, and PPO makes tokens that did better than expected more likely."
         )
-    onward = "Resume goes on where it ended. " if can_go_on(info) else ""
+    onward = "Press Resume to continue it. " if can_go_on(info) else ""
     return _said(
-        f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start: this run stays"
-        " behind the curves in grey."
+        f"The run has {info.state}. {_outcome(frame)}{onward}Change a setting and press Start to compare: "
+        "this run's curves stay behind in grey."
     )
 
 

@@ -1,4 +1,4 @@
-"""The top line: which run, in what state, how far, how long it still takes, on what."""
+"""The top line: the run, its state, progress, time left, and device."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ def run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[s
 
 
 def _seconds_per_step(rows: list[StepRow]) -> float:
-    """Median of the last few steps by the clock on the wall: waits for the chosen speed count, a single pause
-    does not.
-    """
+    """Median wall-clock time of recent steps; waits for the chosen speed count, a single pause doesn't."""
     recent = [row.wall_time for row in rows[-6:]]
     gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(recent)]
     return statistics.median(gaps) if gaps else float("nan")

@@ -1,4 +1,4 @@
-"""What can be done with one run that was ticked: open, take up, describe, export, delete."""
+"""The actions on one ticked run: open, resume, describe, export, delete."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PATIENCE_S = 300
 
 
 def draw(one: Summary, branches: list[str]) -> None:
-    """Everything about the run in four groups. branches: the names of those that branched from it."""
+    """The actions in four groups. branches: the names of the runs that branched from this one."""
     st.subheader(commands.inert(one.name))
     opening, describing, exporting, deleting = st.tabs(["Open", "Describe", "Export", "Delete"])
     with opening:
@@ -64,7 +64,7 @@ def _open(one: Summary) -> None:
         on_click=when_free,
         args=(session.resume, one.folder),
         help=(
-            "From its last checkpoint; steps recorded after it are taken again, and come out the same."
+            "Resumes from its last checkpoint; steps recorded after it are recomputed, with the same results."
             if can
             else (
                 "Only a run that stopped, failed or was interrupted before its last step can be resumed; "
@@ -72,7 +72,7 @@ def _open(one: Summary) -> None:
             )
         ),
     )
-    st.caption("To branch it, open it and press Branch a new run in the sidebar.")
+    st.caption("To branch from it, open it and press Branch a new run in the sidebar.")
 
 
 def _describe(one: Summary) -> None:
@@ -115,7 +115,7 @@ def _export(one: Summary) -> None:
         width="stretch",
         on_click="ignore",
         icon=":material/summarize:",
-        help="One HTML file with curves, samples, settings and history, which opens without a network.",
+        help="One HTML file with curves, samples, settings and history, which opens offline.",
     )
     points = [point.step for point in list_checkpoints(one.folder)]
     step = right.selectbox(
@@ -130,15 +130,12 @@ def _export(one: Summary) -> None:
         on_click="ignore",
         disabled=not points,
         icon=":material/neurology:",
-        help=(
-            "A zip of a folder that transformers' from_pretrained loads, with a model card. Takes some "
-            "seconds."
-        ),
+        help=("A zipped folder for transformers' from_pretrained, with a model card. Takes a few seconds."),
     )
 
 
 def _policy_archive(run: Path, step: int) -> bytes:
-    """The policy's folder as a zip. Models are loaded in a process of its own, never in the server's."""
+    """The policy's folder as a zip. Models are loaded in a separate process, never in the server's."""
     with tempfile.TemporaryDirectory() as aside:
         target = Path(aside) / "policy"
         command = [
@@ -164,14 +161,14 @@ def _policy_archive(run: Path, step: int) -> bytes:
 
 def _delete(one: Summary, branches: list[str]) -> None:
     st.markdown(
-        "The run is moved to the folder `.trash` beside the others. Nothing is erased, and it can be taken "
-        "back below."
+        "This moves the run to the folder `.trash` beside the others. Nothing is erased, and it can be "
+        "restored below."
     )
     if branches:
         st.warning(
-            f"Its curves will be missing behind those of its branches: {commands.inert(', '.join(branches))}."
+            f"Its curves will no longer appear behind its branches': {commands.inert(', '.join(branches))}."
         )
-    sure = st.checkbox("Yes, this run", key=f"sure-{one.id}")
+    sure = st.checkbox("Yes, delete this run", key=f"sure-{one.id}")
     if st.button("Delete the run", icon=":material/delete:", disabled=not sure, key=f"delete-{one.id}"):
         try:
             move_to_trash(one.folder)
@@ -180,25 +177,25 @@ def _delete(one: Summary, branches: list[str]) -> None:
         else:
             if st.query_params.get("run") == one.id:
                 st.query_params.pop("run")
-            commands.confirm(f"{one.name} is in the trash now.")
+            commands.confirm(f"{one.name} moved to the trash.")
         st.rerun()
 
 
 def draw_trash(runs: Path) -> None:
-    """What was deleted, and the way back. Nothing where nothing was."""
+    """The deleted runs, if any, and how to restore them."""
     thrown = list_trash(runs)
     if not thrown:
         return
     with st.expander(f"Trash: {len(thrown)} deleted {'run' if len(thrown) == 1 else 'runs'}"):
-        st.caption(f"In {commands.inert(str(runs / TRASH))}. To free the space, delete that folder.")
+        st.caption(f"In {commands.inert(str(runs / TRASH))}. To free disk space, delete that folder.")
         folder = st.selectbox("Deleted run", thrown, format_func=_name_of)
-        if st.button("Take it back", icon=":material/restore_from_trash:"):
+        if st.button("Restore", icon=":material/restore_from_trash:"):
             try:
                 restore_from_trash(folder)
             except PPOEngineError as error:
                 commands.complain(error)
             else:
-                commands.confirm(f"{_name_of(folder)} is back.")
+                commands.confirm(f"{_name_of(folder)} restored.")
             st.rerun()
 
 

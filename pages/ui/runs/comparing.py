@@ -1,6 +1,4 @@
-"""Two runs or more side by side: their curves, the settings that differ, and what each made of the same
-openings.
-"""
+"""Two runs or more side by side: curves, settings that differ, continuations of the same openings."""
 
 from __future__ import annotations
 
@@ -22,7 +20,7 @@ _METRICS = ("env/reward_mean", "objective/kl", "ppo/policy/clipfrac", "ppo/polic
 
 
 def draw(chosen: list[Summary]) -> None:
-    """Curves overlaid, settings that differ, samples of the same openings."""
+    """Overlaid curves, settings that differ, samples of the same openings."""
     st.subheader(f"{len(chosen)} runs compared")
     names = st.multiselect(
         "Metrics",
@@ -41,8 +39,8 @@ def draw(chosen: list[Summary]) -> None:
     st.markdown(
         "**The same held-out openings**",
         help=(
-            "Continued by each run's policy at its last evaluation, after the step that the column names, "
-            "with the same random numbers."
+            "Continued by each run's policy at its last evaluation, after the step in the column's name, with"
+            " the same random numbers."
         ),
     )
     _samples(chosen)
@@ -52,7 +50,7 @@ def _overlay(chosen: list[Summary], metric: str) -> go.Figure:
     figure = go.Figure()
     for place, one in enumerate(chosen):
         steps, values = present(view_of(one.folder).refresh()[1], metric)
-        # plotly reads a few tags in names: a run's name must not be any.
+        # plotly interprets a few tags in names: a run's name must not contain any.
         name = one.name.replace("<", "‹").replace(">", "›")
         line = {"color": _COLOURS[place % len(_COLOURS)], "width": 2}
         figure.add_scatter(x=steps, y=values, name=name, mode="lines", line=line, hovertemplate="%{y:.3~g}")
@@ -69,13 +67,13 @@ def _overlay(chosen: list[Summary], metric: str) -> go.Figure:
 def _settings(chosen: list[Summary]) -> None:
     found = differences([one.folder for one in chosen])
     if not found:
-        st.caption("None: the runs have the same settings, the seed included.")
+        st.caption("None: the runs have the same settings, seed included.")
         return
     rows = [
         {"setting": FIELDS[name].label, **{f"run {place}": value for place, value in enumerate(values)}}
         for name, values in found.items()
     ]
-    # Names are labels only: two runs may bear the same, or a column's.
+    # Names are labels only: two runs may have the same name, or a column's.
     titles = {f"run {place}": one.name for place, one in enumerate(chosen)}
     st.dataframe(rows, hide_index=True, column_config=titles)
 
@@ -83,7 +81,7 @@ def _settings(chosen: list[Summary]) -> None:
 def _samples(chosen: list[Summary]) -> None:
     table: pd.DataFrame = same_prompts([one.folder for one in chosen])
     if table.empty:
-        st.caption("None yet: the runs have no evaluation of the same openings.")
+        st.caption("None yet: these runs have no evaluation on the same openings.")
         return
     titles = {
         f"response {place}": f"{one.name}, step {RunReader(one.folder).steps_with_samples(EVAL)[-1]}"

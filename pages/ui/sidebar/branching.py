@@ -1,6 +1,4 @@
-"""The dialog that starts a new run from a checkpoint of another. A person wants to ask: what if I had turned
-this knob there?
-"""
+"""The dialog that starts a new run from a checkpoint: what if I had changed this setting there?"""
 
 from __future__ import annotations
 
@@ -22,11 +20,11 @@ from .form import staged
 from .settings import widget
 
 _FIXED = ("model_name",)
-"""What a branch cannot change: it goes on with its parent's weights."""
+"""What a branch cannot change: it continues from its parent's weights."""
 
 
 def branch_button() -> None:
-    """Opens the dialog for the run that is shown; it stays open while the page around it runs again."""
+    """Opens the dialog for the run shown; it stays open while the page around it runs again."""
     folder = shown_run()
     info = commands.info(folder)
     if st.button(
@@ -34,7 +32,7 @@ def branch_button() -> None:
         icon=":material/call_split:",
         width="stretch",
         disabled=info is None or info.last_step < 1,
-        help="Start a new run from a checkpoint of this one, with changed settings.",
+        help="Start a new run from a checkpoint of this run, with changed settings.",
     ):
         st.session_state.branching = folder
     if folder is not None and st.session_state.get("branching") == folder:
@@ -56,8 +54,8 @@ def _dialog(parent: Path) -> None:
     points = {one.step: one for one in reversed(list_checkpoints(parent))}
     if not points:
         st.info(
-            "This run has no checkpoint yet. One is kept every few steps, at each pause, edit and stop, and "
-            "when you press Checkpoint."
+            "This run has no checkpoint yet. Checkpoints are saved every few steps, at each pause, edit and "
+            "stop, and when you press Checkpoint."
         )
         return
     # the newest with steps left to take
@@ -66,7 +64,7 @@ def _dialog(parent: Path) -> None:
         "From the checkpoint after step",
         list(points),
         index=first,
-        help="The new run takes its next step from there.",
+        help="The new run continues from there.",
     )
     try:
         config = points[step].config
@@ -79,8 +77,8 @@ def _dialog(parent: Path) -> None:
         default=[name for name in staged(parent, info) if name not in _FIXED],
         format_func=lambda name: FIELDS[name].label,
         help=(
-            "Any but the policy model, also those that are locked during a run, such as the seed or the "
-            "classifier."
+            "Any setting but the policy model, including those that are fixed during a run, such as the seed "
+            "or the reward."
         ),
     )
     for name in names:
@@ -91,7 +89,7 @@ def _dialog(parent: Path) -> None:
     try:
         session.branched_config(parent, step, changes)
     except ConfigError as error:
-        st.error("This branch cannot be:\n\n" + commands.listed(error.problems))
+        st.error("Invalid settings for the branch:\n\n" + commands.listed(error.problems))
         return
     except PPOEngineError as error:
         st.error(commands.inert(str(error)))
@@ -100,8 +98,7 @@ def _dialog(parent: Path) -> None:
     on = commands.info(running.folder) if running else None
     if on is not None:
         st.caption(
-            f"The run {commands.inert(on.name)} is on, and there can be one at a time here. It keeps what it "
-            "recorded."
+            f"The run {commands.inert(on.name)} is active, and only one can be at a time. Its record is kept."
         )
     if st.button(
         "Stop it and start the branch" if on is not None else "Start the branch",

@@ -1,7 +1,6 @@
-"""The sidebar's buttons: start, pause, step and stop a run, take it up again, keep a checkpoint; and the
-speed.
+"""The sidebar's buttons: start, pause, step, stop and resume a run, save a checkpoint; and the speed.
 
-They command the run that the page shows, and no other; which one that is stands above them.
+They control the run that the page shows, and no other; its name stands above them.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _KEY = "press-"
 
 
 def buttons() -> None:
-    """All that a run can be asked for; runs again and again while a page is open."""
+    """All commands to a run; redrawn regularly while a page is open."""
     folder = shown_run()
     info = commands.info(folder)
     _answer_late_presses(info)
@@ -36,8 +35,7 @@ def buttons() -> None:
     goes_on = info is not None and can_go_on(info)
     with st.container(key="commanded"):  # the style sheet reserves its height
         _say_whose_buttons(folder, info, mine)
-    # Every button has a place of its own: one that changed into another would make the rest jump away from
-    # under the pointer.
+    # Each button has a fixed place: one that changed into another would move the rest under the pointer.
     left, right = st.columns(2, gap="small")
     _button(
         left,
@@ -48,9 +46,9 @@ def buttons() -> None:
         type="primary",
         shortcut="S",
     )
-    about = "End the run after the step under way. What it recorded stays, and it can be resumed."
+    about = "End the run after the current step. Its record is kept, and it can be resumed."
     _button(right, "Stop", "stop", about, commands.tell, folder, "stop", disabled=not mine, shortcut="X")
-    about = "Pause after the step under way."
+    about = "Pause after the current step."
     _button(
         left,
         "Pause",
@@ -62,7 +60,7 @@ def buttons() -> None:
         disabled=not mine or state == "paused",
         shortcut="P",
     )
-    about = f"Go on: with a paused run, or with one that ended before its last step, {from_where(folder)}."
+    about = f"Continue a paused run, or one that ended before its last step, {from_where(folder)}."
     able = goes_on or (mine and state == "paused")
     _button(right, "Resume", "resume", about, _resume, folder, goes_on, disabled=not able, shortcut="P")
     _button(
@@ -76,7 +74,7 @@ def buttons() -> None:
         disabled=not mine,
         shortcut="N",
     )
-    about = "Keep the models as they are after the step under way, to branch or resume from."
+    about = "Save a checkpoint after the current step, to branch or resume from."
     _button(
         right, "Checkpoint", "bookmark_add", about, commands.tell, folder, "checkpoint", disabled=not mine
     )
@@ -89,19 +87,14 @@ def buttons() -> None:
 
 
 def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
-    """Which run the buttons command; whether another is training, or a newer one is there, and the
-    way to it.
-    """
+    """Which run the buttons control, and a link to another that is training, or is newer."""
     if folder is None or info is None:
         st.markdown("No run yet" if folder is None else "This run cannot be read")
     else:
         step = f", step {info.last_step}" if info.last_step > 0 else ""
         st.markdown(f"**{commands.inert(info.name)}**: {info.state}{step}")
         if info.alive and not mine:
-            st.caption(
-                f"It belongs to {commands.inert(info.owner.name)}. It can be watched here, and controlled "
-                "there."
-            )
+            st.caption(f"Owned by {commands.inert(info.owner.name)}: read-only here.")
     running, newest = session.running(), newest_run()
     other = (
         running.folder
@@ -112,7 +105,7 @@ def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) ->
     )
     if other is not None and (there := commands.info(other)) is not None:
         how = "training" if running is not None and other == running.folder else "newer"
-        label = f"Go to {commands.inert(there.name)}, which is {how}"
+        label = f"Go to {commands.inert(there.name)} ({how})"
         st.button(
             label,
             key="go-to-other",
@@ -130,9 +123,7 @@ def _go_to(run: Path) -> None:
 
 
 def show_in_address(run: Path) -> None:
-    """Makes that run the one that is shown. The newest needs no name: should a newer one begin, that is
-    shown.
-    """
+    """Shows that run. The newest is not named, so that a newer one takes its place."""
     if run == newest_run():
         st.query_params.pop("run", None)
     else:
@@ -164,25 +155,21 @@ def _button(
 
 
 def _greyed() -> set[str]:
-    """The buttons that were drawn last as not to be pressed."""
+    """The buttons that were last drawn disabled."""
     greyed: set[str] = st.session_state.setdefault("greyed", set())
     return greyed
 
 
 def _answer_late_presses(info: RunInfo | None) -> None:
-    """A press on its way while its button was greyed reaches no callback: Streamlit drops it
-    without a word.
-    """
+    """A press that arrives after its button was disabled reaches no callback: Streamlit drops it silently."""
     for label in _greyed():
         if st.session_state.get(_KEY + label):
-            now = f"the run has changed, and is {info.state} now" if info else "there is no run"
-            commands.complain(StoreError(f"{label} came too late: {now}."))
+            now = f"the run is now {info.state}" if info else "there is no run"
+            commands.complain(StoreError(f"{label} was pressed too late: {now}."))
 
 
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
-    """The page around the buttons follows the run: locked and staged settings, what is in force, and how
-    often it looks.
-    """
+    """The page around the buttons follows the run: locked, staged and effective settings, refresh rate."""
     commands.edit_is_open(folder)
     alive, running = info is not None and info.alive, session.running()
     began = info is not None and info.last_step > 0
@@ -201,11 +188,11 @@ def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> 
 
 
 def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
-    """Does something that makes a run go on here; asks first if another is on."""
+    """Starts or resumes a run here; asks first if another is active."""
     commands.forget_problem()
     running = session.running()
     if running and action is session.resume and running.folder == arguments[0]:
-        commands.complain(RunBusyError("This run is on already: another tab has taken it up."))
+        commands.complain(RunBusyError("This run is already active: another tab resumed it."))
     elif running:
         st.session_state.replacing = "ask", action, arguments
     else:
@@ -213,7 +200,7 @@ def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
 
 
 def replace_run(action: Callable[..., session.Session], *arguments: Any) -> None:
-    """Stops the run that is on, and then does something that makes a run go on here."""
+    """Stops the active run, then starts or resumes a run here."""
     running = session.running()
     if running is None:
         _do(action, *arguments)
@@ -229,7 +216,7 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
     except PPOEngineError as error:
         commands.complain(error)
         return
-    _go_to(begun.folder)  # and to its newest step, and what it was asked
+    _go_to(begun.folder)  # and to its newest step
     seconds = session.SPEEDS.get(st.session_state.get("speed") or "", 0.0)
     if seconds:
         st.session_state.speed_asked = (
@@ -239,9 +226,7 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
 
 
 def _resume(folder: Path, ended: bool) -> None:
-    """Takes up a run that has ended, or lets a paused one go on, unless that has ended since the button was
-    drawn.
-    """
+    """Resumes an ended run, or continues a paused one unless it has ended since the button was drawn."""
     info = commands.info(folder)
     if ended or info is None or not info.alive:
         when_free(session.resume, folder)
@@ -250,7 +235,7 @@ def _resume(folder: Path, ended: bool) -> None:
 
 
 def _press_start() -> None:
-    """The fields count as they are now, even if the new run has to wait until another has ended."""
+    """Starts with the fields' values of this moment, even if the new run has to wait for another to end."""
     try:
         when_free(_start, form.config(), form.forms().shown["preset"])
     except PPOEngineError as error:
@@ -264,7 +249,7 @@ def _start(config: Config, preset: str) -> session.Session:
 
 
 def _confirm_replacement() -> None:
-    """A second start says which run is on, and offers to stop it."""
+    """On a second start, names the active run and offers to stop it."""
     stage, *what = st.session_state.get("replacing") or ("",)
     running = session.running()
     if stage != "ask":
@@ -277,34 +262,32 @@ def _confirm_replacement() -> None:
         st.session_state.replacing = None  # another tab has done it
         return
     name = commands.inert(on.name if on else running.folder.name)
-    st.warning(f"The run {name} is on, and there can be one at a time here. Stop it and start the other?")
+    st.warning(f"The run {name} is active, and only one can be at a time. Stop it and start the other?")
     if st.button("Stop it and start", width="stretch"):
         replace_run(action, *arguments)
         st.rerun(scope="fragment")
-    if st.button("Keep it", width="stretch"):
+    if st.button("Keep it running", width="stretch"):
         st.session_state.replacing = None
         st.rerun(scope="fragment")
 
 
 def _offer_changed_files(folder: Path | None, info: RunInfo | None) -> None:
-    """A run whose models or data are others than it began with does not go on by itself: what differs, and a
-    way to go on all the same.
-    """
+    """Where a run was not resumed since its models or data changed: what differs, and a way to accept it."""
     if folder is None or info is None or info.alive or not (changed := RunReader(folder).changed_sources()):
         return
     with st.container(border=True, key="changed"):
         st.warning(
-            "Not gone on with, because this is no longer what the run began with:\n\n"
+            "Not resumed, because the run began with other models or data:\n\n"
             + commands.listed(_differences(changed))
         )
         st.button(
-            "Go on with the changed files",
+            "Resume with the changed files",
             width="stretch",
             on_click=when_free,
             args=(session.resume, folder, True),
             key="accept-changed",
             help=(
-                "From the last checkpoint. The history says that and which files were others, and from which "
+                "Resumes from the last checkpoint. The history records which files changed, and from which "
                 "step on."
             ),
         )
@@ -315,24 +298,22 @@ def _differences(changed: dict[str, str]) -> list[str]:
 
 
 def _waiting() -> None:
-    """Once the run that was on has ended, what was asked for is done."""
+    """Once the active run has ended, carries out the command that waited for it."""
     stage, *what = st.session_state.get("replacing") or ("",)
     if stage != "waiting":
         return
     leaving, action, arguments = what
     running = session.running()
     if running and running.folder == leaving:
-        st.caption("Waiting for the run to end its step.")
+        st.caption("Waiting for the run to finish its step.")
         return
     st.session_state.replacing = None
-    when_free(action, *arguments)  # another tab may have been quicker: then this one asks again
+    when_free(action, *arguments)  # asks again if another tab was quicker
     st.rerun(scope="app")
 
 
 def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
-    """The speed: the run's own, which another tab may have changed, unless this tab has just asked for
-    another.
-    """
+    """The run's own speed, which another tab may have changed, unless this tab has just set another."""
     st.session_state.setdefault("speed", next(iter(session.SPEEDS)))
     if mine and folder is not None and info is not None and info.state != "loading":
         asked_of, number = st.session_state.get("speed_asked", (None, None))
@@ -347,13 +328,13 @@ def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
         key="speed",
         on_change=_change_speed,
         args=(folder if mine else None,),
-        help="The least time a step takes, so that a room can read along. Takes effect at once.",
+        help="Minimum time per step, so that an audience can follow. Takes effect immediately.",
         width="stretch",
     )
 
 
 def _change_speed(folder: Path | None) -> None:
-    # pressing the chosen one again deselects it: nothing is asked for
+    # pressing the selected speed again deselects it: nothing to send
     if folder is not None and st.session_state.speed:
         st.session_state.speed_asked = (
             folder,

@@ -1,8 +1,7 @@
-"""What the settings' fields hold, tab by tab: a draft for the next run, and beside it, for each run that is
-on, what is staged for it.
+"""What the settings' fields hold, tab by tab: a draft of the next run, and what is staged for active runs.
 
 Streamlit drops a field's value whenever a run of the script ends before the field is drawn. So the values are
-kept here, and put into the fields each time; and no tab loses its draft while the fields show the settings of
+kept here and put into the fields each time, and no tab loses its draft while the fields show the settings of
 a run that another tab has started.
 """
 
@@ -30,13 +29,12 @@ _MISSING = object()
 @dataclass
 class Forms:
     """draft: the next run's values by field, "preset" among them; draft_of: the run that it was started as,
-    or taken over from;
-    follows: the run whose settings it takes over when that ends, since it was the same before, or nobody's
-    own.
+    or copied from; follows: the run whose settings replace it when that ends, since it was the same before,
+    or nobody's own.
 
     staged: by run, what its fields hold; in_force: what was in force there when they were last drawn; of:
-    whose values the fields show;
-    touched: how often a person changed any; refused: what of the address could not be.
+    the run whose values the fields show; touched: how often a person changed any; refused: the problems of
+    the address.
     """
 
     draft: dict[str, Any]
@@ -64,9 +62,7 @@ def forms() -> Forms:
 
 
 def read_address(query: dict[str, str]) -> tuple[Config, str, list[str]]:
-    """The settings and the preset that an address asks for; what cannot be is left out, and said in the
-    third.
-    """
+    """The settings and the preset that an address asks for, and its problems, which are left out."""
     asked = {name: value for name, value in query.items() if name not in own_parameters()}
     preset, problems = asked.pop("preset", _FIRST_PRESET), []
     if preset not in PRESETS:
@@ -107,15 +103,15 @@ def config() -> Config:
 
 
 def key(name: str) -> str:
-    """Under which a field's value stands in Streamlit's session state while the field is drawn."""
+    """The key of a field's value in Streamlit's session state while the field is drawn."""
     return name if name == "preset" else f"knob-{name}"
 
 
 def heard(name: str) -> None:
-    """A person has changed a field: kept at once, whatever becomes of the field.
+    """Keeps a person's change of a field at once, whatever becomes of the field.
 
-    What comes with a fragment's refresh is no person's: the browser sent that before it had heard of a value
-    that was set here. A person's change comes in a message of its own, which runs the whole script.
+    A change that comes with a fragment's refresh is not a person's: the browser sent it before it received a
+    value that was set here. A person's change comes in a message of its own, which runs the whole script.
     """
     if is_refresh():
         st.session_state[key(name)] = forms().shown[name]
@@ -130,7 +126,7 @@ def is_refresh() -> bool:
 
 
 def put(values: dict[str, Any]) -> None:
-    """Sets fields; only where none of them has been drawn yet, as in a callback."""
+    """Sets fields; only before any of them is drawn, as in a callback."""
     _take(values)
     for name, value in values.items():
         st.session_state[key(name)] = value
@@ -150,22 +146,20 @@ def use_preset() -> None:
 
 
 def draft_from(config: Config, preset: str, run: str) -> None:
-    """The settings of that run are the next run's draft."""
+    """Makes that run's settings the next run's draft."""
     kept = forms()
     kept.draft, kept.draft_of, kept.follows, kept.touched = _values(config, preset), run, "", kept.touched + 1
 
 
 def discard() -> None:
-    """The fields go back to what is in force in the run whose they are."""
+    """Resets the fields to what is in force in the run that they show."""
     kept = forms()
     if kept.of in kept.in_force:
         put(_values(kept.in_force[kept.of], kept.shown["preset"]))
 
 
 def show(run: Path | None, info: RunInfo | None) -> None:
-    """Makes the fields that run's, which is on here, or with None the draft's. To be called before any is
-    drawn.
-    """
+    """Makes the fields show that active run's values, or with None the draft's, before any is drawn."""
     kept = forms()
     running = session.running()
     for name in [name for name in kept.staged if running is None or running.folder.name != name]:
@@ -180,7 +174,7 @@ def show(run: Path | None, info: RunInfo | None) -> None:
 
 
 def _follow(kept: Forms, run: str, info: RunInfo) -> None:
-    """Takes over what is in force in the run. A value that this tab has staged stays staged."""
+    """Adopts what is in force in the run. A value that this tab has staged stays staged."""
     now, known = _values(info.config, info.preset), kept.in_force.get(run)
     if known is None:
         kept.staged[run] = now
@@ -195,8 +189,8 @@ def _follow(kept: Forms, run: str, info: RunInfo) -> None:
 
 
 def _end(kept: Forms, run: str) -> None:
-    """The run is no longer on: what a person had staged for it, and where the draft was the run's own what
-    was edited, is for the next.
+    """After the run's end, what a person had staged for it moves to the draft, as do its edits where the
+    draft was the run's own.
     """
     values, config = kept.staged.pop(run), kept.in_force.pop(run)
     before = _values(config, values["preset"])
@@ -207,9 +201,7 @@ def _end(kept: Forms, run: str) -> None:
 
 
 def staged(run: Path, info: RunInfo) -> dict[str, Any]:
-    """What the fields have that is not in force in that run, on or ended; nothing where they are about
-    another.
-    """
+    """The fields' values that differ from what is in force in that run; none where they are another's."""
     kept = forms()
     about = kept.staged.get(run.name, kept.draft if kept.draft_of == run.name else {})
     return {
@@ -218,13 +210,13 @@ def staged(run: Path, info: RunInfo) -> dict[str, Any]:
 
 
 def waits() -> bool:
-    """Whether a draft of this tab's own has to wait while the fields show a run's settings."""
+    """Whether a draft of this tab's own waits while the fields show a run's settings."""
     kept = forms()
     return kept.of != _DRAFT and kept.follows != kept.of and _is_own(kept)
 
 
 def _is_own(kept: Forms) -> bool:
-    """Whether the draft is more than a preset as it is."""
+    """Whether the draft is more than an unchanged preset."""
     preset = kept.draft["preset"]
     return kept.draft != _values(Config.preset(preset), preset)
 

@@ -1,6 +1,4 @@
-"""The hyperparameters as fields made from `ppo_engine.config`: a draft for the next run, or staged for the
-run that is shown and on.
-"""
+"""The hyperparameters as fields, from `ppo_engine.config`: the next run's draft, or staged for this one."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ _FIRST = ("seed", "steps")
 
 
 def settings(corrected: list[str]) -> None:
-    """The fields, all but those that `correct` has drawn. What comes and goes above them has places of its
-    own, so that no group closes when a run begins or ends.
-    """
+    """The fields that `correct` has not drawn. What varies above them has fixed places, lest groups close."""
     run = shown_run()
     info = commands.info(run)
     on = run is not None and info is not None and is_mine(run, info)
@@ -68,26 +64,22 @@ def _fields(on: bool, elsewhere: list[str]) -> None:
 
 def _field(knob: Field, on: bool, elsewhere: list[str]) -> None:
     if knob.name in elsewhere:
-        st.caption(f"{_label(knob)}: above, beside the message.")
+        st.caption(f"{_label(knob)}: above, next to the message.")
     else:
         widget(knob, on and not knob.live, on_change=form.heard, args=(knob.name,))
 
 
 def _say_what_the_link_could_not() -> None:
-    """Until something is changed or begun here: then the fields are no longer the link's."""
+    """Shown until a setting is changed or a run started here: then the fields are no longer the link's."""
     kept = form.forms()
     if kept.touched or kept.draft_of:
         kept.refused.clear()
     if kept.refused:
-        st.warning(
-            "The link asks for settings that cannot be; without them:\n\n" + commands.listed(kept.refused)
-        )
+        st.warning("Invalid settings in the link, left out:\n\n" + commands.listed(kept.refused))
 
 
 def correct() -> list[str]:
-    """Of a run that failed before its first step: the fields that it failed by, beside the reason. Returns
-    their names.
-    """
+    """For a run that failed before its first step: the fields to correct beside the reason; their names."""
     info = commands.info(shown_run())
     with st.container():
         names = (
@@ -103,23 +95,23 @@ def correct() -> list[str]:
             st.error(commands.listed(info.error.splitlines()))
             for name in names:
                 widget(FIELDS[name], on_change=form.heard, args=(name,))
-            st.caption("Correct it here, and press Start to try again.")
+            st.caption("Correct this, then press Start to try again.")
     return names
 
 
 def _say_when_changes_come_into_force() -> None:
-    about = "What you change comes into force at the next step, once it is applied. "
+    about = "Changes take effect at the next step, once applied. "
     if form.waits():
         st.caption(
-            f"{about}Your own settings for the next run, or this link's, are kept, and come back when this "
-            "one has ended."
+            f"{about}Your own settings for the next run, or this link's, are kept and return when this run "
+            "ends."
         )
     else:
-        st.caption(f"{about}Greyed settings are fixed for a run: branch a new one with them.")
+        st.caption(f"{about}Greyed-out settings are fixed during a run; branch a new run to change them.")
 
 
 def _pending(folder: Path, info: RunInfo) -> None:
-    """What is staged, and what to do with it."""
+    """The staged changes, to apply or discard."""
     changes = form.staged(folder, info)
     if not changes:
         return
@@ -130,11 +122,11 @@ def _pending(folder: Path, info: RunInfo) -> None:
         )
         st.markdown(f"Pending{lines}")
         if commands.edit_is_open(folder):
-            st.caption("Asked for; comes into force when the step under way is done.")
+            st.caption("Requested: takes effect when the current step finishes.")
             return
         problems = _problems(info, changes)
         if problems:
-            st.error("These changes cannot be:\n\n" + commands.listed(problems))
+            st.error("Invalid changes:\n\n" + commands.listed(problems))
         left, right = st.columns(2, gap="small")
         left.button(
             "Apply",
@@ -144,7 +136,7 @@ def _pending(folder: Path, info: RunInfo) -> None:
             on_click=commands.edit,
             args=(folder, changes),
             key="apply-edit",
-            help="All of them together, at the next step boundary. A checkpoint is kept before.",
+            help="Applies all changes together at the next step, after saving a checkpoint.",
         )
         right.button("Discard", width="stretch", on_click=form.discard, key="discard-edit")
 
@@ -158,24 +150,22 @@ def _problems(info: RunInfo, changes: dict[str, Any]) -> list[str]:
 
 
 def _offer_settings_of(run: Path | None, info: RunInfo | None) -> None:
-    """A run that has ended may have had other settings than the draft: one press takes them over for the
-    next.
-    """
+    """Where an ended run had other settings than the draft: one press uses them for the next run."""
     if run is None or info is None or not _differs(info.config):
         st.caption(
-            "The settings of the next run. The page's address keeps them: a link to it brings the same, the "
-            "seed included."
+            "Settings of the next run. The page's address holds them, so a link reproduces them, seed "
+            "included."
         )
         return
-    st.caption("The settings of the next run.")
+    st.caption("Settings of the next run.")
     st.button(
-        f"Take over the settings of {commands.inert(info.name)}",
+        f"Use the settings of {commands.inert(info.name)}",
         icon=":material/content_copy:",
         width="stretch",
         on_click=_take_over,
         args=(run, info),
         key="take-over",
-        help="The settings below are for the next run. This makes them those of the run that is shown.",
+        help="Replaces the settings below, which are for the next run, by those of the run shown.",
     )
 
 
@@ -195,9 +185,7 @@ def _label(knob: Field) -> str:
 
 
 def widget(knob: Field, locked: bool = False, key: str = "knob", **more: Any) -> Any:
-    """The form element of one setting. Its value is `st.session_state[f"{key}-{knob.name}"]`, which has to be
-    there already.
-    """
+    """The form element of one setting. Its value, `st.session_state[f"{key}-{knob.name}"]`, has to exist."""
     common: dict[str, Any] = {
         "key": f"{key}-{knob.name}",
         "disabled": locked,
@@ -221,5 +209,5 @@ def widget(knob: Field, locked: bool = False, key: str = "knob", **more: Any) ->
 
 
 def _stride(knob: Field) -> float:
-    """A step of the little arrows that suits the default's size."""
+    """A step of the field's arrows that suits the default's size."""
     return float(f"{(knob.default or 1) / 10:.0e}")

@@ -1,6 +1,4 @@
-"""What the Tokens page shows of a recorded step: the batch, one sample, one token's story.
-Static/microscope.js draws it.
-"""
+"""The Tokens page's payload for a recorded step: the batch, one sample, one token's trace."""
 
 from __future__ import annotations
 
@@ -25,18 +23,16 @@ from ..scales import scale_limit
 
 _FLOATS = names(per_epoch=False, kinds=("float",))
 _BY_EPOCH = names(per_epoch=True)
-_CLIP_STATE = "Where the clips bind in the chosen epoch: P the policy clip, V the value clip."
+_CLIP_STATE = "Where a clip binds in the chosen epoch: P for the policy clip, V for the value clip."
 COLOURS = {name: COLUMNS[name] for name in names(kinds=("float",)) if COLUMNS[name].centre is not None}
-"""The columns that can colour the tokens, and at last where the clips bind."""
+"""The columns that can colour the tokens, and, last, where the clips bind."""
 COLOURS["clip"] = Column("ratio", "Clip state", "", _CLIP_STATE, centre=1.0, per_epoch=True)
 
 
 @dataclass(frozen=True)
 class ViewState:
-    """What a person looks at. step: None to follow the newest; sample, token: None for the first; epoch: None
-    for the last.
-
-    has: the batch that the browser holds already, by the `batch_key` it came with.
+    """The page's view. step: None to follow the newest; sample, token: None for the first; epoch: None for
+    the last; has: the `batch_key` of the batch that the browser already holds.
     """
 
     step: int | None = None
@@ -48,9 +44,7 @@ class ViewState:
 
 
 def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
-    """Everything the page draws, the batch only where the browser has it not; None where no step of the run
-    has tokens.
-    """
+    """Everything the page draws, the batch only where the browser lacks it; None where no step has tokens."""
     reader = RunReader(folder)
     kept = reader.steps_with_tokens()
     if not kept:
@@ -59,7 +53,7 @@ def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
     missing = (
         ""
         if look.step in (None, step)
-        else f"Step {look.step} has no tokens on record. The nearest step that has them is {step}."
+        else f"Step {look.step} has no stored tokens. The nearest step with stored tokens is {step}."
     )
     batch = _batch(folder, step)
     tokens, samples = batch.tokens, batch.whole["samples"]
@@ -94,7 +88,7 @@ class _Batch:
 
 @lru_cache(maxsize=16)
 def _batch(folder: Path, step: int) -> _Batch:
-    """What concerns the whole batch, made once a step."""
+    """The whole batch's part, computed once per step."""
     reader = RunReader(folder)
     found, config = batch_of(reader, step), _config(folder, step)
     assert found is not None
@@ -114,7 +108,7 @@ def _batch(folder: Path, step: int) -> _Batch:
             name: {"label": column.title, "centre": column.centre, "about": column.tooltip}
             for name, column in COLOURS.items()
         },
-        "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update came to
+        "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update reached
         "cliprange": config.cliprange,
         "cliprange_value": config.cliprange_value,
         "restricted": bool(config.top_k or config.top_p < 1),
@@ -136,9 +130,7 @@ def _at_last(tokens: TokenTable, column: Column) -> Array:
 
 
 def _sample(tokens: TokenTable, sample: int, epochs: int) -> dict[str, Any]:
-    """All columns of one sample; per-epoch ones as a list of epochs, each a list of tokens, None where the
-    update never came.
-    """
+    """All columns of one sample; per-epoch ones as lists of tokens by epoch, None where never updated."""
     rows = np.flatnonzero(tokens.sample == sample)
     seen = tokens.epochs_seen[rows]
     plain = {name: shortened_or_none(tokens.column(name)[rows]) for name in _FLOATS}
@@ -177,9 +169,7 @@ def _story(folder: Path, step: int, sample: int, token: int) -> dict[str, Any]:
 
 @lru_cache(maxsize=32)
 def _scatter(folder: Path, step: int, epoch: int) -> dict[str, Any]:
-    """Every token that the update came to in that epoch: its ratio, its whitened advantage, its case, and how
-    many are in each case.
-    """
+    """Each token that the update reached in that epoch: ratio, advantage, case; and counts by case."""
     batch = _batch(folder, step)
     tokens = batch.tokens
     cases = clip_cases(tokens, batch.part["cliprange"], epoch) if epoch >= 0 else np.full(len(tokens), -1)

@@ -1,6 +1,4 @@
-"""A batch that was walked through, one token of it chosen; and how its numbers are
-written within formulas.
-"""
+"""A traced batch with one chosen token, and how its numbers are written in formulas."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Batch:
-    """A walk and the token that its formulas are worked for: row, position (both from 0), and the epoch (from
-    1, `AFTER` the last).
-    """
+    """A walk, the token of its formulas (row, position, from 0), and the epoch (from 1; `AFTER`: last)."""
 
     def __init__(
         self, walk: dict[str, Any], token: tuple[int, int] | None = None, epoch: int | None = None
@@ -35,7 +31,7 @@ class Batch:
         self.samples = walk["samples"]
         self.row, self.position = token if token and self._has(*token) else self._most_moved()
         self.epochs: list[int] = [*self.update["epochs"], AFTER] if self.again else []
-        # With a single gradient step, what moved is to be seen only after it.
+        # With a single gradient step, the change shows only after it.
         usual = self.epochs[-2] if self.update["gradient_steps"] > 1 and len(self.epochs) > 1 else AFTER
         self.epoch = epoch if epoch in self.epochs else usual
 
@@ -43,7 +39,7 @@ class Batch:
         return 0 <= row < len(self.samples) and 0 <= position < len(self.samples[row]["tokens"])
 
     def _most_moved(self) -> tuple[int, int]:
-        """The token that the update moved most, one that has another after it if there is any."""
+        """The token that the update moved most, among those with a successor if there are any."""
         rows = self.again["ratio"] if self.again else self.tokens["reward"]
         places = [(i, t) for i, row in enumerate(rows) for t in range(len(row or ()) - 1)] or [(0, 0)]
         return (
@@ -53,7 +49,7 @@ class Batch:
         )
 
     def at(self, name: str, later: int = 0) -> float | None:
-        """A column at the chosen token, or so many tokens later; 0 beyond the end."""
+        """A column at the chosen token, or `later` tokens after it; 0 beyond the end."""
         row = self.tokens[name][self.row]
         t = self.position + later
         return row[t] if t < len(row) else 0.0
@@ -74,7 +70,7 @@ class Batch:
 
     @property
     def shape(self) -> str:
-        """What a (batch, response) tensor's shape means here."""
+        """A (batch, response) tensor's shape, in words."""
         count, (rows, columns) = self.walk["whitening"]["count"], self.walk["shape"]
         return (
             f"({rows}, {columns}): {counted(rows, 'sample')} × up to {counted(columns, 'token')}, {count:g} "
@@ -97,14 +93,12 @@ class Batch:
         return tensor(label, self.tokens[name], self.shape, scale, about, **more)
 
     def line(self, text: str, of: str = "") -> dict[str, str]:
-        """A formula with numbers, and what it is worked for."""
+        """A formula with numbers, and what it is for."""
         return {"of": of or self.token_name, "text": text}
 
 
 def number(x: float | None) -> str:
-    """A number within a formula: four decimals, or four digits where it is smaller, so that the sum beside it
-    can be checked.
-    """
+    """A number within a formula: four decimals, or four digits where it is smaller, so that sums add up."""
     if x is None or x == 0:
         return "–" if x is None else "0"
     size = math.floor(math.log10(abs(x)))
@@ -127,7 +121,7 @@ def inner(x: float | None) -> str:
 
 
 def given(x: float) -> str:
-    """A setting, as it was set."""
+    """A setting's value, as it was set."""
     return f"{x:g}".replace("e-0", "e-").replace("-", MINUS)
 
 

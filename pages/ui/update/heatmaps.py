@@ -1,4 +1,4 @@
-"""What a heatmap is made of, before it is drawn: values by row, a scale with its limits, marks."""
+"""Heatmaps before they are drawn: values by row, a scale with its limits, marks."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ def flat(rows: Rows) -> list[float]:
 
 
 def diverging(values: list[float], centre: float = 0.0, least: float = 0.0) -> dict[str, Any]:
-    """Vermilion below the centre, blue above. least: a limit that keeps rounding errors from looking like
-    something.
-    """
+    """Vermilion below the centre, blue above. least: a lower bound of the limit, against rounding."""
     return {
         "kind": "diverging",
         "centre": centre,
@@ -28,7 +26,7 @@ def diverging(values: list[float], centre: float = 0.0, least: float = 0.0) -> d
 
 
 def one_sided(colour: str, values: list[float] | float, below: bool = False) -> dict[str, Any]:
-    """From nothing at 0 to a quantity's own colour. below: for what is never above 0."""
+    """From transparent at 0 to a quantity's own colour. below: for a quantity that is never above 0."""
     limit = values if isinstance(values, int | float) else scale_limit(list(values), 0.0)
     return {"kind": "one-sided", "colour": colour, "limit": _short(limit), "below": below}
 
@@ -36,9 +34,7 @@ def one_sided(colour: str, values: list[float] | float, below: bool = False) -> 
 def tensor(
     label: str, values: Rows, shape: str, scale: dict[str, Any], about: str, **more: Any
 ) -> dict[str, Any]:
-    """A labelled heatmap. more: marks (underlined cells), words, names of rows and columns, since (values
-    before), beside, reveal.
-    """
+    """A labelled heatmap. more: marks (underlined), words, rows, columns, since (before), beside, reveal."""
     return {
         "label": label,
         "values": [None if row is None else list(row) for row in values],

@@ -1,6 +1,6 @@
 """The numbers of one PPO update, stage by stage: formulas with a batch's numbers, and tensors as heatmaps.
 
-Made of what the job `update_trace` leaves in the store. The words around them are in `stages`.
+From the result of the job `update_trace` in the store. The texts around them are in `stages`.
 """
 
 from __future__ import annotations
@@ -24,6 +24,6 @@ WORK: dict[str, Callable[[Batch], Worked]] = {
     "descent": descent,
     "again": again,
 }
-"""Each stage's numbers and tensors for a batch: worked (lines: of, text), tensors, note; some have table,
-running, epochs.
+"""Each stage's numbers and tensors for a batch: worked (lines: of, text), tensors, note; some table, running,
+epochs.
 """

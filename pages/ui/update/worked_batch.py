@@ -43,7 +43,7 @@ def prompts(b: Batch) -> Worked:
                 ids,
                 shape,
                 {"kind": "none"},
-                "What the policy reads: each token's id.",
+                "The policy's input: token ids.",
                 words=words,
             )
         ],
@@ -56,20 +56,20 @@ def sampling(b: Batch) -> Worked:
     restricted = [
         f"{name} = {settings[name]:g}" for name, off in (("top_k", 0), ("top_p", 1)) if settings[name] != off
     ]
-    entropy = "How many nats of choice the policy had: 0 where it was certain."
+    entropy = "Entropy of the policy's distribution: 0 where it was certain."
     note = (
-        f"Tokens were drawn with {' and '.join(restricted)}; the probabilities are those of the whole "
+        f"Tokens were sampled with {' and '.join(restricted)}; the probabilities are those of the full "
         "softmax."
     )
     return {
         "worked": [b.line(f"p{b.t} = exp({number(logprob)}) = {number(b.here(chances))}")],
         "tensors": [
             tensor(
-                "Probability of the token that was drawn",
+                "Probability of the sampled token",
                 chances,
                 b.shape,
                 one_sided("policy", 1),
-                "Under the whole softmax.",
+                "Under the full softmax.",
             ),
             b.column("Entropy, nats", "entropy", one_sided("grey", flat(b.tokens["entropy"])), entropy),
         ],
@@ -86,18 +86,18 @@ def score(b: Batch) -> Worked:
 
 
 _CLASSIFIER = asdict(reward_words(Config()))
-"""The reward of runs that were recorded before there was a choice."""
+"""The reward of runs recorded before the setting existed."""
 
 
 def _score_parts(b: Batch, title: str) -> list[dict[str, Any]]:
-    """What the scores were read from; nothing for a reward without parts."""
+    """The parts of the scores; nothing for a reward without parts."""
     labels = list(b.samples[0]["parts"])
     if not labels:
         return []
     parts = [[sample["parts"][label] for label in labels] for sample in b.samples]
     rows, columns = len(parts), len(labels)
     shape = f"({rows}, {columns}): {counted(rows, 'sample')} × {counted(columns, 'label')}"
-    about = "Raw logits; the positive one is the score."
+    about = "Raw logits; the positive label's is the score."
     return [tensor(title, parts, shape, diverging(flat(parts)), about, columns=labels)]
 
 
@@ -125,7 +125,7 @@ def logprobs(b: Batch) -> Worked:
                 "KL: their difference",
                 "kl",
                 diverging(flat(b.tokens["kl"]), least=1e-3),
-                "Above 0: likelier than before training.",
+                "Above 0: more likely than before training.",
             ),
         ],
     }
@@ -147,13 +147,13 @@ def rewards(b: Batch) -> Worked:
                 "KL penalty: −β KL",
                 "kl_penalty",
                 diverging(flat(b.tokens["kl_penalty"]), least=1e-3),
-                "What straying costs.",
+                "The cost of moving away from the reference.",
             ),
             b.column(
                 "Reward",
                 "reward",
                 diverging(flat(b.tokens["reward"])),
-                "The penalty, and at the last token the score.",
+                "The penalty, plus the score at the last token.",
             ),
         ],
     }
@@ -196,24 +196,24 @@ def gae(b: Batch) -> Worked:
         },
         "tensors": [
             b.column(
-                "Value V: the return that was expected",
+                "Value V: the predicted return",
                 "value",
                 diverging(flat(b.tokens["value"])),
-                "The value head's forecast.",
+                "The value head's output at sampling.",
             ),
-            b.column("Surprise δ", "delta", scale, "What this token brought beyond what had been expected."),
+            b.column("TD error δ", "delta", scale, "Reward plus next value, minus this value."),
             b.column(
                 "Advantage A",
                 "advantage",
                 scale,
-                "This surprise and, fading, all later ones.",
+                "This TD error plus later ones, discounted.",
                 reveal="backwards",
             ),
             b.column(
                 "Return R",
                 "return",
                 diverging(flat(b.tokens["return"])),
-                "What the value head is to learn to forecast: A + V.",
+                "The value head's training target: A + V.",
             ),
         ],
         "note": f"V{u} is 0: nothing comes after the last token." if b.position + 1 == len(sums) else "",
@@ -236,12 +236,12 @@ def whitening(b: Batch) -> Worked:
                 f"Before: mean {signed(or_nan(middle))}, variance {three_digits(or_nan(var))}",
                 "advantage",
                 diverging(flat(b.tokens["advantage"])),
-                "The advantages as GAE left them.",
+                "The advantages from GAE.",
             ),
             b.column("After: mean 0, variance 1", "whitened", diverging(flat(b.tokens["whitened"])), about),
         ],
         "note": (
-            "With a single counted token there is no spread to scale by: its whitened advantage is 0."
+            "A single counted token has no variance to scale by: its whitened advantage is 0."
             if count < 2
             else ""
         ),

@@ -1,4 +1,4 @@
-"""The numbers of the update itself: both clips, the gradient steps, and the batch again afterwards."""
+"""The numbers of the update itself: both clips, the gradient steps, and the same batch afterwards."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def value_clip(b: Batch) -> Worked:
     )
     clips, terms = b.now("value_clip"), b.now("value_term")
     scale = diverging(flat([*b.tokens["value"], *b.now("new_value")]))
-    worked, tensors = [], [b.column("Old value", "value", scale, "While sampling.")]
+    worked, tensors = [], [b.column("Old value", "value", scale, "At sampling.")]
     if new is not None and old is not None and target is not None:
         held = min(max(new, old - reach), old + reach)
         edge = f"clip({number(new)}, {number(old)} − {given(reach)}, {number(old)} + {given(reach)})"
@@ -43,14 +43,14 @@ def value_clip(b: Batch) -> Worked:
                 "Return, the target",
                 "return",
                 diverging(flat(b.tokens["return"])),
-                "What the value head should have said.",
+                "The training target of the value head.",
             ),
             tensor(
-                "Greater of the two squared errors",
+                "Larger of the two squared errors",
                 terms,
                 b.shape,
                 one_sided("value", flat(terms)),
-                "Its mean is halved.",
+                "The value loss is half its mean.",
                 marks=clips,
             ),
         ]
@@ -90,7 +90,7 @@ def surrogate(b: Batch) -> Worked:
                 b.now("ratio"),
                 b.shape,
                 scale,
-                "Above 1: likelier than when it was drawn. Underlined: the clip binds.",
+                "Above 1: more likely than at sampling. Underlined: the clip binds.",
                 marks=clips,
             ),
             tensor(
@@ -98,7 +98,7 @@ def surrogate(b: Batch) -> Worked:
                 terms,
                 b.shape,
                 diverging(flat(terms)),
-                "The greater of the two; its mean is the loss.",
+                "The larger of the two terms; the policy loss is its mean.",
                 marks=clips,
             ),
         ]
@@ -115,7 +115,9 @@ def _when(epoch: int) -> str:
 
 def _bind(clips: Rows) -> str:
     count = sum(sum(map(bool, row)) for row in clips if row)
-    return f"Here the clip binds at {counted(count, 'token')}." if count else "Here the clip binds nowhere."
+    return (
+        f"Here the clip binds at {counted(count, 'token')}." if count else "Here the clip binds at no token."
+    )
 
 
 def _trouble(b: Batch) -> str:
@@ -135,7 +137,7 @@ def descent(b: Batch) -> Worked:
             f"{number(policy)} + {given(settings['vf_coef'])} × {inner(value)} − "
             f"{given(settings['ent_coef'])} × {inner(entropy)}"
         )
-        # the one that ended the update too
+        # including the minibatch that ended the update
         seen = update["gradient_steps"] + (update["gradient_steps"] < update["planned"])
         of = f"{seen} minibatch{'es' if seen != 1 else ''}"
         worked.append(b.line(f"L = {sums} = {plus(total)}", f"mean over the tokens of {of}"))
@@ -168,18 +170,18 @@ def descent(b: Batch) -> Worked:
                 grids["losses"],
                 shape,
                 losses,
-                "Policy, value and entropy together.",
+                "Policy loss, value loss and entropy bonus combined.",
                 **names,
             ),
             tensor(
-                "Gradient norm of each", grids["grad_norms"], shape, norms, "Before it is shortened.", **names
+                "Gradient norm of each step", grids["grad_norms"], shape, norms, "Before clipping.", **names
             ),
         ]
     moved = update["moved"]
     count = f"{moved['weights']:,}".replace(",", THIN_SPACE)
     told = (
-        f"Adam, with a learning rate of {given(settings['learning_rate'])}, changed {count} weights: one by "
-        f"at most {three_digits(or_nan(moved['largest']))}, all of them by a vector of length "
+        f"Adam, with a learning rate of {given(settings['learning_rate'])}, changed {count} weights: the "
+        f"largest change is {three_digits(or_nan(moved['largest']))}, the norm of the whole change "
         f"{three_digits(or_nan(moved['length']))}."
     )
     return {"worked": worked, "tensors": tensors, "note": " ".join(filter(None, (b.walk["trouble"], told)))}
@@ -196,7 +198,7 @@ def again(b: Batch) -> Worked:
         worked.append(
             b.line(
                 f"share = {agreed} / {asked} = {number(agreed / asked)}",
-                "tokens that moved the way their advantage asked",
+                "tokens that moved in the direction of their advantage",
             )
         )
     limit = flat([*b.tokens["logprob"], *again["logprob"]])
@@ -212,12 +214,12 @@ def again(b: Batch) -> Worked:
             again["ratio"],
             b.shape,
             _ratio_scale(again["ratio"]),
-            "1: this token is as likely as before.",
+            "1: as likely as before.",
         )
     ]
     for label, name, scale in pairs:
         tensors += [
-            b.column(f"{label} before", name, scale, "While sampling.", beside=True),
+            b.column(f"{label} before", name, scale, "At sampling.", beside=True),
             tensor(
                 f"{label} after",
                 again[name],
@@ -236,9 +238,7 @@ def _ratio_scale(ratio: Rows) -> dict[str, Any]:
 
 
 def _agreement(advantages: Rows, before: Rows, after: Rows) -> tuple[int, int]:
-    """How many tokens became likelier where the advantage was above 0 or less likely where it was below, of
-    how many.
-    """
+    """How many tokens' probabilities moved in the direction of their advantage, and of how many."""
     moves = [
         (a, n - o)
         for wanted, old, new in zip(advantages, before, after, strict=True)
@@ -262,11 +262,11 @@ def _changes(b: Batch, again: dict[str, Rows]) -> dict[str, Any]:
 
     score = or_nan(mean([sample["score"] for sample in b.samples]))
     told = [
-        ("Score, mean: the same texts, so the same scores", score, score),
-        ("Log-probability of a response, mean", mean_sum(b.tokens["logprob"]), mean_sum(again["logprob"])),
-        ("KL of a response, mean", mean_sum(b.tokens["kl"]), mean_sum(again["kl"])),
-        ("Reward of a response, mean", mean_sum(b.tokens["reward"]), mean_sum(again["reward"])),
-        ("Squared error of the values, mean", error(b.tokens["value"]), error(again["value"])),
+        ("Mean score: the same texts, so the same scores", score, score),
+        ("Mean log-probability per response", mean_sum(b.tokens["logprob"]), mean_sum(again["logprob"])),
+        ("Mean KL per response", mean_sum(b.tokens["kl"]), mean_sum(again["kl"])),
+        ("Mean reward per response", mean_sum(b.tokens["reward"]), mean_sum(again["reward"])),
+        ("Mean squared error of the values", error(b.tokens["value"]), error(again["value"])),
     ]
     rows = [[label, signed(old), signed(new), signed(new - old)] for label, old, new in told]
     return {"head": ["", "before", "after", "change"], "rows": rows}

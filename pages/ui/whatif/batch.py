@@ -1,6 +1,4 @@
-"""What the knobs are turned on: a recorded step, or the notebook's batch. Read once, and kept for the next
-move of a slider.
-"""
+"""The batch that what-if settings apply to: a recorded step or the notebook's batch, read once and cached."""
 
 from __future__ import annotations
 
@@ -34,7 +32,7 @@ SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 
 @dataclass(frozen=True, eq=False)
 class WhatIfBatch:
-    """own: the knobs as they were; was, was_outcome: what they gave. The rest is None or empty where the
+    """own: the run's own settings; was, was_outcome: their results. The rest is None or empty where the
     notebook does not print it.
     """
 
@@ -51,25 +49,21 @@ class WhatIfBatch:
 
     @cached_property
     def limit(self) -> float:
-        """Where the scale of the advantages as used saturates: as they were, so that colours keep their
-        meaning while a knob turns.
-        """
+        """The colour scale's limit, from the run's own whitened advantages: it stays while a slider moves."""
         return scale_limit(self.was.whitened[self.mask].double().tolist(), 0.0)
 
     def had(self, metric: str, figure: str) -> float:
-        """What the run had: the step's own metric, or where only a part of its batch is kept, the same figure
-        of that part.
-        """
+        """The run's own figure: the step's metric, or that of a part where only that part is stored."""
         assert self.metrics is not None and self.config is not None and self.was_outcome is not None
         whole = len(self.mask) >= self.config.batch_size
         return float(self.metrics[metric] if whole else getattr(self.was_outcome, figure))
 
     def rewards(self, kl_coef: float) -> Tensor:
-        """(batch, response) token rewards; the notebook's are given and have no KL part to change."""
+        """(batch, response) token rewards; the notebook's are fixed, without a KL part to change."""
         return self.was.rewards if self.recorded is None else self.recorded.rewards(kl_coef)
 
     def turned(self, knobs: WhatIfSettings) -> tuple[Targets, Outcome | None]:
-        """The targets with other knobs, and the clips and losses where there are ratios."""
+        """The targets under other settings, and the clips and losses where there are ratios."""
         if self.recorded is None or self.config is None or self.metrics is None:
             return targets(
                 self.was.rewards, self.values, self.mask, knobs.gamma, knobs.lam, knobs.whiten
@@ -79,10 +73,10 @@ class WhatIfBatch:
 
 
 def step_scene(folder: Path, step: int) -> WhatIfBatch | None:
-    """A recorded step; None where its tokens are not kept, or there are none."""
+    """A recorded step; None where its tokens are not stored, or there are none."""
     try:
         return _recorded(folder, step)
-    except LookupError:  # which is not remembered: the step may come yet
+    except LookupError:  # not cached: the step may still come
         return None
 
 
@@ -134,5 +128,5 @@ def sweep(scene: WhatIfBatch, kl_coef: float, gamma: float) -> Sweep:
 def estimators(
     scene: WhatIfBatch, row: int, position: int, kl_coef: float, gamma: float, steps: tuple[int, ...]
 ) -> tuple[float, ...]:
-    """A token's k-step estimators; lambda weighs them and is no part of them."""
+    """A token's k-step estimators; lambda only weights them."""
     return k_step_estimators(scene.rewards(kl_coef), scene.values, scene.mask, row, position, gamma, steps)

@@ -1,6 +1,4 @@
-"""The What-if page's two lessons: what lambda weighs against what, and what the policy clip does to this
-batch's tokens.
-"""
+"""The What-if page's two lessons: lambda's trade-off, and the policy clip's effect on the batch's tokens."""
 
 from __future__ import annotations
 
@@ -28,10 +26,10 @@ _MOST_POINTS = 150
 
 
 def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, now: Targets) -> dict[str, Any]:
-    """The chosen token's k-step estimators, their weights with these knobs and as they were, and the
-    advantage they add up to.
+    """The chosen token's k-step estimators, their weights with these settings and the run's own, and their
+    sum, the advantage.
 
-    Of a long rest of a response the first ones and the last: those between are one rung, with their weight
+    For a long rest of a response, the first ones and the last: those between are one rung, with their weight
     and without a value.
     """
     count = int(scene.mask[row].sum()) - position
@@ -49,14 +47,14 @@ def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, no
 
 
 def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any]:
-    """Along lambda over the whole batch, with gamma and the KL coefficient as they are turned."""
+    """Along lambda over the whole batch, with the chosen gamma and KL coefficient."""
     made = sweep(scene, knobs.kl_coef, knobs.gamma)
     here = lambda_sweep(scene.rewards(knobs.kl_coef), scene.values, scene.mask, knobs.gamma, (knobs.lam,))
     variance, distance = three_digits(here.variance[0]), three_digits(here.distance[0])
     return {
         "key": "sweep",
         "title": (
-            f"At lambda {knobs.lam:g} the variance is {variance}, the squared distance from lambda 1 is "
+            f"At lambda {knobs.lam:g} the variance is {variance} and the squared distance from lambda 1 is "
             f"{distance}"
         ),
         "lams": made.lams,
@@ -70,8 +68,7 @@ def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, An
 def clip(
     scene: WhatIfBatch, knobs: WhatIfSettings, now: Targets, outcome: Outcome | None, row: int, position: int
 ) -> dict[str, Any] | None:
-    """L_CLIP over the ratio for advantages +1 and -1, and this batch's tokens on it by the ratio of their
-    last epoch.
+    """L_CLIP over the ratio for advantages +1 and -1, with this batch's tokens at their last epoch's ratio.
 
     None where there are no ratios: in the notebook's example, and where the update ended before it began.
     """
@@ -93,8 +90,7 @@ def clip(
     return {
         "key": "clip",
         "title": (
-            f"In each token's last epoch the clip binds for {percent(float(binds[reached].mean()))} of the "
-            "tokens"
+            f"The clip binds for {percent(float(binds[reached].mean()))} of the tokens in their last epoch"
         ),
         "grid": [round(float(x), 6) for x in grid],
         "sides": [
@@ -107,7 +103,7 @@ def clip(
 
 
 def _ends(ratio: Array, cliprange: float) -> tuple[float, float]:
-    """From where to where the ratio is drawn: nearly all tokens, and the clip range with room beside it."""
+    """The range of ratios drawn: nearly all tokens, and the clip range with a margin."""
     low, high = (float(x) for x in np.quantile(ratio, (0.002, 0.998)))
     return max(0.0, min(low, 1 - 1.5 * cliprange)), max(high, 1 + 1.5 * cliprange)
 
@@ -134,7 +130,7 @@ def _side(
 def _chosen(
     tokens: TokenTable, reached: Array, ratio: Array, used: Array, row: int, position: int, cliprange: float
 ) -> list[float] | None:
-    """Where the chosen token is on the curve; None where the update never reached it."""
+    """The chosen token's place on the curve; None where the update never reached it."""
     found = np.flatnonzero((tokens.sample == row) & (tokens.position == position) & reached)
     if not len(found):
         return None

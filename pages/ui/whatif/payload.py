@@ -1,6 +1,4 @@
-"""The What-if page's payload: the knobs, what they make of the recorded step beside what the run had, and the
-two lessons.
-"""
+"""The What-if page's payload: the settings, their results beside the run's own, and the two lessons."""
 
 from __future__ import annotations
 
@@ -48,8 +46,8 @@ _BINS = 40
 def payload(
     folder: Path, info: RunInfo, look: ViewState, problems: list[str], said: str, told: int
 ) -> dict[str, Any]:
-    """All that the page shows. said: the answer to the last "Use these"; told: the browser's number of the
-    look that this answers.
+    """All that the page shows. said: the answer to the last "Use these"; told: the number of the browser's
+    message that this answers.
     """
     steps = view_of(folder).reader.steps_with_tokens()
     newest = steps[-1] if steps else None
@@ -75,7 +73,7 @@ def payload(
 
 
 def scene_of(folder: Path, look: ViewState) -> WhatIfBatch | None:
-    """What the look is at; None where there is nothing to turn knobs on."""
+    """The batch of the view; None where there is none."""
     if look.example:
         return tutorial_scene()
     step = (
@@ -87,22 +85,22 @@ def scene_of(folder: Path, look: ViewState) -> WhatIfBatch | None:
 def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
     if info.last_step < 1:
         return (
-            "This run has no step yet. The first one appears here, or load the notebook's example meanwhile."
+            "This run has no steps yet. The first will appear here; meanwhile, load the notebook's example."
         )
     if step is None:
         return (
-            "No step of this run has its tokens kept. Load the notebook's example instead, or open another "
-            "run on the Runs page."
+            "This run's tokens are no longer stored. Load the notebook's example instead, or open another run"
+            " on the Runs page."
         )
-    why = "has no tokens on record"
+    why = "has no stored tokens"
     if step > info.last_step:
-        why = "has not been taken"
+        why = "has not been taken yet"
     elif step == 0:
         why = "is the untrained policy, before any update"
     elif info.parent_step is not None and step <= info.parent_step:
-        why = "was taken by the run that this one branched from"
+        why = "belongs to the run that this one branched from"
     return f"Step {step} of this run {why}." + (
-        f" The nearest step that has them is {nearest}." if nearest is not None else ""
+        f" The nearest step with stored tokens is {nearest}." if nearest is not None else ""
     )
 
 
@@ -130,7 +128,7 @@ def _shown(scene: WhatIfBatch, look: ViewState) -> dict[str, Any]:
 def _knob(name: str, scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any]:
     setting, (low, high, stride) = FIELDS[CONFIG_FIELDS[name]], _SLIDERS[name]
     own = getattr(scene.own, name)
-    about = "What one nat of KL from the reference costs each token." if name == "kl_coef" else setting.help
+    about = "Penalty per nat of KL from the reference, on each token." if name == "kl_coef" else setting.help
     locked = ""
     if scene.recorded is None and name not in ("gamma", "lam"):
         locked = (
@@ -152,20 +150,20 @@ def _knob(name: str, scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any
 
 
 def _figures(scene: WhatIfBatch, now: Targets, outcome: Outcome | None) -> list[dict[str, Any]]:
-    """Rows of the table: label, the run's, with these knobs, how it is written, and what it is."""
+    """Rows of the table: label, the run's value, the value with these settings, format, definition."""
     rows = []
     for label, was, new, about in (
         (
             "Advantages",
             scene.was.advantages,
             now.advantages,
-            "GAE advantages of the batch's tokens, before whitening.",
+            "GAE advantages of the batch's tokens before whitening.",
         ),
         (
             "Returns",
             scene.was.returns,
             now.returns,
-            "What the value head is trained towards: advantage plus value.",
+            "The value head's training target: advantage plus value.",
         ),
     ):
         rows.append((f"{label}, mean", _mean(was, scene), _mean(new, scene), "signed", about))
@@ -204,7 +202,7 @@ def _deviation(x: torch.Tensor, scene: WhatIfBatch) -> float:
 
 
 def _histogram(label: str, scene: WhatIfBatch, was: torch.Tensor, now: torch.Tensor) -> dict[str, Any]:
-    """Counts in bins of a round width, so that what the run had stays put while a slider moves."""
+    """Counts in bins of a round width, so that the run's own stay in place while a slider moves."""
     both = [x[scene.mask].double().numpy() for x in (was, now)]
     low, high = min(x.min() for x in both), max(x.max() for x in both)
     width = _round_up(max(float(high - low), 1e-6) / _BINS)
@@ -214,7 +212,7 @@ def _histogram(label: str, scene: WhatIfBatch, was: torch.Tensor, now: torch.Ten
     spread = [three_digits(_deviation(x, scene)) for x in (was, now)]
     return {
         "key": label.lower(),
-        "title": f"{label}: standard deviation {spread[0]} as they were, {spread[1]} with these knobs",
+        "title": f"{label}: standard deviation {spread[0]} in the run, {spread[1]} with these settings",
         "x": [round(float(x), 9) for x in edges[:-1]],
         "was": counts[0],
         "now": counts[1],
@@ -223,7 +221,7 @@ def _histogram(label: str, scene: WhatIfBatch, was: torch.Tensor, now: torch.Ten
 
 
 def _round_up(x: float) -> float:
-    """The next of 1, 2, 5, 10, 20, 50 ..., and so down too."""
+    """The next of ..., 0.1, 0.2, 0.5, 1, 2, 5, 10, ..."""
     size = 10 ** math.floor(math.log10(x))
     return next(float(step * size) for step in (1, 2, 5, 10) if step * size >= x)
 
@@ -231,7 +229,7 @@ def _round_up(x: float) -> float:
 def _sample(
     scene: WhatIfBatch, row: int, position: int, now: Targets, outcome: Outcome | None
 ) -> dict[str, Any]:
-    """The chosen sample's tokens: what each had and what it has, and in how many epochs clips bind."""
+    """The chosen sample's tokens: values in the run and now, and in how many epochs clips bind."""
     here = scene.mask[row]
     pairs = {
         name: [_column(getattr(one, target)[row][here].numpy()) for one in (scene.was, now)]
@@ -268,7 +266,7 @@ def _sample(
 
 
 def _column(x: Array) -> list[float | None]:
-    """Numbers for JSON: more digits than are shown, None for what is not finite."""
+    """Numbers for JSON: more digits than shown, None where not finite."""
     return [_finite(float(f"{value:.7g}")) for value in x.tolist()]
 
 
@@ -277,7 +275,7 @@ def _finite(x: float) -> float | None:
 
 
 def _most_moved(scene: WhatIfBatch, now: Targets) -> int | None:
-    """The sample whose advantages, as used, change most; None while none does."""
+    """The sample whose whitened advantages change most; None while none does."""
     by = ((now.whitened - scene.was.whitened).abs() * scene.mask).sum(1) / scene.mask.sum(1).clamp(min=1)
     return int(by.argmax()) if float(by.max()) > 1e-6 else None
 
@@ -285,8 +283,8 @@ def _most_moved(scene: WhatIfBatch, now: Targets) -> int | None:
 def use_in_run(
     form: dict[str, Any], look: ViewState, scene: WhatIfBatch, on: bool = False
 ) -> tuple[dict[str, float], str]:
-    """Which of the form's settings to set to the knobs' values, and what to say. form: the sidebar's values
-    by name; on: of a run.
+    """The form's settings to change, and the answer in words. form: the sidebar's values by name; on: whether
+    they are an active run's.
     """
     knobs = look.knobs(scene.own)
     values = {field: getattr(knobs, name) for name, field in CONFIG_FIELDS.items() if name != "kl_coef"}
@@ -297,19 +295,19 @@ def use_in_run(
         values["init_kl_coef"] = knobs.kl_coef
     elif knobs.kl_coef != scene.own.kl_coef:
         left_out.append(
-            "The KL coefficient is left out: the adaptive controller moves it. Switch that off in the sidebar"
-            " to set it."
+            "The KL coefficient is left out: the adaptive controller sets it. Switch the controller off in "
+            "the sidebar to set it yourself."
         )
     if not knobs.whiten:
-        left_out.append("Whitening is left out: a run always whitens.")
+        left_out.append("Whitening is left out: training always whitens.")
     changes = {name: value for name, value in values.items() if form.get(name) != value}
     return changes, " ".join([_staged(changes, on), *left_out])
 
 
 def _staged(changes: dict[str, float], on: bool) -> str:
     if not changes:
-        return "The sidebar has these values already."
+        return "The sidebar already has these values."
     words = ", ".join(f"{FIELDS[name].label} {value:g}" for name, value in changes.items())
     if not on:
         return f"Set in the sidebar for the next run: {words}. Press Start there."
-    return f"Pending in the sidebar: {words}. Press Apply there to use them from the next step on."
+    return f"Pending in the sidebar: {words}. Press Apply there to use them from the next step."

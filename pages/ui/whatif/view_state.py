@@ -1,6 +1,4 @@
-"""What a person looks at on the What-if page: step, sample, token, and which knobs are turned; kept for the
-session and in the address.
-"""
+"""The What-if page's view: step, sample, token, changed settings; kept for the session and in the address."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ CONFIG_FIELDS = {
     "cliprange": "cliprange",
     "cliprange_value": "cliprange_value",
 }
-"""The knobs that are numbers, and the setting that has each one's range and help."""
+"""The numeric what-if settings, and the run's setting with each one's range and help."""
 
 _LOOK, _WRITTEN, _PROBLEMS, _RUN = "whatif_look", "whatif_written", "whatif_problems", "whatif_run"
 _OPENED = "whatif_opened"
@@ -31,9 +29,7 @@ _OPENED = "whatif_opened"
 
 @dataclass(frozen=True)
 class ViewState:
-    """step: None follows the newest; example: the notebook's batch in a step's place; turned: knobs that are
-    not as the run had them.
-    """
+    """step: None follows the newest; example: the notebook's batch instead; turned: the changed settings."""
 
     step: int | None = None
     sample: int = 0
@@ -42,11 +38,11 @@ class ViewState:
     turned: tuple[tuple[str, float | bool], ...] = ()
 
     def knobs(self, own: WhatIfSettings) -> WhatIfSettings:
-        """The run's own knobs with what is turned."""
+        """The run's own settings with the changed ones."""
         return replace(own, **dict(self.turned))  # type: ignore[arg-type]
 
     def query(self) -> dict[str, str]:
-        """The look as an address has it; `read` reads it back."""
+        """The view as parameters of an address; `read` reads it back."""
         what = ",".join(f"{name}:{_word(value)}" for name, value in self.turned)
         asked = {
             "step": "" if self.step is None else str(self.step),
@@ -61,7 +57,7 @@ class ViewState:
 
 
 def read(query: Mapping[str, str]) -> tuple[ViewState, list[str]]:
-    """The look that an address or the browser asks for, and what of it cannot be, which is left out."""
+    """The view that an address or the browser asks for, and its problems, which are left out."""
     problems: list[str] = []
     numbers: dict[str, int | None] = {}
     for name in ("step", "sample", "token"):
@@ -102,7 +98,7 @@ def _value(name: str, text: str) -> float | bool:
         raise ConfigError([f"whiten = {text[:60]}: must be on or off"])
     if name not in CONFIG_FIELDS:
         raise ConfigError(
-            [f"{name[:60]}: there is no such knob; allowed: {', '.join((*CONFIG_FIELDS, 'whiten'))}"]
+            [f"{name[:60]}: no such what-if setting; allowed: {', '.join((*CONFIG_FIELDS, 'whiten'))}"]
         )
     try:
         return float(
@@ -115,20 +111,18 @@ def _value(name: str, text: str) -> float | bool:
 
 
 def current() -> ViewState:
-    """The look as it stands in this tab."""
+    """This tab's current view."""
     look: ViewState = st.session_state.get(_LOOK, ViewState())
     return look
 
 
 def problems() -> list[str]:
-    """What was asked for and cannot be."""
+    """The problems of the last request."""
     return list(st.session_state.get(_PROBLEMS, []))
 
 
 def unmet(count: int, length: int) -> list[str]:
-    """What the address asked for beyond the batch, while that is still what is looked at. length: the chosen
-    sample's tokens.
-    """
+    """Out-of-range parts of the address, while its view is shown. length: the chosen sample's tokens."""
     asked: dict[str, str] = st.session_state.get(_OPENED) or {}
     row = min(current().sample, count - 1)
     return beyond(asked, "sample", count, "the batch", row) + beyond(
@@ -137,9 +131,7 @@ def unmet(count: int, length: int) -> list[str]:
 
 
 def take_from_address(run: str | None) -> None:
-    """When the page is opened: the address's look; where it names none, the one that this tab had before, of
-    another run its knobs.
-    """
+    """On opening the page: the address's view, else this tab's last, of another run its settings."""
     asked = WHAT_IF.asked()
     if asked and asked != st.session_state.get(_WRITTEN):
         st.session_state[_LOOK], st.session_state[_PROBLEMS] = read(asked)
@@ -151,9 +143,7 @@ def take_from_address(run: str | None) -> None:
 
 
 def on_view_change(run: str | None) -> None:
-    """Takes over what the browser reports. Only what has come to rest goes into the address: a slider on its
-    way would fill the history.
-    """
+    """Adopts the browser's view. Only settled values go into the address, else a slider fills the history."""
     told = last_message("look")
     st.session_state[_OPENED] = None
     st.session_state[_LOOK], st.session_state[_PROBLEMS] = _read_told(told)
@@ -162,15 +152,13 @@ def on_view_change(run: str | None) -> None:
 
 
 def last_message(name: str) -> dict[str, Any]:
-    """What the browser last said: `look`, or `ask` for a press of "Use these"."""
+    """The browser's last message: `look`, or `ask` for a press of "Use these"."""
     told = (st.session_state.get("whatif") or {}).get(name)
     return told if isinstance(told, dict) else {}
 
 
 def asked() -> ViewState:
-    """The look whose knobs are to be used: as the browser has it, which may be a move ahead of what was
-    drawn.
-    """
+    """The view whose settings to use, as the browser has it, which may be ahead of what was drawn."""
     return _read_told(last_message("ask"))[0]
 
 

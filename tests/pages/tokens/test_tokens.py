@@ -120,7 +120,7 @@ def test_a_step_whose_tokens_are_gone_offers_the_nearest_that_has_them(run: Path
     made = microscope.payload(run, ViewState(step=1))
     assert made is not None
     assert (
-        made["missing"] == "Step 1 has no tokens on record. The nearest step that has them is 3."
+        made["missing"] == "Step 1 has no stored tokens. The nearest step with stored tokens is 3."
         and made["look"]["step"] == 3
     )
 
@@ -130,7 +130,7 @@ def test_a_run_without_any_tokens_left_says_so(run: Path) -> None:
         connection.execute("delete from token_blocks")
         connection.commit()
     page = tokens_page()
-    assert not page.exception and "no longer on record" in page.info[0].value
+    assert not page.exception and "no longer stored" in page.info[0].value
 
 
 def test_an_update_that_never_began_still_makes_a_page_that_json_can_say(

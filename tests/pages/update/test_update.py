@@ -136,4 +136,4 @@ def test_a_job_of_another_kind_is_no_update(finished: Path) -> None:
     }
     number = ask_job(finished, "playground", question)
     payload = shown(update(job=str(number)))
-    assert payload["state"] == "error" and f"job {number} of this run is no update" in payload["said"]
+    assert payload["state"] == "error" and f"job {number} of this run is not an update" in payload["said"]

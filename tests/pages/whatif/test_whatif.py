@@ -151,7 +151,8 @@ def test_clip_points_are_on_the_curve_and_few(run: Path) -> None:
 def test_a_step_without_tokens_offers_the_nearest(run: Path) -> None:
     made = payload(run, ViewState(step=77))
     assert (
-        made["missing"] == "Step 77 of this run has not been taken. The nearest step that has them is 3."
+        made["missing"]
+        == "Step 77 of this run has not been taken yet. The nearest step with stored tokens is 3."
         and made["nearest"] == 3
     )
     assert "figures" not in made
@@ -163,7 +164,7 @@ def test_a_step_without_tokens_offers_the_nearest(run: Path) -> None:
 
 def test_a_run_without_a_step_says_what_to_do(tiny: Callable[..., Config], tmp_path: Path) -> None:
     folder, _ = session.create(tiny(), "tiny-reviews", tmp_path)
-    assert "This run has no step yet" in payload(folder, ViewState())["missing"]
+    assert "This run has no steps yet" in payload(folder, ViewState())["missing"]
     assert payload(folder, ViewState(example=True))["sample"]["count"] == 4
 
 
@@ -210,8 +211,8 @@ def test_a_look_survives_the_address() -> None:
 @pytest.mark.parametrize(
     ("query", "problem"),
     [
-        ({"step": "x"}, "step = x: must be a whole number from 0"),
-        ({"sample": "-1"}, "sample = -1: must be a whole number from 0"),
+        ({"step": "x"}, "step = x: must be a whole number, 0 or more"),
+        ({"sample": "-1"}, "sample = -1: must be a whole number, 0 or more"),
         ({"token": "9" * 30}, "token = 999"),
         ({"step": "²"}, "step = ²: must be"),
         ({"example": "other"}, "example = other: must be notebook"),
@@ -219,7 +220,7 @@ def test_a_look_survives_the_address() -> None:
         ({"what": "kl_coef:nan"}, "kl_coef = nan: must be a number from 0 to 100"),
         ({"what": "cliprange:0"}, "cliprange = 0: must be a number above 0 to 1"),
         ({"what": "whiten:maybe"}, "whiten = maybe: must be on or off"),
-        ({"what": "seed:3"}, "seed: there is no such knob; allowed: gamma"),
+        ({"what": "seed:3"}, "seed: no such what-if setting; allowed: gamma"),
         ({"what": "lam"}, "lam = : must be"),
     ],
 )
@@ -245,13 +246,13 @@ def test_what_differs_from_the_sidebar_is_staged(scene: WhatIfBatch) -> None:
     assert changes == {"lam": 0.5}
     assert (
         "for the next run: Lambda (λ) 0.5" in said
-        and "the adaptive controller moves it" in said
-        and "a run always whitens" in said
+        and "the adaptive controller sets it" in said
+        and "training always whitens" in said
     )
     changes, said = whatif.use_in_run({**FORM, "adap_kl_ctrl": False}, look, scene)
     assert changes == {"lam": 0.5, "init_kl_coef": 0.7} and "controller" not in said
     same = replace(look, turned=())
-    assert whatif.use_in_run(FORM, same, scene) == ({}, "The sidebar has these values already.")
+    assert whatif.use_in_run(FORM, same, scene) == ({}, "The sidebar already has these values.")
     assert whatif.use_in_run(FORM, ViewState(turned=(("gamma", 0.9),)), tutorial_scene())[0] == {"gamma": 0.9}
 
 
@@ -294,4 +295,4 @@ def test_the_lessons_title_states_what_the_table_does(lam: float) -> None:
     deviation = next(
         row["now"] for row in made["figures"] if row["label"] == "Advantages, standard deviation"
     )
-    assert f"the variance is {three_digits(deviation**2)}," in made["sweep"]["title"]
+    assert f"the variance is {three_digits(deviation**2)} and" in made["sweep"]["title"]

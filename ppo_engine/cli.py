@@ -157,12 +157,9 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    folder = _existing(options.run_folder)
-    accept: bool = options.accept_changed
-    return _work(
-        lambda show: reopen(folder, show, attended=False, accept_changed=accept),
-        RunReader(folder).info().config.steps,
-    )
+    folder, accept = _existing(options.run_folder), bool(options.accept_changed)
+    steps = RunReader(folder).info().config.steps
+    return _work(lambda show: reopen(folder, show, attended=False, accept_changed=accept), steps)
 
 
 def _branch(options: argparse.Namespace) -> int:

@@ -78,7 +78,7 @@ def _score(draw: Drawing, config: Config) -> Chart:
         error_y={"array": shortened(margins), "thickness": 1, "width": 3},
         marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}},
     )
-    title = "The score appears after step 0"
+    title = "The score appears after the first step"
     if len(means):
         began = f"from {signed(means[0])} at step {steps[0]}"
         title = f"The {words.title[0].lower()}{words.title[1:]} is {signed(means[-1])}, {began}"

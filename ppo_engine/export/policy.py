@@ -59,9 +59,8 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
 
 def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
     """Checks configuration and tokenizer, which come from the source and not the checkpoint."""
-    recorded = {
-        name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"
-    }
+    recorded = RunReader(run).fingerprints()
+    recorded.pop("policy.weights", None)
     if changed := changes(recorded, of_model("policy", model, tokenizer)):
         raise StoreError(f"the policy was not exported: {changed['policy']}; restore the original model")
 

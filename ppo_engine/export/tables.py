@@ -59,20 +59,17 @@ def samples_table(reader: RunReader) -> pd.DataFrame:
 
 def tokens_table(reader: RunReader) -> pd.DataFrame:
     """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
-    frames = [
-        _step_tokens(step, tokens)
-        for step in reader.steps_with_tokens()
-        if (tokens := reader.tokens(step)) is not None
-    ]
+    kept = ((step, reader.tokens(step)) for step in reader.steps_with_tokens())
+    frames = [_step_tokens(step, tokens) for step, tokens in kept if tokens is not None]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
     flat = {name: tokens.column(name) for name in names(per_epoch=False)}
-    lists = {
-        name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
-        for name in names(per_epoch=True)
+    columns = {
+        name: zip(tokens.column(name), tokens.epochs_seen, strict=True) for name in names(per_epoch=True)
     }
+    lists = {name: [row[:seen].tolist() for row, seen in column] for name, column in columns.items()}
     return pd.DataFrame({"step": step, **flat, **lists})
 
 

@@ -128,10 +128,8 @@ class SentimentClassifier:
     def _find(self, positive_label: str) -> int:
         names = [label.upper() for label in self._labels]
         if positive_label.upper() not in names:
-            raise CanaryError(
-                f"positive_label = {positive_label}: not a label of the classifier; allowed: "
-                f"{', '.join(self._labels)}"
-            )
+            allowed = ", ".join(self._labels)
+            raise CanaryError(f"positive_label = {positive_label}: unknown label; allowed: {allowed}")
         return names.index(positive_label.upper())
 
     def _check_canaries(self, positive_label: str) -> None:

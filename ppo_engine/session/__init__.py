@@ -150,9 +150,7 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
     info = RunReader(folder).info()
     refuse_without_owner(info, kind)
     if not info.owner.is_this_process:
-        raise StoreError(
-            f"{info.name} is trained by {info.owner.name}; it is read-only here, control it there"
-        )
+        raise StoreError(f"{info.name} is controlled by {info.owner.name}; it is read-only here")
     if kind == "edit":
         edited_config(info.config, payload["changes"], info.last_step)
     number = submit(folder, kind, issuer, **payload)

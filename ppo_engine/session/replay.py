@@ -96,20 +96,17 @@ class JournaledTrainer:
 
     def recompute(self) -> Iterator[tuple[StepRecord, str]]:
         """Recomputes the recorded steps after this one: each record, and how it differs, or ""."""
-        recorded = {
-            row.step: row.metrics for row in self.reader.steps(after=self.step, late_evaluations=False)
-        }
+        rows = self.reader.steps(after=self.step, late_evaluations=False)
+        recorded = {row.step: row.metrics for row in rows}
         while self.step + 1 in recorded:
             record = self.next()
             yield record, first_difference(*map(self._comparable, (recorded[record.step], record.metrics)))
 
     def _comparable(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
         """Those that mean the same in the version that recorded the run."""
-        return (
-            metrics
-            if self._compares_all
-            else {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
-        )
+        if self._compares_all:
+            return metrics
+        return {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
 
 
 def replay(

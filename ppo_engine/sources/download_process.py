@@ -137,19 +137,15 @@ def _snapshots(name: str) -> str:
 
 def _of_model(safetensors: bool) -> dict[str, Any]:
     """Which files of a model are needed, as patterns: its weights once."""
-    return {
-        "allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"],
-        "ignore_patterns": ["*/*"],
-    }
+    weights = "*.safetensors" if safetensors else "*.bin"
+    return {"allow_patterns": [*_MODEL_FILES, weights], "ignore_patterns": ["*/*"]}
 
 
 def _of_data(name: str, tables: bool) -> dict[str, Any]:
     """The files needed of a data set, as patterns: its default configuration's, else tables, else texts."""
     wanted = _configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:])
-    return {
-        "allow_patterns": ["README.md", *wanted],
-        "ignore_patterns": [start + one for one in NOT_DATA for start in ("", "*/")],
-    }
+    ignored = [start + one for one in NOT_DATA for start in ("", "*/")]
+    return {"allow_patterns": ["README.md", *wanted], "ignore_patterns": ignored}
 
 
 def _has_tables(paths: Iterable[str]) -> bool:

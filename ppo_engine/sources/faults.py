@@ -165,7 +165,7 @@ def is_out_of_memory(error: Exception) -> bool:
     """Whether memory ran out. The CPU and MPS allocators raise a plain RuntimeError."""
     import torch
 
-    told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    told = any(words in str(error) for words in ("can't allocate memory", "out of memory", "ALLOC_FAILED"))
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
+        told and isinstance(error, RuntimeError)
     )

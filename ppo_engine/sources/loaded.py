@@ -81,8 +81,6 @@ def embedding_count(model: Any) -> int | None:
 def position_count(config: Any) -> int | None:
     """How many positions a model has, by any name; None for no known limit (ALiBi, recurrent)."""
     text = config.get_text_config()
-    found = (
-        getattr(text, name, None)
-        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
-    )
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
+    found = (getattr(text, name, None) for name in names)
     return next((int(size) for size in found if isinstance(size, int) and size > 0), None)

@@ -173,9 +173,7 @@ def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:
     if path.is_dir() or (field == DATA and path.is_file()):
         return
     if path.is_file():
-        raise SourceError(
-            f"{field} = {source}: a file; use the folder that contains the model, {path.parent}"
-        )
+        raise SourceError(f"{field} = {source}: a file, not a folder; use the model's folder, {path.parent}")
     raise SourceError(f"{field} = {source}: neither a folder nor a regular file")
 
 

@@ -242,10 +242,8 @@ def _of_columns(columns: dict[str, Any]) -> Table:
 def _is_text(column: list[object]) -> bool:
     """Whether most cells that hold anything hold words and not numbers: CSV tells no types."""
     filled = [cell for cell in column if cell is not None and cell != ""]
-    return (
-        bool(filled)
-        and sum(isinstance(cell, str) and not is_number(cell) for cell in filled) > len(filled) / 2
-    )
+    words = sum(isinstance(cell, str) and not is_number(cell) for cell in filled)
+    return bool(filled) and words > len(filled) / 2
 
 
 def is_number(cell: object) -> bool:

@@ -130,11 +130,8 @@ def _size(folder: Path) -> int:
 def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
     """The settings that differ between the runs at any time, in words: "0.95, after step 30: 0.5"."""
     courses = [_courses(RunReader(folder)) for folder in folders]
-    return {
-        name: found
-        for name in Config.model_fields
-        if len(set(found := [trainer_run[name] for trainer_run in courses])) > 1
-    }
+    found = {name: [course[name] for course in courses] for name in Config.model_fields}
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
 
 
 def _courses(reader: RunReader) -> dict[str, str]:

@@ -116,10 +116,8 @@ def path_of(run: Path, step: int) -> Path:
 
 def list_checkpoints(run: Path) -> list[Checkpoint]:
     """The run's checkpoints, oldest first. A folder of another name, as a copy has, is none."""
-    named = [
-        (path.parent, _NAME.fullmatch(path.parent.name))
-        for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)
-    ]
+    folders = [path.parent for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)]
+    named = [(folder, _NAME.fullmatch(folder.name)) for folder in folders]
     found = [Checkpoint(folder, int(name[1])) for folder, name in named if name]
     return sorted((one for one in found if one.folder == path_of(run, one.step)), key=lambda one: one.step)
 

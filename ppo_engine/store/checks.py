@@ -37,7 +37,7 @@ def digest(rows: Sequence[Sequence[Any]]) -> str:
 def check(rows: Sequence[Sequence[Any]], recorded: str | None, what: str, sealed: bool = False) -> None:
     """Raises `ValueError` for rows that changed since. sealed: everything in this store has a digest."""
     if (sealed and not recorded) or (recorded and digest(rows) != recorded):
-        raise ValueError(f"{what} not as written")
+        raise ValueError(f"{what} corrupted")
 
 
 def is_sealed(connection: sqlite3.Connection) -> bool:

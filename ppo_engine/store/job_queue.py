@@ -28,9 +28,8 @@ class Job:
 def ask_job(folder: Path, kind: str, payload: dict[str, Any]) -> int:
     """Puts a question; returns the job's number."""
     with writing(folder) as connection:
-        cursor = connection.execute(
-            "insert into jobs (time, kind, payload) values (?, ?, ?)", (now(), kind, json.dumps(payload))
-        )
+        row = now(), kind, json.dumps(payload)
+        cursor = connection.execute("insert into jobs (time, kind, payload) values (?, ?, ?)", row)
         return int(cursor.lastrowid or 0)
 
 
@@ -47,11 +46,9 @@ def take_job(folder: Path) -> Job | None:
 
 def finish_job(folder: Path, number: int, result: Mapping[str, Any]) -> None:
     """Stores the answer; one with an `error` counts as failed."""
+    values = "failed" if "error" in result else "done", json.dumps(result).encode(), number
     with writing(folder) as connection:
-        state = "failed" if "error" in result else "done"
-        connection.execute(
-            "update jobs set state = ?, result = ? where id = ?", (state, json.dumps(result).encode(), number)
-        )
+        connection.execute("update jobs set state = ?, result = ? where id = ?", values)
 
 
 def requeue_jobs(folder: Path) -> None:
@@ -74,9 +71,8 @@ def read_job(folder: Path, number: int) -> Job:
 def newest_job(folder: Path, kind: str) -> int | None:
     """The number of the last job of that kind that was answered; None where there is none."""
     with reading(folder) as connection:
-        row = connection.execute(
-            "select max(id) from jobs where kind = ? and state = 'done'", (kind,)
-        ).fetchone()
+        done = "select max(id) from jobs where kind = ? and state = 'done'"
+        row = connection.execute(done, (kind,)).fetchone()
     return None if row[0] is None else int(row[0])
 
 

@@ -153,9 +153,8 @@ class RunReader:
     def steps_with_samples(self, split: str) -> list[int]:
         """The steps that hold samples of that split, in order."""
         with self.connection() as connection:
-            rows = connection.execute(
-                "select distinct step from samples where split = ? order by step", (split,)
-            ).fetchall()
+            query = "select distinct step from samples where split = ? order by step"
+            rows = connection.execute(query, (split,)).fetchall()
             return [int(row[0]) for row in rows]
 
     def tokens(self, step: int) -> TokenTable | None:

@@ -83,8 +83,8 @@ def _checked(field: str, text: str, longest: int, may_be_empty: bool = False) ->
         shown = plain if len(plain) <= 30 else plain[:30] + "…"
         raise ConfigError(
             [
-                f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters; "
-                f"this has {len(plain)}"
+                f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters, "
+                f"not {len(plain)}"
             ]
         )
     return plain

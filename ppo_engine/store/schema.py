@@ -139,10 +139,8 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
 def _foreign(path: Path, version: int) -> str:
     if version < 1:
         return f"{path}: not a run's database, or damaged; move its folder elsewhere"
-    return (
-        f"{path}: written by a newer version (schema {version}, supported up to {SCHEMA_VERSION}); update "
-        "ppo-live"
-    )
+    supported = f"schema {version}, supported up to {SCHEMA_VERSION}"
+    return f"{path}: written by a newer version ({supported}); update ppo-live"
 
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:

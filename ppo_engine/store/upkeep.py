@@ -12,16 +12,16 @@ from .ownership import file_identity
 from .schema import DATABASE
 
 NOTE = "README.txt"
-NOTE_TEXT = """This folder is one run of ppo-live. It belongs together: copy, move or delete it as a whole.
+NOTE_TEXT = """This folder is one run of ppo-live. Copy, move or delete it as a whole.
 
-run.sqlite      all that was recorded: settings, steps, samples, tokens, the journal
+run.sqlite      the record: settings, steps, samples, tokens, journal
 run.sqlite-wal, run.sqlite-shm
-                there while the run is on: the newest part of run.sqlite. Do not delete them.
-checkpoints/    the models after some of the steps, to resume or branch from
-reserve         space kept free for the last words of a run whose disk is full
+                present during the run: the latest part of run.sqlite. Do not delete them.
+checkpoints/    saved models, to resume or branch from
+reserve         space held back so that a run can report a full disk
 
-To copy a run that is on, stop or pause it first, or use `python -m ppo_engine export`.
-A copy of a run that is on can be read; it is shown as interrupted.
+Stop or pause a live run before copying it, or use `python -m ppo_engine export`.
+A copy of a live run is readable and shown as interrupted.
 """
 LOG_REMOVED = (
     "run.sqlite-wal was removed or replaced during the run. It is part of run.sqlite. No step was lost;"

@@ -206,9 +206,8 @@ class RunStore:
     def queued(self) -> Sequence[tuple[int, str, dict[str, Any]]]:
         """The commands that wait, oldest first: id, kind, payload."""
         with self.reader().connection() as connection:
-            rows = connection.execute(
-                "select id, kind, payload from commands where state = 'queued' order by id"
-            ).fetchall()
+            query = "select id, kind, payload from commands where state = 'queued' order by id"
+            rows = connection.execute(query).fetchall()
             return [(number, kind, json.loads(payload)) for number, kind, payload in rows]
 
     def settle(

@@ -31,9 +31,8 @@ def check_threads(config: Config) -> None:
     """Raises `ConfigError` for more threads than this machine has cores: they would wait for each other."""
     cores = os.cpu_count() or 1
     if config.threads > cores:
-        raise ConfigError(
-            [f"threads = {config.threads}: must be a whole number from 0 to {cores} (the CPU cores here)"]
-        )
+        allowed = f"must be a whole number from 0 to {cores} (the CPU cores here)"
+        raise ConfigError([f"threads = {config.threads}: {allowed}"])
 
 
 def make_accelerator(config: Config) -> Any:

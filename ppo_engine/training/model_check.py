@@ -143,10 +143,8 @@ def _picked(logits: Tensor, ids: Tensor) -> Tensor:
 
 def _prefixes(policy: Policy, text: Tensor, count: int) -> Tensor:
     """The last tokens' log-probabilities by the model's own forward on what stands before each alone."""
-    last = [
-        policy.language_model(input_ids=text[None, :end]).logits[0, -1]
-        for end in range(len(text) - count, len(text))
-    ]
+    ends = range(len(text) - count, len(text))
+    last = [policy.language_model(input_ids=text[None, :end]).logits[0, -1] for end in ends]
     return _picked(torch.stack(last), text[-count:])
 
 

@@ -162,7 +162,7 @@ def test_a_step_that_comes_out_otherwise_pauses_the_run_and_says_so(begin: Calla
     rest.thread.start()
     rest.wait_for_state("paused")
     assert (
-        "Step 2, recomputed, differs from the record: env/reward_mean was 9.0 and is"
+        "Step 2, recomputed, differs from the record: env/reward_mean was 9.0, now"
         in part.reader.info().error
     )
     rest.tell("resume")
@@ -218,7 +218,7 @@ def test_replay_names_the_first_step_and_metric_that_differ(begin: Callable[...,
     run = edited_and_paused(begin)
     tamper(run.folder, 4)
     tamper(run.folder, 5)
-    assert replay(run.folder).startswith("step 4: env/reward_mean was 9.0 and is ")
+    assert replay(run.folder).startswith("step 4: env/reward_mean was 9.0, now ")
     with closing(sqlite3.connect(run.folder / DATABASE)) as connection, connection:
         connection.execute("delete from events where kind = 'edit' and step = 2")
         connection.execute("update digests set digest = digest - 1 where part = 'events'")

@@ -205,8 +205,8 @@ def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"name": " "}, "name = “”: must be text of 1 to 80 characters; this has 0"),
-        ({"name": "x" * 81}, "must be text of 1 to 80 characters; this has 81"),
+        ({"name": " "}, "name = “”: must be text of 1 to 80 characters, not 0"),
+        ({"name": "x" * 81}, "must be text of 1 to 80 characters, not 81"),
         ({"tags": ["fine", "y" * 41]}, "tag = .* must be text of 1 to 40 characters"),
         ({"remark": "z" * 2001}, "remark = .* must be text of 0 to 2000 characters"),
     ],

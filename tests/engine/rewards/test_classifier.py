@@ -196,7 +196,8 @@ def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both
     longer.add_tokens(["<one>", "<two>"])
     longer.save_pretrained(tmp_path)
     with pytest.raises(
-        SourceError, match=r"reward_model = .* tokenizer has 332 tokens and the model embeddings for 330"
+        SourceError,
+        match=r"reward_model = .* tokenizer has 332 tokens, but the model has only 330 embeddings",
     ):
         load_classifier(str(tmp_path), "POSITIVE", CPU)
 

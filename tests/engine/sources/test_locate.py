@@ -68,7 +68,7 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(
     assert locate("model_name", "lvwerra/gpt2-imdb") == "/cache/models/lvwerra/gpt2-imdb"
     assert locate("query_dataset", "imdb") == "/cache/datasets/imdb"
     assert locate("query_dataset", "reviews.csv") == "reviews.csv"
-    with pytest.raises(SourceError, match=r"this is a file; give the folder that holds the model"):
+    with pytest.raises(SourceError, match=r"a file, not a folder; use the model's folder"):
         locate("model_name", "reviews.csv")
 
 
@@ -79,7 +79,7 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(
 def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(source: str, field: str, what: str) -> None:
     with pytest.raises(
         SourceError,
-        match=f"there is no such {what}; give an existing {what} or a name on the Hugging Face Hub",
+        match=f"no such {what}; enter an existing {what} or a Hugging Face Hub name",
     ):
         locate(field, source)
 
@@ -225,7 +225,7 @@ def test_the_true_cause_of_other_folders_is_named(world: Path, tmp_path: Path) -
     (pointer / "model.safetensors").write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
     )
-    assert "its file model.safetensors is a Git LFS pointer" in refusal("model_name", str(pointer))
+    assert "its file model.safetensors is only a Git LFS pointer" in refusal("model_name", str(pointer))
     sharded = copy_of(world / "policy", tmp_path / "sharded")
     (sharded / "model.safetensors").unlink()
     index = {"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}

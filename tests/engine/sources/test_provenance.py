@@ -155,7 +155,7 @@ def test_of_a_record_by_earlier_definitions_scores_and_kl_are_compared(run: Path
         seal_step(connection, 2)
     remarks: list[str] = []
     assert replay(run, on_remark=remarks.append) == "" and any(
-        "scores and KL alone are compared" in one for one in remarks
+        "by score and KL only" in one for one in remarks
     )
     with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
         connection.execute(

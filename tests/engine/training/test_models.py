@@ -201,7 +201,7 @@ def test_a_tokenizer_larger_than_the_embeddings_is_refused_with_both_counts(tmp_
     longer.add_tokens(["<one>", "<two>"])
     write_model(tmp_path, gpt2(), longer)
     with pytest.raises(
-        SourceError, match=r"model_name = .* tokenizer has 332 tokens and the model embeddings for 330"
+        SourceError, match=r"model_name = .* tokenizer has 332 tokens, but the model has only 330 embeddings"
     ):
         load_language_model(str(tmp_path))
 

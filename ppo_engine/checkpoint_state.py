@@ -26,11 +26,8 @@ class CheckpointState:
 
     def write(self, folder: Path) -> None:
         """Writes the file in `folder`."""
-        values = {
-            **asdict(self),
-            "config": self.config.model_dump(),
-            "controlled_by": self.controlled_by.model_dump(),
-        }
+        settings = {"config": self.config.model_dump(), "controlled_by": self.controlled_by.model_dump()}
+        values = {**asdict(self), **settings}
         (folder / STATE).write_text(json.dumps(values), encoding="utf-8")
 
     @classmethod

@@ -1,5 +1,4 @@
-"""The command line: `train` a run into the store, `resume` or `branch` one, `replay` it, `export` what it
-left there.
+"""The command line: `train` a run, `resume`, `branch` or `replay` it, `export` its data.
 
 Exit codes: 0 done, 2 bad input, 1 failure.
 """
@@ -48,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a run; its folder is the last line of the output")
+    train = commands.add_parser("train", help="train a new run; prints its folder as the last line")
     train.add_argument(
         "--preset",
         default="tiny-reviews",
@@ -64,17 +63,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.set_defaults(run=_train)
 
-    again = commands.add_parser(
-        "resume", help="take up a run that stopped, failed or was interrupted, where it ended"
-    )
+    again = commands.add_parser("resume", help="resume a run that stopped, failed or was interrupted")
     again.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     _accepting(again)
     again.set_defaults(run=_resume)
 
     fork = commands.add_parser(
-        "branch", help="start a new run from a checkpoint of another, with changed settings"
+        "branch", help="start a new run from another run's checkpoint, with changed settings"
     )
-    fork.add_argument("run_folder", type=Path, metavar="RUN", help="the parent's folder")
+    fork.add_argument("run_folder", type=Path, metavar="RUN", help="the parent run's folder")
     fork.add_argument("--step", type=int, help="the checkpoint's step (default: the newest)")
     _setting(fork)
     fork.add_argument("--runs", type=Path, metavar="DIR", help="folder for runs (default: the parent's)")
@@ -82,44 +79,50 @@ def _parser() -> argparse.ArgumentParser:
     fork.set_defaults(run=_branch)
 
     repeat = commands.add_parser(
-        "replay", help="run config, seed and journal again: says identical, or the first difference"
+        "replay", help="recompute a run and compare it: prints identical or the first difference"
     )
     repeat.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     _accepting(repeat)
     repeat.set_defaults(run=_replay)
 
     worker = commands.add_parser(
-        "work", help="answer the dashboard's questions about an ended run's models; the dashboard starts it"
+        "work", help="serve the dashboard's requests on an ended run's models (started by the dashboard)"
     )
     worker.add_argument("run_folder", type=Path, metavar="RUN", help="the run's folder")
     worker.set_defaults(run=_work_on_jobs)
 
-    leave = commands.add_parser("export", help="write a run's data to a file")
+    leave = commands.add_parser("export", help="export a run's data or policy to a file or folder")
     leave.add_argument("run_folder", type=Path, metavar="RUN", help="a run's folder")
     leave.add_argument(
         "--what",
         choices=(*WHAT, "policy", "report"),
         default="metrics",
-        help="policy: a from_pretrained folder; report: one HTML file",
+        help="data to export; policy: a from_pretrained folder; report: an HTML file (default: %(default)s)",
     )
-    leave.add_argument("--format", choices=FORMATS, default="csv", help="of the tables")
-    leave.add_argument("--step", type=int, help="of a policy: the checkpoint's step (default: the newest)")
+    leave.add_argument("--format", choices=FORMATS, default="csv", help="table format (default: %(default)s)")
     leave.add_argument(
-        "-o", "--output", default="-", metavar="FILE", help="what to write; - prints (default)"
+        "--step", type=int, help="with --what policy: the checkpoint's step (default: the newest)"
+    )
+    leave.add_argument(
+        "-o",
+        "--output",
+        default="-",
+        metavar="FILE",
+        help="output file or folder; - for standard output (default: -)",
     )
     leave.set_defaults(run=_export)
     return parser
 
 
 def _setting(command: argparse.ArgumentParser) -> None:
-    about = "change a hyperparameter; may be repeated"
+    about = "override a setting; repeatable"
     command.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="changes", help=about
     )
 
 
 def _accepting(command: argparse.ArgumentParser) -> None:
-    about = "go on though models or data are not those that the run began with; its journal says so"
+    about = "continue although models or data changed since the run began; recorded in its journal"
     command.add_argument("--accept-changed", action="store_true", help=about)
 
 
@@ -129,7 +132,7 @@ def _export(options: argparse.Namespace) -> int:
         from .export.policy import export_policy
 
         if output == "-":
-            raise ConfigError(["output = -: a policy is a folder; give its name with -o"])
+            raise ConfigError(["output = -: a policy is exported to a folder; name it with -o"])
         print(export_policy(run, Path(output), options.step))
     elif options.what == "report":
         write_text(html_report(run), output)
@@ -142,9 +145,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _existing(folder: Path) -> Path:
     if not (folder / DATABASE).is_file():
-        raise ConfigError(
-            [f"RUN = {folder}: there is no run here; give a run's folder, as `train` prints it"]
-        )
+        raise ConfigError([f"RUN = {folder}: not a run folder; give the path that `train` printed"])
     return folder
 
 
@@ -156,12 +157,9 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    folder = _existing(options.run_folder)
-    accept: bool = options.accept_changed
-    return _work(
-        lambda show: reopen(folder, show, attended=False, accept_changed=accept),
-        RunReader(folder).info().config.steps,
-    )
+    folder, accept = _existing(options.run_folder), bool(options.accept_changed)
+    steps = RunReader(folder).info().config.steps
+    return _work(lambda show: reopen(folder, show, attended=False, accept_changed=accept), steps)
 
 
 def _branch(options: argparse.Namespace) -> int:
@@ -192,7 +190,7 @@ def _replay(options: argparse.Namespace) -> int:
     folder = _existing(options.run_folder)
     with _Progress(RunReader(folder).info().last_step) as progress:
         difference = replay(folder, progress.show, options.accept_changed, progress.say)
-    print(f"different at {difference}" if difference else "identical")
+    print(f"first difference at {difference}" if difference else "identical")
     return FAILED if difference else DONE
 
 
@@ -204,20 +202,18 @@ def _work_on_jobs(options: argparse.Namespace) -> int:
 
 
 def _verdict(folder: Path, owner: RunOwner, known: int) -> int:
-    """Says how the run ended, and what there was to remark; the folder goes to standard output whatever
-    happened: its data stay.
-    """
+    """Reports how the run ended, and its remarks; the folder goes to standard output in any case."""
     info = RunReader(folder).info()
     for one in timeline_entries(RunReader(folder).events())[known:]:
         if one.kind in ("remark", "accepted", "difference"):
-            where = f"step {one.step}, taken again, differs: " if one.kind == "difference" else ""
+            where = f"step {one.step}, recomputed, differs: " if one.kind == "difference" else ""
             print(f"ppo_engine: {where}{one.text}", file=sys.stderr)
     if owner.state == "failed":
         print(
-            f"ppo_engine: {info.error or 'the run failed and its folder cannot be written'}", file=sys.stderr
+            f"ppo_engine: {info.error or 'the run failed, and its folder is not writable'}", file=sys.stderr
         )
     if owner.state == "stopped":
-        when = f"after step {info.last_step}" if info.last_step >= 0 else "before its first step"
+        when = f"after step {info.last_step}" if info.last_step >= 0 else "before the first step"
         print(f"ppo_engine: stopped {when}", file=sys.stderr)
     print(folder)
     if owner.failure and issubclass(owner.failure, ConfigError | SourceError | DeviceError):

@@ -1,6 +1,4 @@
-"""The process of the command line: its signals, its output, its end. Light, since it comes before all
-imports.
-"""
+"""The command line's process: its signals, output and end. Light, as it precedes all imports."""
 
 from __future__ import annotations
 
@@ -94,9 +92,7 @@ def end(code: int) -> None:
 
 
 class Steady:
-    """A stream for text that writes what its encoding has, escapes what it has not, and is silent once nobody
-    listens.
-    """
+    """A text stream that escapes what its encoding lacks, and is silent once nobody listens."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

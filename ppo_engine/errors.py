@@ -44,16 +44,19 @@ class CanaryError(SourceError):
     """The classifier scores a canary sentence the wrong way round."""
 
 
+_CHANGED_ADVICE = (
+    "Restore the original files, or accept the change (--accept-changed on the command line); the run then "
+    "continues, and its journal records the change."
+)
+
+
 class ChangedSourcesError(SourceError):
     """Models or data are not those that the run began with. `changed`: what, and how it differs, by name."""
 
     def __init__(self, changed: dict[str, str]) -> None:
         self.changed = changed
-        super().__init__(
-            f"{'; '.join(f'{name}: {how}' for name, how in changed.items())}. Put back what the run began "
-            "with, or accept the change (--accept-changed on the command line): the run then goes on, and "
-            "its journal says so."
-        )
+        listed = "; ".join(f"{name}: {how}" for name, how in changed.items())
+        super().__init__(f"{listed}. {_CHANGED_ADVICE}")
 
 
 class DeviceError(PPOEngineError):

@@ -36,9 +36,8 @@ def percent(x: float) -> str:
     if not isfinite(x):
         return "–"
     hundredths = 100 * x
-    return (f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}").replace(
-        "-", MINUS
-    ) + "\u202f%"
+    digits = f"{hundredths:.{1 if abs(hundredths) < 9.95 else 0}f}"
+    return digits.replace("-", MINUS) + "\u202f%"
 
 
 def duration(seconds: float) -> str:

@@ -33,9 +33,7 @@ TRAIN, EVAL = "train", "eval"
 
 @dataclass(frozen=True)
 class Sample:
-    """One continuation. `index` is its row in the batch; with the run's id and the step that is the sample's
-    id.
-    """
+    """One continuation. `index` is its row in the batch; with run id and step, it identifies the sample."""
 
     index: int
     query: str
@@ -267,11 +265,9 @@ class Rollout:
 
 
 def first_difference(recorded: Mapping[str, float], again: Mapping[str, float]) -> str:
-    """How the metrics of a step taken again differ from those recorded, times aside: the first that does; ""
-    if none does.
-    """
+    """The first metric that differs from the record, times aside, and how; "" if none does."""
     for name in sorted(set(recorded) | set(again)):
         old, new = recorded.get(name), again.get(name)
         if not name.startswith("time/") and old != new and not (old != old and new != new):
-            return f"{name} was {old!r} and is {new!r}"
+            return f"{name} was {old!r}, now {new!r}"
     return ""

@@ -12,9 +12,7 @@ from ..records import Array, Sample, TokenTable
 
 @dataclass(frozen=True)
 class Highlight:
-    """A token that stands out. name: what for; about: what is compared; number: its figure, always finite;
-    unit: a word before it.
-    """
+    """A token that stands out. name: why; about: the comparison; number: its figure; unit: before it."""
 
     name: str
     about: str
@@ -75,9 +73,7 @@ def highlights(tokens: TokenTable, samples: Sequence[Sample]) -> list[Highlight]
 
 
 def _most_clipped(tokens: TokenTable) -> tuple[str, str, Array, Array, str]:
-    """Name, meaning, size, figure and unit of the token that the policy clip held most; where it held none,
-    of the farthest ratio.
-    """
+    """Name, meaning, size, figure and unit of the most clipped token, else of the farthest ratio."""
     ratio, clips = tokens.at_last_epoch("ratio", float("nan")), tokens.clip_epochs("policy_clip")
     far = np.abs(ratio - 1)
     if not clips.any():

@@ -1,6 +1,4 @@
-"""Why a token moved: everything that a step's record says of one token, put together so that each number
-follows from the others.
-"""
+"""Why a token moved: its record put together so that each number follows from the others."""
 
 from __future__ import annotations
 
@@ -65,9 +63,7 @@ class TokenTrace:
 
 
 def token_trace(tokens: TokenTable, config: Config, sample: int, position: int) -> TokenTrace:
-    """The trace of the token at `position` of `sample`. config: the one in force at that step. Raises
-    `LookupError` for no such token.
-    """
+    """The trace of that token. config: in force at the step. Raises `LookupError` for no such token."""
     found = np.flatnonzero((tokens.sample == sample) & (tokens.position == position))
     if not len(found):
         raise LookupError(f"sample {sample} has no token at position {position}")
@@ -90,11 +86,8 @@ def token_trace(tokens: TokenTable, config: Config, sample: int, position: int) 
 def _moments(tokens: TokenTable) -> tuple[float, float]:
     """Mean and standard deviation of the batch's advantages, as whitening uses them."""
     frozen = RecordedBatch.of(tokens)
-    mean, var = (
-        ppo.masked_mean(frozen.advantages, frozen.mask),
-        ppo.masked_var(frozen.advantages, frozen.mask),
-    )
-    return float(mean), float((var + 1e-8).sqrt())
+    mean = ppo.masked_mean(frozen.advantages, frozen.mask)
+    return float(mean), float((ppo.masked_var(frozen.advantages, frozen.mask) + 1e-8).sqrt())
 
 
 def _terms(tokens: TokenTable, lam: float, row: int) -> tuple[Term, ...]:
@@ -132,11 +125,7 @@ def _epochs(tokens: TokenTable, cliprange: float, row: int) -> tuple[Epoch, ...]
 
 
 def clip_cases(tokens: TokenTable, cliprange: float, epoch: int) -> Array:
-    """(tokens,) which of `ppo.CLIP_CASES` each token was in at that epoch (0 is the first); -1 where the
-    update never came to it.
-    """
-    cases = ppo.clip_case(
-        torch.tensor(tokens.ratio[:, epoch]), torch.tensor(tokens.whitened), cliprange
-    ).numpy()
-    reached: Array = np.where(tokens.epochs_seen > epoch, cases, -1)
+    """(tokens,) each token's `ppo.CLIP_CASES` index in an epoch from 0; -1 where never reached."""
+    cases = ppo.clip_case(torch.tensor(tokens.ratio[:, epoch]), torch.tensor(tokens.whitened), cliprange)
+    reached: Array = np.where(tokens.epochs_seen > epoch, cases.numpy(), -1)
     return reached

@@ -20,9 +20,7 @@ from .what_if import WhatIfSettings
 
 @dataclass(frozen=True)
 class Notebook:
-    """rewards, values: (4, 15) float64, mask: the same in bool; knobs: the notebook's settings, without a KL
-    coefficient (0).
-    """
+    """rewards, values: (4, 15) float64; mask: bool; knobs: the notebook's settings, KL coefficient 0."""
 
     rewards: Tensor
     values: Tensor

@@ -23,9 +23,7 @@ from .recorded_batch import RecordedBatch
 
 @dataclass(frozen=True)
 class WhatIfSettings:
-    """The settings that can be turned. kl_coef: score per nat; cliprange_value: score; whiten: whether
-    advantages are whitened.
-    """
+    """Settings to turn. kl_coef: score per nat; cliprange_value: score; whiten: whether it is done."""
 
     gamma: float
     lam: float
@@ -36,9 +34,7 @@ class WhatIfSettings:
 
     @classmethod
     def of(cls, config: Config, tokens: TokenTable) -> WhatIfSettings:
-        """What the run itself used at that step. config: in force then; the KL coefficient, which a
-        controller may move, is the table's.
-        """
+        """The run's own settings at that step. config: in force then, but the KL coefficient of the table."""
         return cls(tokens.gamma, config.lam, tokens.kl_coef, config.cliprange, config.cliprange_value)
 
 
@@ -82,9 +78,7 @@ def targets_of(recorded: RecordedBatch, knobs: WhatIfSettings) -> Targets:
 
 
 def what_if(recorded: RecordedBatch, knobs: WhatIfSettings, config: Config, entropy: float) -> Outcome:
-    """The step with `knobs`. config: in force at the step, for the weights of the losses; entropy: the
-    recorded `ppo/policy/entropy`.
-    """
+    """The step with `knobs`. config: for the weights of the losses; entropy: `ppo/policy/entropy`."""
     made = targets_of(recorded, knobs)
     surrogate, policy_clips = ppo.clipped_surrogate(
         recorded.ratios, made.whitened.unsqueeze(-1), recorded.entered, knobs.cliprange
@@ -114,19 +108,15 @@ def what_if(recorded: RecordedBatch, knobs: WhatIfSettings, config: Config, entr
 
 def _mean(x: Tensor, entered: Tensor) -> Tensor:
     """The mean over the update's entries, summed in float64; NaN where there are none."""
-    return (
-        ppo.masked_mean(x.double(), entered)
-        if entered.any()
-        else torch.tensor(torch.nan, dtype=torch.float64)
-    )
+    if not entered.any():
+        return torch.tensor(torch.nan, dtype=torch.float64)
+    return ppo.masked_mean(x.double(), entered)
 
 
 def k_step_estimators(
     rewards: Tensor, values: Tensor, mask: Tensor, row: int, position: int, gamma: float, steps: Sequence[int]
 ) -> tuple[float, ...]:
-    """One token's estimators A(k) for each k of `steps` (GAE, eq. 11 to 14). rewards, values, mask: (batch,
-    response), without gaps.
-    """
+    """A token's A(k) for each k of `steps` (GAE, eq. 11 to 14). rewards, values, mask: (batch, response)."""
     rest = slice(position, position + int(mask[row, position:].sum()))
     parts = rewards[row : row + 1, rest], values[row : row + 1, rest], mask[row : row + 1, rest]
     return tuple(float(ppo.k_step_advantages(*parts, gamma, k)[0, 0]) for k in steps)
@@ -170,8 +160,6 @@ def lambda_sweep(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, la
 
 
 def clipped_objective(ratios: Tensor, advantage: float, cliprange: float) -> Tensor:
-    """L_CLIP of tokens with that advantage, at each of `ratios` (any shape): min(r A, clip(r, 1 - eps, 1 +
-    eps) A) (PPO, figure 1).
-    """
+    """L_CLIP at each of `ratios` (any shape): min(r A, clip(r, 1 - eps, 1 + eps) A) (PPO, figure 1)."""
     everywhere = torch.ones_like(ratios, dtype=torch.bool)
     return -ppo.clipped_surrogate(ratios, torch.full_like(ratios, advantage), everywhere, cliprange)[0]

@@ -24,16 +24,14 @@ _ADVICE = (
 
 
 def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:
-    """The manifest of a folder of assets: files with sizes and hashes, settings,
-    versions, measured figures.
-    """
+    """The manifest of an asset folder: files with sizes and hashes, settings, versions, figures."""
     path = Path(folder) / MANIFEST
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         return {**manifest, "files": dict(manifest["files"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise AssetError(
-            f"{path} is missing or unreadable: the built-in models cannot be checked. {_ADVICE}"
+            f"{path} is missing or unreadable, so the built-in models could not be verified. {_ADVICE}"
         ) from error
 
 
@@ -43,8 +41,6 @@ def verify(folder: Path = ASSETS) -> None:
     for name, expected in read_manifest(folder)["files"].items():
         path = folder / name
         if not path.is_file():
-            raise AssetError(f"{path} is missing, though the manifest lists it. {_ADVICE}")
+            raise AssetError(f"{path} is listed in the manifest but missing. {_ADVICE}")
         if sha256(path) != expected["sha256"]:
-            raise AssetError(
-                f"{path} does not match the manifest: it has been changed or cut short. {_ADVICE}"
-            )
+            raise AssetError(f"{path} does not match the manifest: modified or truncated. {_ADVICE}")

@@ -18,7 +18,7 @@ from .timeline import TimelineEntry, markers
 POLICY, REFERENCE, VALUE, KL, CLIP = "#0072B2", "#8c8c8c", "#009E73", "#E69F00", "#CC79A7"
 """One colour a quantity: policy and score, reference and earlier runs, values and returns, KL, clips."""
 
-_GHOST = ", run before"
+_GHOST = ", previous run"
 """How the name of an earlier run's curve ends."""
 
 
@@ -122,9 +122,7 @@ class Drawing:
 
 
 def _own_range(traces: Sequence[Spec], axis: str) -> Spec:
-    """Keeps plotly's own choice of range to the run's own curves; nothing where there is no earlier run's, or
-    no own.
-    """
+    """Fits the axis to the run's own curves, where an earlier run's stand beside them."""
     here = [trace for trace in traces if trace.get("yaxis", "y") == axis and not trace.get("stackgroup")]
     own = [trace for trace in here if not trace["name"].endswith(_GHOST)]
     ends = [float(end) for trace in own for end in _ends(trace)]
@@ -143,9 +141,7 @@ def _ends(trace: Spec) -> list[float]:
 
 
 def healthy(metric: str, colour: str) -> list[Spec]:
-    """The metric's healthy range as a quiet band, from 0 where it has no lower end; nothing where it has no
-    upper.
-    """
+    """The metric's healthy range as a quiet band, from 0 without a lower end; none without an upper."""
     low, high = METRICS[metric].low, METRICS[metric].high
     return [] if high is None else [band(low or 0.0, high, colour, 0.08)]
 

@@ -40,9 +40,7 @@ def live_charts(
     earlier: pd.DataFrame | None = None,
     history: Sequence[TimelineEntry] = (),
 ) -> list[Chart]:
-    """Every curve of a run, in the order of the page. earlier: another run's frame, drawn in grey behind;
-    history: marked at its steps.
-    """
+    """Every curve of a run, in page order. earlier: another run, in grey behind; history: marked."""
     config = config or Config()
     draw = Drawing(metrics, earlier, history)
     return [
@@ -75,12 +73,12 @@ def _score(draw: Drawing, config: Config) -> Chart:
     held_out = scatter(
         evaluated,
         held_out_means,
-        name="held out",
+        name="held-out score",
         mode="markers",
         error_y={"array": shortened(margins), "thickness": 1, "width": 3},
         marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}},
     )
-    title = "The score appears here after the first step"
+    title = "The score appears after the first step"
     if len(means):
         began = f"from {signed(means[0])} at step {steps[0]}"
         title = f"The {words.title[0].lower()}{words.title[1:]} is {signed(means[-1])}, {began}"
@@ -93,7 +91,9 @@ def _score(draw: Drawing, config: Config) -> Chart:
 
 
 def _kl(draw: Drawing, config: Config, history: Sequence[TimelineEntry]) -> Chart:
-    coefficient = draw.line("objective/kl_coef", "coefficient (right)", KL, dash="dot", width=1.5, yaxis="y2")
+    coefficient = draw.line(
+        "objective/kl_coef", "KL coefficient (right axis)", KL, dash="dot", width=1.5, yaxis="y2"
+    )
     now, target, shapes = draw.last("objective/kl"), config.target, []
     title = "KL from the reference" if np.isnan(now) else f"KL is {three_digits(now)} nats"
     if config.adap_kl_ctrl:
@@ -114,9 +114,7 @@ def _kl(draw: Drawing, config: Config, history: Sequence[TimelineEntry]) -> Char
 
 
 def _targets(target: float, history: Sequence[TimelineEntry], steps_shown: Sequence[float]) -> list[Spec]:
-    """A band around the KL target; where it was edited, a band for each target over the steps for which it
-    held.
-    """
+    """A band around the KL target; after an edit, a band for each target while it held."""
     edits = [(one.step, one.undo["target"]) for one in history if one.undo and "target" in one.undo]
     if not edits:
         return [band(0.8 * target, 1.2 * target, KL, 0.12)]
@@ -130,12 +128,12 @@ def _targets(target: float, history: Sequence[TimelineEntry], steps_shown: Seque
 
 def _clips(draw: Drawing) -> Chart:
     policy, value = draw.last("ppo/policy/clipfrac"), draw.last("ppo/val/clipfrac")
-    title = "How often the clips bind"
+    title = "Clip fraction"
     if not np.isnan(policy):
-        title = f"The clips bind at {percent(policy)} of ratios, {percent(value)} of values"
+        title = f"Clipped: {percent(policy)} of ratios, {percent(value)} of values"
     lines = [
         *draw.line("ppo/policy/clipfrac", "policy", CLIP),
-        *draw.line("ppo/policy/clipfrac_after", "policy after", CLIP, dash="dot", width=1.5),
+        *draw.line("ppo/policy/clipfrac_after", "policy, after the update", CLIP, dash="dot", width=1.5),
         *draw.line("ppo/val/clipfrac", "value", CLIP, dash="dash", width=1.5),
     ]
     return Chart(
@@ -170,7 +168,7 @@ def _entropy(draw: Drawing) -> Chart:
     title = "Entropy"
     if len(values):
         title = (
-            f"Entropy is {three_digits(now)} nats a token, from {three_digits(float(values[0]))} at step "
+            f"Entropy is {three_digits(now)} nats per token, from {three_digits(float(values[0]))} at step "
             f"{steps[0]}"
         )
     return Chart(
@@ -205,7 +203,7 @@ def _values(draw: Drawing) -> Chart:
     title = (
         "Returns and values"
         if np.isnan(now)
-        else f"The mean return is {signed(now)}; the values expected {signed(expected)}"
+        else f"The mean return is {signed(now)}; the mean value is {signed(expected)}"
     )
     lines = [
         *draw.line("ppo/returns/mean", "mean return", VALUE),
@@ -217,10 +215,10 @@ def _values(draw: Drawing) -> Chart:
 def _move(draw: Drawing, config: Config) -> Chart:
     now, whole, epochs = (draw.last(f"ppo/policy/{name}") for name in ("k3", "k3_after", "epochs"))
     moved = now if np.isnan(whole) else whole
-    title = "How far each update moves"
+    title = "Policy change per update"
     if not np.isnan(moved):
         done = "" if np.isnan(epochs) else f" in {three_digits(epochs)} of {config.ppo_epochs} epochs"
-        title = f"The update moved the policy by {three_digits(moved)} nats a token{done}"
+        title = f"The update moved the policy by {three_digits(moved)} nats per token{done}"
     limit = {
         "type": "line",
         "xref": "paper",
@@ -231,8 +229,8 @@ def _move(draw: Drawing, config: Config) -> Chart:
         "line": {"color": KL, "width": 1, "dash": "dash"},
     }
     lines = [
-        *draw.line("ppo/policy/k3_after", "move of the whole update (k3)", KL),
-        *draw.line("ppo/policy/k3", "mean over its minibatches", KL, dash="dash", width=1.5),
+        *draw.line("ppo/policy/k3_after", "KL of the whole update (k3)", KL),
+        *draw.line("ppo/policy/k3", "mean over minibatches", KL, dash="dash", width=1.5),
     ]
     return Chart(
         "move",
@@ -264,7 +262,7 @@ def _times(draw: Drawing) -> Chart:
         )
         for name, colour in zip(_PHASES, _PHASE_COLOURS, strict=True)
     ]
-    title = f"A step takes {three_digits(draw.last('time/step'))} s" if len(trained) else "Time of each phase"
+    title = f"A step takes {three_digits(draw.last('time/step'))} s" if len(trained) else "Time per phase"
     return Chart(
         "times",
         title,
@@ -284,7 +282,7 @@ def _pinned(draw: Drawing) -> Chart:
             means + margin,
             fill="tonexty",
             fillcolor="rgba(0,114,178,0.15)",
-            name="95 % confidence",
+            name="95% confidence interval",
             **edge,
         ),
     ]

@@ -19,9 +19,7 @@ MOST_POINTS = 1000
 
 
 def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
-    """A row a step, `step` and `wall_time` first, and a column for every metric there is; NaN where a step
-    lacks one.
-    """
+    """A row a step: `step`, `wall_time`, and a column for each metric, NaN where a step lacks it."""
     return pd.DataFrame(
         [{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows],
         columns=["step", "wall_time", *METRICS],
@@ -69,9 +67,7 @@ def together(frame: pd.DataFrame, *names: str) -> tuple[Array, ...]:
 
 
 def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Array, Array]:
-    """At most about `limit` points: the smallest and the largest of each stretch, so that no peak is lost,
-    and the ends.
-    """
+    """About `limit` points at most: the extremes of each stretch, so that no peak is lost, and the ends."""
     if len(steps) <= limit:
         return steps, values
     stretches = np.array_split(np.arange(len(steps)), limit // 2)

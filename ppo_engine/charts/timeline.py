@@ -1,6 +1,4 @@
-"""A run's journal in words: what happened after which step, for the history on the page and the markers on
-the charts.
-"""
+"""A run's journal in words, for the history on the page and the markers on the charts."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ _STATE_TEXTS = {
     "stopped": "Stopped.",
     "failed": "Failed.",
     "finished": "Finished.",
-    "loading": "Taken up from the last checkpoint.",
+    "loading": "Resumed from the last checkpoint.",
 }
 _LONGEST_ON_A_CHART = 80
 _MOST_WORDS = 30
@@ -28,9 +26,7 @@ _MOST_WORDS = 30
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of the journal. word: for a chart's marker, "" for a tick without; undo: the edit that takes
-    it back, if it is one.
-    """
+    """One line of the journal. word: a chart marker's, or ""; undo: the edit that reverts it, if any."""
 
     number: int
     step: int
@@ -42,9 +38,7 @@ class TimelineEntry:
 
 
 def timeline_entries(events: Iterable[Event]) -> list[TimelineEntry]:
-    """The journal's events, as `RunReader.events` gives them, in words and in order. Raises `StoreError` for
-    one that makes no sense.
-    """
+    """The journal's events in words and in order. Raises `StoreError` for a damaged one."""
     told = []
     trained = False
     for event in events:
@@ -64,7 +58,7 @@ def _tell(event: Event, trained: bool) -> tuple[str, str, dict[str, Any] | None]
     if kind == "state":
         state = payload["state"]
         if state == "running":
-            return ("resume", "Resumed.", None) if trained else ("", "Training began.", None)
+            return ("resume", "Resumed.", None) if trained else ("", "Training started.", None)
         return _STATE_WORDS.get(state, ""), _STATE_TEXTS.get(state, state), None
     if kind == "edit":
         changes = payload["changes"]
@@ -73,28 +67,17 @@ def _tell(event: Event, trained: bool) -> tuple[str, str, dict[str, Any] | None]
         )
         return "edit", text, {name: old for name, (old, _) in changes.items()}
     if kind == "checkpoint":
-        return "", f"Checkpoint kept, {data_size(payload['bytes'])}.", None
+        return "", f"Checkpoint saved, {data_size(payload['bytes'])}.", None
     if kind == "branch":
-        return "branch", f"Branched as {payload['name']}.", None
+        return "branch", f"Branched into {payload['name']}.", None
     if kind == "evaluation":
-        return (
-            "",
-            (
-                "Held-out openings after the last step: mean score "
-                f"{signed(payload['metrics']['eval/reward_mean'])}."
-            ),
-            None,
-        )
+        score = signed(payload["metrics"]["eval/reward_mean"])
+        return "", f"Final held-out evaluation: mean score {score}.", None
     if kind == "note":
         return "note", payload["text"], None
     if kind == "accepted":
-        return (
-            "accepted",
-            "Went on with other sources: "
-            + "; ".join(f"{name}: {how}" for name, how in payload["changed"].items())
-            + ".",
-            None,
-        )
+        changed = "; ".join(f"{name}: {how}" for name, how in payload["changed"].items())
+        return "accepted", f"Continued with changed sources: {changed}.", None
     word = {"error": "error", "difference": "differs", "remark": ""}.get(kind, kind)
     return word, str(payload.get("message", "")), None
 
@@ -104,11 +87,9 @@ def _label(name: str) -> str:
 
 
 def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """plotly shapes and annotations: a thin line a step at which something happened, with a word where it has
-    one.
+    """plotly shapes and annotations: a thin line for each step with an event, with its word.
 
-    Lines of a kind are one shape, and only the newest lines have words: plotly.js takes milliseconds for each
-    of either.
+    Lines of a kind are one shape, and only the newest have words: plotly.js takes milliseconds for each.
     """
     by_step: dict[int, list[TimelineEntry]] = {}
     for one in told:
@@ -129,12 +110,8 @@ def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, 
 def _lines(steps: Sequence[int], height: float, colour: str, dash: str) -> dict[str, Any]:
     """Upright lines at those steps, from the axis to that share of the chart's height."""
     path = " ".join(f"M{step},0L{step},{height:g}" for step in steps)
-    return {
-        "type": "path",
-        "path": path,
-        "yref": "paper",
-        "line": {"color": colour, "width": 1, "dash": dash},
-    }
+    line = {"color": colour, "width": 1, "dash": dash}
+    return {"type": "path", "path": path, "yref": "paper", "line": line}
 
 
 def _word(step: int, here: Sequence[TimelineEntry], colour: str) -> dict[str, Any]:

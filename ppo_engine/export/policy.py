@@ -1,6 +1,4 @@
-"""A run's policy as a folder that `from_pretrained` loads, with a model card. Needs torch; the pages start it
-as a process of its own.
-"""
+"""A run's policy as a `from_pretrained` folder with a model card. Needs torch: pages use a process."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ _LANGUAGE_MODEL = "language_model."
 
 
 def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
-    """Writes the policy of the checkpoint after `step` (the newest for None) to the folder `target`, which
-    must not exist yet.
-    """
+    """Writes the policy of the checkpoint at `step` (None: the newest) to a new folder `target`."""
     from safetensors.torch import load_file
 
     from ..training.models import load_language_model
@@ -31,7 +27,7 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
     checkpoint, info = _checkpoint(run, step), RunReader(run).info()
     checkpoint.verify()
     if target.exists():
-        raise ConfigError([f"output = {target}: is there already; give the name of a new folder"])
+        raise ConfigError([f"output = {target}: already exists; choose a new folder"])
     model, tokenizer = load_language_model(info.start_config.model_name)
     _check_is_the_runs_own(run, model, tokenizer)
     weights = load_file(checkpoint.folder / "model.safetensors")
@@ -57,21 +53,16 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
             _check_reads_back(aside, model)
             (aside / "README.md").write_text(_card(run, info, checkpoint.step), encoding="utf-8")
     except OSError as error:
-        raise StoreError(f"{target}: cannot be written ({error})") from error
+        raise StoreError(f"{target}: could not be written ({error})") from error
     return target
 
 
 def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
-    """The weights are the checkpoint's, but configuration and tokenizer are of the model that the run began
-    with.
-    """
-    recorded = {
-        name: value for name, value in RunReader(run).fingerprints().items() if name != "policy.weights"
-    }
+    """Checks configuration and tokenizer, which come from the source and not the checkpoint."""
+    recorded = RunReader(run).fingerprints()
+    recorded.pop("policy.weights", None)
     if changed := changes(recorded, of_model("policy", model, tokenizer)):
-        raise StoreError(
-            f"the policy cannot be exported: {changed['policy']}. Put back what the run began with"
-        )
+        raise StoreError(f"the policy was not exported: {changed['policy']}; restore the original model")
 
 
 def _check_reads_back(folder: Path, model: Any) -> None:
@@ -87,7 +78,8 @@ def _check_reads_back(folder: Path, model: Any) -> None:
         if name not in again or not again[name].equal(tensor)
     ]:
         raise StoreError(
-            f"{folder}: what was written reads back otherwise ({', '.join(differ[:3])}); nothing was exported"
+            f"{folder}: the saved model differs when loaded again ({', '.join(differ[:3])}); nothing was "
+            "exported"
         )
 
 
@@ -95,8 +87,8 @@ def _checkpoint(run: Path, step: int | None) -> Checkpoint:
     there = list_checkpoints(run)
     chosen = [one for one in there if step in (None, one.step)]
     if not chosen:
-        allowed = ", ".join(str(one.step) for one in there) or "none: the run has no checkpoint yet"
-        raise ConfigError([f"step = {step}: has no checkpoint; those there are: {allowed}"])
+        allowed = ", ".join(str(one.step) for one in there) or "none yet"
+        raise ConfigError([f"step = {step}: no checkpoint at this step; available: {allowed}"])
     return chosen[-1]
 
 
@@ -114,14 +106,15 @@ base_model: {json.dumps(info.start_config.model_name)}
 
 # A policy fine-tuned with PPO
 
-Made by ppo-live, run `{info.id}`, after step {step}. It continues the opening of a film review; PPO raised
-its reward, held near the model it started from by a KL penalty. The reward (`{info.config.reward}`): {about}
+Trained with ppo-live, run `{info.id}`, to step {step}. It continues the opening of a film review. PPO
+maximised its reward, with a KL penalty to the initial model. The reward (`{info.config.reward}`): {about}
 
-- Started from: `{info.start_config.model_name}`
-- Mean score of the run's last step: {signed(sums.last_score)}; held out: {signed(sums.held_out)}
-- KL from the reference at the last step: {sums.last_kl:.3g} nats a sample
+- Initial model: `{info.start_config.model_name}`
+- Mean score at the run's last step: {signed(sums.last_score)}; held out: {signed(sums.held_out)}
+- KL from the reference at the last step: {sums.last_kl:.3g} nats per sample
 
-The value head is not part of it. It was trained to raise a reward, not to be right: use it to study PPO.
+The value head is not included. The model was trained to maximise a reward, not for accuracy: use it to study
+PPO.
 
 ## Settings
 

@@ -59,20 +59,17 @@ def samples_table(reader: RunReader) -> pd.DataFrame:
 
 def tokens_table(reader: RunReader) -> pd.DataFrame:
     """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
-    frames = [
-        _step_tokens(step, tokens)
-        for step in reader.steps_with_tokens()
-        if (tokens := reader.tokens(step)) is not None
-    ]
+    kept = ((step, reader.tokens(step)) for step in reader.steps_with_tokens())
+    frames = [_step_tokens(step, tokens) for step, tokens in kept if tokens is not None]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
     flat = {name: tokens.column(name) for name in names(per_epoch=False)}
-    lists = {
-        name: [row[:seen].tolist() for row, seen in zip(tokens.column(name), tokens.epochs_seen, strict=True)]
-        for name in names(per_epoch=True)
+    columns = {
+        name: zip(tokens.column(name), tokens.epochs_seen, strict=True) for name in names(per_epoch=True)
     }
+    lists = {name: [row[:seen].tolist() for row, seen in column] for name, column in columns.items()}
     return pd.DataFrame({"step": step, **flat, **lists})
 
 
@@ -124,7 +121,7 @@ def _opened(output: str) -> Iterator[BinaryIO]:
         with open(output, "wb") as file:
             yield file
     except OSError as error:
-        raise StoreError(f"{output}: cannot be written ({error.strerror})") from error
+        raise StoreError(f"{output}: could not be written ({error.strerror})") from error
 
 
 def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
@@ -149,9 +146,7 @@ def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(frame: pd.DataFrame) -> pd.DataFrame:
-    """A spreadsheet runs a cell that begins like a formula, so such text gets an apostrophe before it.
-    Numbers stay numbers.
-    """
+    """Guards text that a spreadsheet would run as a formula with an apostrophe. Numbers stay numbers."""
     guarded = {
         name: frame[name].map(lambda cell: guard(cell) if isinstance(cell, str) else cell)
         for name in frame.columns
@@ -161,9 +156,7 @@ def _inert(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def guard(cell: str) -> str:
-    """The text as a spreadsheet's cell that is text, whatever it begins with; `unguard` gives it back
-    exactly.
-    """
+    """The text as a spreadsheet cell that is always text; `unguard` gives it back exactly."""
     return f"'{cell}" if _runs(cell.lstrip("'")) else cell
 
 
@@ -184,7 +177,5 @@ def _runs(text: str) -> bool:
 
 
 def _dropped(text: str) -> str:
-    """The characters of the text that have no shape: blanks, controls, marks of direction, what
-    has no width.
-    """
+    """The characters of the text without a shape: blanks, controls, direction marks, zero widths."""
     return "".join({one for one in text if unicodedata.category(one)[0] in "ZC"})

@@ -73,9 +73,7 @@ class RewardWords:
 
 
 class RewardKind(ABC):
-    """A reward function, called as its module is. argument: what follows a colon, "" for none; help: what a
-    score is, in a few words.
-    """
+    """A reward function. argument: what follows a colon, or ""; help: what a score is, briefly."""
 
     argument = ""
     help = ""

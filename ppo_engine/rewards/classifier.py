@@ -60,7 +60,7 @@ class SentimentClassifier:
         self._device = device
         if told := self._why_one_at_a_time():
             self._pads = False
-            self.remarks.append(f"The classifier scores one text at a time, which is slower: {told}.")
+            self.remarks.append(f"The classifier scores texts one at a time, which is slower: {told}.")
         self._check_canaries(positive_label)
 
     def score(
@@ -98,9 +98,7 @@ class SentimentClassifier:
 
     @torch.no_grad()
     def _find_longest(self) -> int:
-        """The most tokens that the classifier takes, found by giving them to it: tables of positions count in
-        their own ways.
-        """
+        """The most tokens the classifier takes, by trial: position tables count in their own ways."""
         positions = position_count(self.model.config)
         most = min(self.tokenizer.model_max_length, positions or _LONGEST)
         for self.longest in range(most, max(0, most - _OFFSETS), -1):
@@ -111,7 +109,7 @@ class SentimentClassifier:
             else:
                 return self.longest
         raise SourceError(
-            f"reward_model: it fails on a text of {self.longest} tokens ({type(last).__name__}: {last})"
+            f"reward_model: the forward pass fails on {self.longest} tokens ({type(last).__name__}: {last})"
         )
 
     @torch.no_grad()
@@ -124,37 +122,33 @@ class SentimentClassifier:
         beside = self._logits([*texts, "good " * min(self.longest, 64)])[: len(texts)]
         gap = float((alone - beside).abs().max())
         return (
-            ""
-            if gap <= PADDING_MOVES
-            else f"when a longer text stands beside it, a text's score moves by up to {gap:.2g}"
+            "" if gap <= PADDING_MOVES else f"padding a text in a batch changes its score by up to {gap:.2g}"
         )
 
     def _find(self, positive_label: str) -> int:
         names = [label.upper() for label in self._labels]
         if positive_label.upper() not in names:
-            raise CanaryError(
-                f"positive_label = {positive_label}: the classifier has no such label; allowed: "
-                f"{', '.join(self._labels)}"
-            )
+            allowed = ", ".join(self._labels)
+            raise CanaryError(f"positive_label = {positive_label}: unknown label; allowed: {allowed}")
         return names.index(positive_label.upper())
 
     def _check_canaries(self, positive_label: str) -> None:
         good, bad = self.score_texts(CANARIES).total.tolist()
         if not (math.isfinite(good) and math.isfinite(bad)):
             raise CanaryError(
-                f"reward_model: its scores are not finite (“{CANARIES[0]}” {good:+.2f}): its weights are "
-                "damaged, or not for float32."
+                f"reward_model: its scores are not finite (“{CANARIES[0]}” {good:+.2f}): the weights "
+                "are damaged or unsuitable for float32. Choose another classifier."
             )
         if good == bad:
             raise CanaryError(
-                f"reward_model: it scores “{CANARIES[0]}” and “{CANARIES[1]}” both {good:+.2f}: it does not "
-                "read the texts. Look at its tokenizer (vocabulary, model_max_length), or choose a "
+                f"reward_model: “{CANARIES[0]}” and “{CANARIES[1]}” both score {good:+.2f}: the score "
+                "ignores the text. Check the tokenizer (vocabulary, model_max_length) or choose a "
                 "sentiment classifier."
             )
         if good < bad:
             raise CanaryError(
-                f"reward_model: its label {positive_label} scores “{CANARIES[0]}” {good:+.2f} and "
-                f"“{CANARIES[1]}” {bad:+.2f}: the wrong way round. Set positive_label to the label that "
+                f"reward_model: label {positive_label} scores “{CANARIES[0]}” {good:+.2f} and "
+                f"“{CANARIES[1]}” {bad:+.2f}, which is inverted. Set positive_label to the label that "
                 "means positive, or choose a sentiment classifier."
             )
 
@@ -166,7 +160,7 @@ def _names(config: Any) -> list[str]:
 
 
 def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
-    """Sees to it that tokenizer and model agree on a pad token; False where there is none to be had."""
+    """Gives tokenizer and model the same pad token; False where none is available."""
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             return False
@@ -181,9 +175,7 @@ def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
 
 
 def load_classifier(source: str, positive_label: str, device: torch.device) -> SentimentClassifier:
-    """The classifier at `source` (see `sources.locate`) as a scorer. Code that lies beside it
-    is never run.
-    """
+    """The classifier at `source` (see `sources.locate`) as a scorer. Its own code is never run."""
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     with quiet(), loading("reward_model", source):

@@ -1,4 +1,4 @@
-"""A run's life: starting it, taking it up again, branching it, and the one run that this process may have on.
+"""A run's life: start, resume, branch; and the one run that this process may be training.
 
 After the start, everything asked of a run is a row in the store's command table, so it does not matter who
 asks.
@@ -71,9 +71,7 @@ OnRecord = Callable[[StepRecord], None]
 
 
 def warm_up() -> None:
-    """Imports what a run needs in the background, so that the first start in this process need not wait
-    seconds for it.
-    """
+    """Imports what a run needs in the background, so that the first start does not wait seconds for it."""
     global _warming
     with _lock:
         if _warming is None:
@@ -87,17 +85,14 @@ def warm_up() -> None:
 
 
 def start(config: Config, preset: str, runs: Path) -> Session:
-    """Starts a run on a background thread. Raises `RunBusyError`, which names the run that is on, and
-    `StoreError`.
-    """
+    """Starts a run on a background thread. Raises `RunBusyError`, naming the busy run, and `StoreError`."""
     return _begin(lambda: create(config, preset, runs))
 
 
 def resume(folder: Path, accept_changed: bool = False) -> Session:
-    """Takes up a run that stopped, failed or was interrupted, on a background thread. Raises `RunBusyError`
-    and `StoreError`.
+    """Resumes a run that stopped, failed or was interrupted. Raises `RunBusyError` and `StoreError`.
 
-    accept_changed: go on though models or data are not those that the run began with. Without it such a run
+    accept_changed: continue although models or data differ from the run's first ones. Without it such a run
     fails, and `RunReader.changed_sources` says what differs.
     """
 
@@ -128,7 +123,7 @@ def _begin(make: Callable[[], tuple[Path, RunOwner]]) -> Session:
     global _current
     with _lock:
         if busy := running():
-            raise RunBusyError(f"the run {RunReader(busy.folder).info().name} is on: stop it first")
+            raise RunBusyError(f"the run {RunReader(busy.folder).info().name} is running; stop it first")
         if _current is not None:
             _current.thread.join()  # has ended, and clears its models away before the next are loaded
         _current = Session(*make())
@@ -147,18 +142,15 @@ def running() -> Session | None:
 
 
 def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> int:
-    """Submits a command to a run's owner, and wakes it if it lives in this process. Returns the command's
-    number.
+    """Submits a command to a run's owner, and wakes it if it lives in this process; returns its number.
 
     Raises `StoreError` where it can never be obeyed or another process owns the run, `ConfigError` for an
-    edit that cannot be.
+    invalid edit.
     """
     info = RunReader(folder).info()
     refuse_without_owner(info, kind)
     if not info.owner.is_this_process:
-        raise StoreError(
-            f"{info.name} belongs to {info.owner.name}: it can be watched here, and is controlled there"
-        )
+        raise StoreError(f"{info.name} is controlled by {info.owner.name}; it is read-only here")
     if kind == "edit":
         edited_config(info.config, payload["changes"], info.last_step)
     number = submit(folder, kind, issuer, **payload)
@@ -177,9 +169,7 @@ def ask(folder: Path, request: JobRequest) -> int:
 
 
 def ensure_worker(folder: Path) -> None:
-    """Sees to it that somebody does the run's jobs: its owner, or for a run that has ended
-    a worker process.
-    """
+    """Makes sure that the run's jobs are done: by its owner, or once it has ended by a worker process."""
     if RunReader(folder).info().alive:
         return
     with _lock:
@@ -193,9 +183,7 @@ def ensure_worker(folder: Path) -> None:
 
 
 def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
-    """Ends this process's run, cleanly if it can within the time, and its workers; for the end
-    of the server.
-    """
+    """Ends this process's run, cleanly if time allows, and its workers; called when the server ends."""
     with _lock:
         if _current is not None:
             _current.owner.quit()
@@ -226,7 +214,7 @@ def reopen(
     info = RunReader(folder).info()
     if info.last_step >= info.config.steps:
         raise ConfigError(
-            [f"steps = {info.config.steps}: {info.name} has taken them all; branch it with more of them"]
+            [f"steps = {info.config.steps}: {info.name} has completed them all; branch it with more steps"]
         )
     return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended, accept_changed)
 
@@ -240,9 +228,7 @@ def fork(
     attended: bool = True,
     accept_changed: bool = False,
 ) -> tuple[Path, RunOwner]:
-    """A new run that goes on from the checkpoint of `parent` at `step`, with changed settings,
-    and its owner.
-    """
+    """A new run from the checkpoint of `parent` at `step`, with changed settings, and its owner."""
     reader, config = RunReader(parent), branched_config(parent, step, changes)
     info = reader.info()
     found = next(one for one in checkpoint_files.list_checkpoints(parent) if one.step == step)
@@ -272,25 +258,20 @@ def _kept_fingerprints(recorded: dict[str, str], before: Config, after: Config) 
 
 
 def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:
-    """The configuration of a branch: the parent's at that checkpoint, changed. Raises `ConfigError` where
-    there can be no such branch.
-    """
+    """A branch's configuration: its parent's at that checkpoint, changed. Raises `ConfigError`."""
     there = {one.step: one for one in checkpoint_files.list_checkpoints(parent)}
     if step not in there:
-        allowed = ", ".join(map(str, there)) or "none: the run has no checkpoint yet"
-        raise ConfigError([f"step = {step}: has no checkpoint; those there are: {allowed}"])
+        allowed = ", ".join(map(str, there)) or "none yet"
+        raise ConfigError([f"step = {step}: no checkpoint at this step; available: {allowed}"])
     config = there[step].config
     wanted = config.changed(**changes)
     if wanted.model_name != config.model_name:
         raise ConfigError(
-            [
-                f"model_name = {wanted.model_name}: a branch goes on with its parent's policy; start a new "
-                "run with this one"
-            ]
+            [f"model_name = {wanted.model_name}: a branch keeps the parent's policy; start a new run"]
         )
     if wanted.steps <= step:
         raise ConfigError(
-            [f"steps = {wanted.steps}: must be more than {step}, the step that the branch starts after"]
+            [f"steps = {wanted.steps}: must be greater than {step}, the checkpoint the branch starts from"]
         )
     return wanted
 

@@ -10,13 +10,12 @@ from ..training.trainer import Trainer
 
 
 def save(trainer: Trainer, run: Path) -> Checkpoint:
-    """The checkpoint of the trainer's last step under the run's folder, written unless it is there whole.
+    """The checkpoint of the trainer's last step, written unless intact already. Raises `StoreError`."""
 
-    Raises `StoreError`.
-    """
-    return write(
-        run, trainer.done_steps, lambda aside: checkpoints.save(trainer, aside), checkpoints.WRITE_ERRORS
-    )
+    def save_to(aside: Path) -> None:
+        checkpoints.save(trainer, aside)
+
+    return write(run, trainer.done_steps, save_to, checkpoints.WRITE_ERRORS)
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:

@@ -44,17 +44,14 @@ class CheckpointKeeper:
             self.store.event(step, "checkpoint", {"bytes": made.size})
 
     def newest(self) -> checkpoint_files.Checkpoint | None:
-        """The newest sound one of what is on record. Those of later steps, which the record has lost, are put
-        aside.
-        """
+        """The newest intact checkpoint of a recorded step; those of lost steps are put aside."""
         info = self.reader.info()
         last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
         if lost := checkpoint_files.put_aside(self.store.folder, last):
-            steps = ", ".join(map(str, lost))
             message = (
-                f"The record ends at step {max(0, last)}, and there were checkpoints after step {steps}: "
-                "newer steps were lost with a part of the run's files. Those checkpoints are kept as "
-                f"{checkpoint_files.LOST}step-…, and are not used."
+                f"The record ends at step {max(0, last)}, but checkpoints exist for step "
+                f"{', '.join(map(str, lost))}: part of the run's files was lost, with the newer steps. These "
+                f"checkpoints were renamed to {checkpoint_files.LOST}step-… and are not used."
             )
             self.store.event(last, "remark", {"message": message})
         return checkpoint_files.newest_sound(self.store.folder)

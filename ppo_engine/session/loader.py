@@ -32,9 +32,7 @@ class RunLoader:
         on_stage: Callable[[str], None],
         must_give_up: Callable[[], bool],
     ) -> JournaledTrainer:
-        """The trainer at that checkpoint, or at the beginning. Models or data that are not the recorded ones
-        are noted before the run fails of it.
-        """
+        """The trainer at that checkpoint, or at the start. Notes changed sources before the run fails."""
         journal = abandonable("importing", lambda: import_module("ppo_engine.session.replay"), wait)
         try:
             trainer_run: JournaledTrainer = journal.JournaledTrainer(

@@ -42,10 +42,9 @@ _QUICK_S = 1.0
 
 
 class RunOwner:
-    """Trains one run into its store. `wake` wakes it when there is a new command; `quit` ends it within
-    seconds.
+    """Trains one run into its store. `wake` announces a new command; `quit` ends the run within seconds.
 
-    accept_changed: go on though models or data are not those recorded; that is journalled.
+    accept_changed: continue although models or data differ from the record; that is journalled.
     """
 
     def __init__(
@@ -78,17 +77,13 @@ class RunOwner:
         self._woken.set()
 
     def quit(self, within_s: float = FINISH_STEP_WITHIN_S) -> None:
-        """End the run: the step under way may finish within that time, else it is abandoned unrecorded. Safe
-        in a signal handler.
-        """
+        """End the run: the current step may finish within that time. Safe in a signal handler."""
         # No lock is touched here, and the waits look at this ten times a second.
         if self._quit_by is None:
             self._quit_by = time.monotonic() + within_s
 
     def run(self) -> None:
-        """Trains until the run ends, in one way or another, and leaves the reason in the store. Raises
-        nothing of the run's.
-        """
+        """Trains until the run ends, and stores the reason. Raises nothing of the run's."""
         try:
             self._train()
         except StepAbandonedError:
@@ -113,9 +108,7 @@ class RunOwner:
         self._change_state("stopped" if self._must_end else "finished", stage="")
 
     def _load(self, pause_because: str = "") -> None:
-        """Loads a trainer at the newest sound checkpoint, else at the beginning, and takes again what was
-        recorded after it.
-        """
+        """Loads the newest intact checkpoint, else the start, and recomputes the steps recorded after it."""
         self.trainer_run = None
         collect()
         checkpoint = self._keeper.newest()
@@ -133,31 +126,25 @@ class RunOwner:
 
     def _wait(self, stage: str) -> None:
         if self._must_give_up():
-            raise StepAbandonedError("loading was abandoned because the run had to end")
+            raise StepAbandonedError("loading was cancelled because the run was stopped")
         self._on_stage(stage)
 
     def _recompute(self, trainer_run: JournaledTrainer) -> str:
-        """Takes the steps again that were recorded after the checkpoint. Those recorded stay; returns how the
-        first differs that does.
-        """
+        """Recomputes the steps recorded after the checkpoint; returns how the first that differs does."""
         different = ""
         for record, difference in trainer_run.recompute():
-            self._again = f"taking step {record.step + 1} again"
+            self._again = f"recomputing step {record.step + 1}"
             if difference and not different:
                 self.store.event(record.step, "difference", {"message": difference})
-                different = (
-                    f"Step {record.step}, taken again, came out otherwise than recorded: {difference}. What "
-                    "was recorded stays."
-                )
+                recomputed = f"Step {record.step}, recomputed, differs from the record: {difference}."
+                different = f"{recomputed} The record is kept."
             if self._must_end:
                 break
         self._again = ""
         return different
 
     def _evaluate_last(self) -> None:
-        """The held-out score of the policy as somebody's Stop leaves it. A process that has to end takes no
-        time for it.
-        """
+        """Evaluates the policy after a Stop, unless the process has to end."""
         if self.trainer_run is None or not self._wishes.stop or self._quit_by is not None or self._step < 1:
             return
         if self._step in self.reader.steps_with_samples(EVAL):
@@ -165,7 +152,9 @@ class RunOwner:
         try:
             self.store.add_evaluation(self._step, *self.trainer_run.trainer.evaluate())
         except TrainingError as error:
-            self.store.event(self._step, "error", {"message": f"The last evaluation failed: {error}"})
+            self.store.event(
+                self._step, "error", {"message": f"The final held-out evaluation failed: {error}"}
+            )
 
     def _keep(self, record: StepRecord) -> None:
         """Commits a step; only then may anyone see it."""
@@ -196,9 +185,7 @@ class RunOwner:
             self._keep_pace(started)
 
     def _attempt(self) -> StepRecord | None:
-        """The next record; None where its numbers were not finite: the run is then back where it was, and
-        paused.
-        """
+        """The next record; None for non-finite numbers: the run is then restored, and paused."""
         assert self.trainer_run is not None
         try:
             return self.trainer_run.next()
@@ -206,11 +193,13 @@ class RunOwner:
             if not self._attended:
                 raise
             self.store.event(self._step, "error", {"message": str(error)})
-            message = f"Step {self._step + 1} failed: {error} The run is back at step {max(0, self._step)}."
+            message = (
+                f"Step {self._step + 1} failed: {error} The run was restored to step {max(0, self._step)}."
+            )
         # Some minibatches may have been applied before the bad one: only a checkpoint brings the weights back
         # exactly.
         self._wishes.single_steps = 0
-        self._change_state("loading", stage="going back", error=message)
+        self._change_state("loading", stage="restoring", error=message)
         self._load(pause_because=message)
         return None
 
@@ -245,9 +234,7 @@ class RunOwner:
 
     @property
     def _step(self) -> int:
-        """The last step taken, -1 before the evaluation that is step 0; while the models load, the last
-        recorded.
-        """
+        """The last step taken, -1 before step 0 (the evaluation); while loading, the last recorded."""
         return self._recorded if self.trainer_run is None else self.trainer_run.step
 
     @property
@@ -266,9 +253,7 @@ class RunOwner:
             self.store.update_run()
 
     def _obey(self) -> None:
-        """Applies or refuses what is queued. What needs the trainer waits until there is one that may be
-        asked.
-        """
+        """Applies or refuses queued commands. What needs the trainer waits until it is loaded."""
         for number, kind, payload in self.store.queued():
             if self.state == "loading" and kind in ("edit", "checkpoint") and not self._wishes.stop:
                 continue
@@ -323,7 +308,7 @@ class RunOwner:
         """See `CheckpointKeeper.keep`."""
         if self.trainer_run is None or self._step < 0:
             if must:
-                raise StoreError("there is nothing to keep before step 0")
+                raise StoreError("no checkpoint is possible before step 0")
         # when the process has to end within seconds, the last checkpoint will do
         elif self._quit_by is None or self._keeper.took_s <= _QUICK_S:
             self._keeper.keep(self.trainer_run.trainer, must)
@@ -343,9 +328,7 @@ class RunOwner:
             self.store.update_run(stage=shown)
 
     def _must_give_up(self) -> bool:
-        """Whether to abandon what is under way: loading at once when asked to stop, a step when its time is
-        up.
-        """
+        """Whether to give up now: loading at once when stopped, a step when its time is up."""
         self._beat()
         if self.state == "loading" and self._must_end:
             return True

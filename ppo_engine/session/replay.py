@@ -45,8 +45,8 @@ class JournaledTrainer:
         info = self.reader.info()
         if info.parent and checkpoint is None:
             raise CheckpointError(
-                f"{folder}: the checkpoint that this branch began with is missing or damaged; branch its "
-                "parent again"
+                f"{folder}: the checkpoint this branch started from is missing or damaged; branch its parent "
+                "again"
             )
         version = sum(edit.step < self.step for edit in self.reader.edits())
         self.trainer = Trainer(self.reader.config_after(version), on_stage, interrupted)
@@ -60,14 +60,12 @@ class JournaledTrainer:
         self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
         if not info.fingerprints and (info.last_step >= 0 or info.parent):
             self.remarks.append(
-                "It was not recorded what this run was trained on so far; what is loaded now is, from "
-                "here on."
+                "The models and data of this run's earlier steps were not recorded; those loaded now are."
             )
         self._compares_all = info.versions.get(DEFINITIONS) == METRICS_VERSION
         if not self._compares_all and info.last_step >= 0:
             self.remarks.append(
-                "Its metrics are those of an earlier version: of steps taken again, scores and KL alone are "
-                "compared."
+                "Recorded with older metrics: recomputed steps are compared by score and KL only."
             )
         if checkpoint is not None:
             on_stage(f"restoring step {checkpoint.step}")
@@ -75,7 +73,7 @@ class JournaledTrainer:
 
     @property
     def done(self) -> bool:
-        """Whether every step has been taken that the newest configuration asks for."""
+        """Whether all the steps that the newest configuration asks for are done."""
         self.follow()
         return self.trainer.done
 
@@ -97,23 +95,18 @@ class JournaledTrainer:
             self.trainer.config_version = edit.version
 
     def recompute(self) -> Iterator[tuple[StepRecord, str]]:
-        """Takes the recorded steps after this one again: each record, and how it differs from the recorded
-        one ("" if it doesn't).
-        """
-        recorded = {
-            row.step: row.metrics for row in self.reader.steps(after=self.step, late_evaluations=False)
-        }
+        """Recomputes the recorded steps after this one: each record, and how it differs, or ""."""
+        rows = self.reader.steps(after=self.step, late_evaluations=False)
+        recorded = {row.step: row.metrics for row in rows}
         while self.step + 1 in recorded:
             record = self.next()
             yield record, first_difference(*map(self._comparable, (recorded[record.step], record.metrics)))
 
     def _comparable(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
         """Those that mean the same in the version that recorded the run."""
-        return (
-            metrics
-            if self._compares_all
-            else {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
-        )
+        if self._compares_all:
+            return metrics
+        return {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
 
 
 def replay(
@@ -131,7 +124,7 @@ def replay(
     """
     info = RunReader(folder).info()
     if info.last_step < 0:
-        raise ConfigError([f"RUN = {folder}: no step is on record yet; there is nothing to replay"])
+        raise ConfigError([f"RUN = {folder}: no step is recorded yet, so there is nothing to replay"])
     first = (
         next((one for one in checkpoint_files.list_checkpoints(folder) if one.step == info.parent_step), None)
         if info.parent
@@ -147,5 +140,5 @@ def replay(
     return (
         ""
         if trainer_run.step == info.last_step
-        else f"step {trainer_run.step + 1}: it is not on record, and step {info.last_step} is"
+        else f"step {trainer_run.step + 1}: missing from the record, which continues to step {info.last_step}"
     )

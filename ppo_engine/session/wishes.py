@@ -7,9 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Wishes:
-    """single_steps: to take while paused; pause_when_loaded: a pause asked for while loading;
-    seconds_per_step: the least that a step may take.
-    """
+    """single_steps: to take while paused; pause_when_loaded: queued pause; seconds_per_step: at least."""
 
     stop: bool = False
     single_steps: int = 0

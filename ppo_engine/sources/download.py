@@ -1,6 +1,4 @@
-"""Models and data sets on the Hugging Face Hub: downloaded by a process of its own, which ends when nobody
-waits for it any more.
-"""
+"""Models and data sets of the Hugging Face Hub, downloaded by a process that ends if unwanted."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ def download(kind: str, name: str, limit_mb: int, tell: Callable[[str], None]) -
     command = [sys.executable, "-P", str(script), kind, name, str(limit_mb * 1_000_000), str(PATIENCE_S)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
         try:
-            return _listen(process, tell, f"asking the Hub for {name}")
+            return _listen(process, tell, f"contacting the Hub for {name}")
         finally:
             process.kill()
 
@@ -52,7 +50,7 @@ def _listen(process: subprocess.Popen[str], tell: Callable[[str], None], stage: 
         except queue.Empty:
             continue
         if not line:
-            raise HubError("the download ended without a word; try again")
+            raise HubError("the download ended unexpectedly; try again")
         heard, said = time.monotonic(), json.loads(line)
         if "error" in said:
             raise HubError(said["error"])
@@ -60,8 +58,7 @@ def _listen(process: subprocess.Popen[str], tell: Callable[[str], None], stage: 
             return Path(said["path"])
         stage = said["stage"]
     raise HubError(
-        f"nothing came from the Hub for {STALLED_S:g} s; look at the network, and try again: what has come is"
-        " kept"
+        f"the Hub sent no data for {STALLED_S:g} s; check the network and try again (the download resumes)"
     )
 
 

@@ -49,32 +49,13 @@ def main(kind: str, name: str, limit: int, patience_s: float) -> None:
     except RefusedError as error:
         say(error=str(error))
     except errors.GatedRepoError:
-        say(
-            error=(
-                "its owner wants its terms accepted first: do so on its page on the Hub, and log in here with"
-                " `hf auth login`"
-            )
-        )
+        say(error="its terms must be accepted first, on its Hub page; then log in with `hf auth login`")
     except errors.RepositoryNotFoundError:
-        say(
-            error=(
-                "there is no such name, or it is not public: look at its spelling, or log in with `hf auth "
-                "login`"
-            )
-        )
+        say(error="no such public repository; check the spelling, or log in with `hf auth login`")
     except errors.IncompleteSnapshotError:
-        say(
-            error=(
-                "the Hub cannot be reached, and what was downloaded of it before is incomplete: look at the "
-                "network"
-            )
-        )
+        say(error="the Hub is unreachable, and the earlier download is incomplete; check the network")
     except errors.LocalEntryNotFoundError:
-        say(
-            error=(
-                "the Hub cannot be reached (no network, or HF_HUB_OFFLINE), and it was not downloaded before"
-            )
-        )
+        say(error="the Hub is unreachable (no network, or HF_HUB_OFFLINE), and there is no earlier download")
     except Exception as error:  # the client has many kinds of its own, and its HTTP library more
         words = str(error).strip().splitlines() or [""]
         say(error=f"{type(error).__name__}: {words[0][:300]}")
@@ -99,7 +80,7 @@ def answers(endpoint: str, patience_s: float) -> bool:
 def _download(kind: str, name: str, limit: int) -> str:
     from huggingface_hub import HfApi, snapshot_download
 
-    say(stage=f"asking the Hub for {name}")
+    say(stage=f"contacting the Hub for {name}")
     api, repo_type = HfApi(), kind[:-1]
     commit = api.repo_info(name, repo_type=repo_type).sha
     listed = list(
@@ -107,7 +88,7 @@ def _download(kind: str, name: str, limit: int) -> str:
     )
     if len(listed) > MOST_FILES:
         raise RefusedError(
-            f"it has more than {MOST_FILES:,} files, which is more than a model or a data set of reviews has"
+            f"it has more than {MOST_FILES:,} files, too many for a model or a review data set"
         )
     sizes = {file.path: file.size for file in listed if hasattr(file, "size")}
     if kind == "models":
@@ -121,8 +102,8 @@ def _download(kind: str, name: str, limit: int) -> str:
     total = sum(size for path, size in sizes.items() if _matches(path, **wanted))
     if total > limit:
         raise RefusedError(
-            f"it is {total / 1e6:,.0f} MB, and size_limit_mb allows {limit / 1e6:,.0f}: raise that setting, "
-            "or choose a smaller one"
+            f"it is {total / 1e6:,.0f} MB, above size_limit_mb = {limit / 1e6:,.0f}; raise the limit or "
+            "choose a smaller one"
         )
     return str(snapshot_download(name, repo_type=repo_type, tqdm_class=_telling(name, total), **wanted))
 
@@ -156,21 +137,15 @@ def _snapshots(name: str) -> str:
 
 def _of_model(safetensors: bool) -> dict[str, Any]:
     """Which files of a model are needed, as patterns: its weights once."""
-    return {
-        "allow_patterns": [*_MODEL_FILES, "*.safetensors" if safetensors else "*.bin"],
-        "ignore_patterns": ["*/*"],
-    }
+    weights = "*.safetensors" if safetensors else "*.bin"
+    return {"allow_patterns": [*_MODEL_FILES, weights], "ignore_patterns": ["*/*"]}
 
 
 def _of_data(name: str, tables: bool) -> dict[str, Any]:
-    """Which files of a data set are needed, as patterns: its default configuration's, else all tables, and
-    texts only without any.
-    """
+    """The files needed of a data set, as patterns: its default configuration's, else tables, else texts."""
     wanted = _configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:])
-    return {
-        "allow_patterns": ["README.md", *wanted],
-        "ignore_patterns": [start + one for one in NOT_DATA for start in ("", "*/")],
-    }
+    ignored = [start + one for one in NOT_DATA for start in ("", "*/")]
+    return {"allow_patterns": ["README.md", *wanted], "ignore_patterns": ignored}
 
 
 def _has_tables(paths: Iterable[str]) -> bool:
@@ -213,8 +188,7 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
         return {}
     if not isinstance(configs, list) or not all(isinstance(config, dict) for config in configs):
         raise RefusedError(
-            "its card (README.md) gives configs that are no list of configurations: correct it, or give one "
-            "file"
+            "in its card (README.md), configs is not a list; correct it, or specify a single file"
         )
     configs = [config for config in configs if config.get("data_files") or config.get("data_dir")]
     if not configs:
@@ -225,8 +199,8 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
     if not default and len(configs) > 1:
         names = ", ".join(str(config.get("config_name")) for config in configs[:8])
         raise RefusedError(
-            f"it has several configurations ({names}{', …' if len(configs) > 8 else ''}): give the folder or "
-            "file of one"
+            f"it has several configurations ({names}{', …' if len(configs) > 8 else ''}); specify one folder "
+            "or file"
         )
     return _patterns_of((default or configs)[0])
 
@@ -234,14 +208,14 @@ def card_patterns(card: Path) -> dict[str, list[str]]:
 def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
     folder, files = config.get("data_dir") or "", config.get("data_files") or "*"
     if not isinstance(folder, str):
-        raise RefusedError(f"its card (README.md) gives data_dir: {folder}, which is no folder's name")
+        raise RefusedError(f"in its card (README.md), data_dir = {folder} is not a folder name")
     plain = not isinstance(files, list) or not any(isinstance(one, dict) for one in files)
     found: dict[str, list[str]] = {}
     for one in [{"split": "train", "path": files}] if plain else files:
         if not isinstance(one, dict) or not one.get("split") or not isinstance(one.get("path"), str | list):
             raise RefusedError(
-                "its card (README.md) gives data_files that are not each a `split` and a `path`: correct it, "
-                "or give one file"
+                "in its card (README.md), each of data_files needs a `split` and a `path`; correct it, or "
+                "specify one file"
             )
         paths = one["path"] if isinstance(one["path"], list) else [one["path"]]
         names = [str(PurePosixPath(folder.strip("/")) / str(path)) for path in paths]
@@ -254,8 +228,8 @@ def _patterns_of(config: dict[str, Any]) -> dict[str, list[str]]:
 def _refuse_adapter(name: str, sizes: dict[str, int]) -> None:
     if "adapter_config.json" in sizes and "config.json" not in sizes:
         raise RefusedError(
-            "it is a PEFT adapter, not a whole model: load it with its base model, merge them with "
-            "merge_and_unload(), save the result with save_pretrained, and give that folder"
+            "it is a PEFT adapter, not a full model; load it with its base model, merge them with "
+            "merge_and_unload(), save the result with save_pretrained, and use that folder"
         )
 
 

@@ -1,6 +1,4 @@
-"""Why a folder cannot be loaded as a model, by looking at its files: asked when loading has failed, to name
-the true cause.
-"""
+"""Why a model's folder could not be loaded, from its files: asked after a failure for its cause."""
 
 from __future__ import annotations
 
@@ -20,7 +18,7 @@ _OTHERS_WEIGHTS = {
     ".msgpack": "Flax",
     ".gguf": "GGUF",
     ".onnx": "ONNX",
-    ".pt": "a bare torch file",
+    ".pt": "bare torch",
 }
 _MOST_NAMED = 5
 
@@ -37,9 +35,7 @@ def adapter_base(folder: Path) -> str:
 
 
 def lacks_tokenizer(folder: Path) -> str:
-    """What to do about a model's folder without a tokenizer; "" for one with. transformers would make one up,
-    of no tokens at all.
-    """
+    """What to do about a missing tokenizer; "" for none. transformers would invent an empty one."""
     names = [path.name.lower() for path in folder.iterdir()]
     if "config.json" not in names or any(part in name for name in names for part in _VOCABULARIES):
         return ""
@@ -50,14 +46,12 @@ def lacks_tokenizer(folder: Path) -> str:
     return (
         ""
         if kind in _BYTES
-        else "it has no tokenizer: save the model's own into it, with save_pretrained of the tokenizer"
+        else "it has no tokenizer; save the model's tokenizer there with its save_pretrained"
     )
 
 
 def encoder(folder: Path) -> str:
-    """The class of a model that reads a text both ways, which transformers would load as a causal one; "" for
-    others.
-    """
+    """The class of an encoder, which transformers would load as a causal model; "" for others."""
     try:
         settings = _json(folder / "config.json")
     except (OSError, ValueError):
@@ -68,23 +62,17 @@ def encoder(folder: Path) -> str:
 
 
 def other_kind(folder: Path, wanted: str, endings: tuple[str, ...]) -> str:
-    """What to say of a whole model that is not of the kind wanted, whose classes end so; "" where
-    it may be.
-    """
+    """Why a whole model, by its classes' names, is not of the wanted kind; "" where it may be."""
     settings = _json(folder / "config.json")
     made = [str(name) for name in settings.get("architectures") or ()]
     if not made or any(name.endswith(endings) for name in made):
         return ""
-    return (
-        f"it is no {wanted}, but of the type {settings.get('model_type')} ({', '.join(made)}): give another "
-        "model"
-    )
+    kind = f"type {settings.get('model_type')}, {', '.join(made)}"
+    return f"not a {wanted} ({kind}); choose another model"
 
 
 def model_fault(folder: Path) -> str:
-    """What is missing or damaged in a model's folder, and what to do about it; "" where nothing catches the
-    eye.
-    """
+    """What is missing or damaged in a model's folder, and the remedy; "" where nothing is evident."""
     return next(_faults(folder), "")
 
 
@@ -92,10 +80,7 @@ def _faults(folder: Path) -> Iterator[str]:
     names = sorted(path.name for path in folder.iterdir())
     for name in names:
         if (folder / name).is_file() and _starts_with(folder / name, b"version https://git-lfs"):
-            yield (
-                f"its file {name} is a Git LFS pointer, not the file itself: run `git lfs pull` in that "
-                "folder"
-            )
+            yield f"its file {name} is only a Git LFS pointer; run `git lfs pull` in that folder"
     if "config.json" not in names:
         yield _no_config(folder, names)
     yield from _damaged_json(folder, names)
@@ -105,18 +90,11 @@ def _faults(folder: Path) -> Iterator[str]:
 def _no_config(folder: Path, names: list[str]) -> str:
     inside = [path.name for path in folder.iterdir() if (path / "config.json").is_file()][:_MOST_NAMED]
     if inside:
-        return f"it has no config.json, but a folder in it has: give {folder / inside[0]}" + (
-            " or another of them" if inside[1:] else ""
-        )
-    held = (
-        f"it holds {', '.join(names[:_MOST_NAMED])}{', …' if names[_MOST_NAMED:] else ''}"
-        if names
-        else "it is empty"
-    )
-    return (
-        f"it has no config.json, so it is no model's folder ({held}): give the folder that save_pretrained "
-        "wrote"
-    )
+        more = " or another subfolder" if inside[1:] else ""
+        return f"it has no config.json, but a subfolder has: use {folder / inside[0]}{more}"
+    listed = f"{', '.join(names[:_MOST_NAMED])}{', …' if names[_MOST_NAMED:] else ''}"
+    contents = f"it contains {listed}" if names else "it is empty"
+    return f"not a model folder: no config.json ({contents}); use the folder that save_pretrained wrote"
 
 
 def _damaged_json(folder: Path, names: list[str]) -> Iterator[str]:
@@ -125,11 +103,11 @@ def _damaged_json(folder: Path, names: list[str]) -> Iterator[str]:
             try:
                 found = _json(folder / name)
                 if name == "tokenizer.json" and not found.get("model"):
-                    raise ValueError("it holds no tokenizer")
+                    raise ValueError("no tokenizer inside")
             except ValueError as error:
-                yield f"its file {name} is damaged ({error}): copy or download it again"
+                yield f"its file {name} is damaged ({error}); copy or download it again"
             except OSError as error:
-                yield f"its file {name} cannot be read ({error.strerror}): look at its permissions"
+                yield f"its file {name} could not be read ({error.strerror}); check its permissions"
 
 
 def _weight_faults(folder: Path, names: list[str]) -> Iterator[str]:
@@ -138,38 +116,26 @@ def _weight_faults(folder: Path, names: list[str]) -> Iterator[str]:
         if index in names:
             shards |= set(map(str, _json(folder / index).get("weight_map", {}).values()))
     if missing := sorted(shards - set(names)):
-        yield (
-            f"it lacks {', '.join(missing[:_MOST_NAMED])}, which its index names: copy or download the folder"
-            " again, whole"
-        )
+        listed = ", ".join(missing[:_MOST_NAMED])
+        yield f"it lacks {listed}, listed in its index; copy or download the whole folder again"
     weights = [name for name in names if name in _WEIGHTS or name in shards]
     if not weights:
-        other = next(
-            (
-                kind
-                for suffix, kind in _OTHERS_WEIGHTS.items()
-                if any(name.endswith(suffix) for name in names)
-            ),
-            "",
-        )
-        found = f"; those it has are of {other}, which is not read here" if other else ""
+        other = [kind for end, kind in _OTHERS_WEIGHTS.items() if any(name.endswith(end) for name in names)]
+        found = f", only {other[0]} weights, which are not supported" if other else ""
         yield (
-            f"it has no weights (model.safetensors or pytorch_model.bin){found}: save the model again with "
+            f"it has no weights (model.safetensors or pytorch_model.bin){found}; save the model again with "
             "save_pretrained"
         )
     for name in weights:
         if damage := _damage(folder / name):
-            yield f"its file {name} is damaged ({damage}): copy or download it again"
+            yield f"its file {name} is damaged ({damage}); copy or download it again"
 
 
 def _damage(weights: Path) -> str:
     """What is wrong with a file of weights; "" for nothing that its beginning and its size show."""
     if weights.suffix != ".safetensors":
-        return (
-            ""
-            if _starts_with(weights, b"PK") or _starts_with(weights, b"\x80")
-            else "it is no file that torch saved"
-        )
+        sound = _starts_with(weights, b"PK") or _starts_with(weights, b"\x80")
+        return "" if sound else "not written by torch.save"
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -196,12 +162,10 @@ def _starts_with(path: Path, beginning: bytes) -> bool:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether the device or the machine had no memory left. The allocators of the CPU and of MPS raise a
-    plain RuntimeError.
-    """
+    """Whether memory ran out. The CPU and MPS allocators raise a plain RuntimeError."""
     import torch
 
-    told = ("can't allocate memory", "out of memory", "ALLOC_FAILED")
+    told = any(words in str(error) for words in ("can't allocate memory", "out of memory", "ALLOC_FAILED"))
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in str(error) for words in told)
+        told and isinstance(error, RuntimeError)
     )

@@ -14,9 +14,7 @@ from ..errors import SourceError
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within it transformers says nothing below an error: what a person should know of a load is checked and
-    remarked on here.
-    """
+    """Silences transformers below errors: what matters about a load is checked and remarked on here."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()
@@ -43,23 +41,16 @@ def load_whole(auto_class: Any, place: str) -> Any:
 
 
 def unused_weights(kind: str, model: Any) -> list[str]:
-    """A remark on weights in the model's files that it has no place for, as a value head of another trainer;
-    [] for none.
-    """
+    """A remark on weights the model has no place for, such as another value head; [] for none."""
     names = model.unused_weights
     if not names:
         return []
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return [
-        f"The {kind}'s files hold {len(names)} weights that its configuration has no place for, which are not"
-        f" used ({shown})."
-    ]
+    return [f"The {kind}'s files contain {len(names)} weights unknown to its architecture; ignored: {shown}."]
 
 
 def without_dropout(model: Any) -> Any:
-    """`model` in evaluation mode with every dropout at 0, so that a later `.train()`
-    changes nothing either.
-    """
+    """`model` in evaluation mode with every dropout at 0, so that `.train()` changes nothing."""
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
@@ -67,17 +58,15 @@ def without_dropout(model: Any) -> Any:
 
 
 def check_tokenizer(field: str, source: str, model: Any, tokenizer: Any) -> None:
-    """Raises `SourceError` for a tokenizer with more tokens than the model has embeddings: an index error in
-    mid-run, or on CUDA worse.
-    """
+    """Raises `SourceError` for more tokens than embeddings, an index error in mid-run otherwise."""
     # A pad token never comes out of a text, and one that the model does not know is not used.
     tokens = 1 + max((i for i in tokenizer.get_vocab().values() if i != tokenizer.pad_token_id), default=-1)
     embeddings = embedding_count(model)
     if embeddings is not None and tokens > embeddings:
         raise SourceError(
-            f"{field} = {source}: its tokenizer has {tokens} tokens and the model embeddings for "
-            f"{embeddings}. Give the folder the tokenizer that the model was trained with, or resize the "
-            "model's embeddings and save it again."
+            f"{field} = {source}: its tokenizer has {tokens} tokens, but the model has only "
+            f"{embeddings} embeddings. Use the tokenizer the model was trained with, or resize the "
+            "embeddings and save the model again."
         )
 
 
@@ -90,12 +79,8 @@ def embedding_count(model: Any) -> int | None:
 
 
 def position_count(config: Any) -> int | None:
-    """How many positions a model has, by any of their names; None where it knows no limit (ALiBi, recurrent
-    models).
-    """
+    """How many positions a model has, by any name; None for no known limit (ALiBi, recurrent)."""
     text = config.get_text_config()
-    found = (
-        getattr(text, name, None)
-        for name in ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
-    )
+    names = ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
+    found = (getattr(text, name, None) for name in names)
     return next((int(size) for size in found if isinstance(size, int) and size > 0), None)

@@ -31,12 +31,12 @@ DATA = "query_dataset"
 """The one field whose source is data; the others are models."""
 DEFAULT_LIMIT_MB = 10_000
 
-_OFFER = "To go on without the network, choose the preset tiny-reviews, which is built in."
+_OFFER = "The built-in preset tiny-reviews works offline."
 _LACKING = re.compile("^Unrecognized configuration class|^its weights lack")
 """How errors begin that a model of another kind may be behind."""
 _KINDS = {
-    "model_name": ("causal language model, one that writes a text on", ("ForCausalLM", "LMHeadModel")),
-    "reward_model": ("sequence classifier, one that scores a text", ("ForSequenceClassification",)),
+    "model_name": ("causal language model", ("ForCausalLM", "LMHeadModel")),
+    "reward_model": ("sequence classifier", ("ForSequenceClassification",)),
 }
 """What a field takes, and how the classes of such models end."""
 _POLL_S = 0.1
@@ -55,7 +55,7 @@ class Watch:
         """Says what is going on. Raises `StepAbandonedError` where nobody waits any more."""
         self.stage = stage or self.stage
         if self.abandoned.is_set():
-            raise StepAbandonedError("loading was abandoned because the run had to end")
+            raise StepAbandonedError("loading was cancelled because the run was stopped")
 
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
@@ -120,14 +120,12 @@ class _Outcome(Generic[T]):
 
 
 def locate(field: str, source: str) -> str:
-    """The folder here that `source` names, or for data the file; what is on the Hub is downloaded first.
-    Built-in files are checked.
-    """
+    """The local folder (or data file) of `source`, downloaded if need be; built-in files are checked."""
     if source.startswith(BUILTIN_PREFIX):
         name = source.removeprefix(BUILTIN_PREFIX)
         if name not in BUILTIN_NAMES:
             allowed = ", ".join(BUILTIN_PREFIX + known for known in BUILTIN_NAMES)
-            raise SourceError(f"{field} = {source}: there is no such built-in; allowed: {allowed}")
+            raise SourceError(f"{field} = {source}: not a built-in source; allowed: {allowed}")
         builtin.verify()
         return str(builtin.ASSETS / name)
     path = _here(source)
@@ -136,8 +134,8 @@ def locate(field: str, source: str) -> str:
     elif source.startswith((".", "/", "~")) or source.count("/") > 1 or "\\" in source:
         or_file = " or file" if field == DATA else ""
         raise SourceError(
-            f"{field} = {source}: there is no such folder{or_file}; give an existing folder{or_file} or a "
-            "name on the Hugging Face Hub"
+            f"{field} = {source}: no such folder{or_file}; enter an existing folder{or_file} or a "
+            "Hugging Face Hub name"
         )
     else:
         path = download.download(
@@ -157,19 +155,17 @@ def _here(source: str) -> Path:
 
 
 def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
-    """Folders that transformers would load as something else: an adapter's base, a tokenizer without tokens,
-    an encoder as a decoder.
-    """
+    """Folders that would load as something else: an adapter's base, no tokens, an encoder."""
     if base := adapter_base(folder):
         raise SourceError(
-            f"{field} = {source}: it is a PEFT adapter of {base}, not a whole model: load it with its base, "
-            "merge them with merge_and_unload(), save the result with save_pretrained, and give that folder"
+            f"{field} = {source}: a PEFT adapter of {base}, not a full model; load it with its base, "
+            "merge them with merge_and_unload(), save the result with save_pretrained, and use that folder"
         )
     if fault := folder.is_dir() and lacks_tokenizer(folder):
         raise SourceError(f"{field} = {source}: {fault}")
     if field == "model_name" and (made := encoder(folder)):
         raise SourceError(
-            f"{field} = {source}: it is no {_KINDS[field][0]}, but an encoder ({made}): give another model"
+            f"{field} = {source}: an encoder ({made}), not a {_KINDS[field][0]}; choose another model"
         )
 
 
@@ -177,10 +173,8 @@ def _refuse_what_is_no_folder(field: str, source: str, path: Path) -> None:
     if path.is_dir() or (field == DATA and path.is_file()):
         return
     if path.is_file():
-        raise SourceError(
-            f"{field} = {source}: this is a file; give the folder that holds the model, {path.parent}"
-        )
-    raise SourceError(f"{field} = {source}: it is neither a folder nor a file")
+        raise SourceError(f"{field} = {source}: a file, not a folder; use the model's folder, {path.parent}")
+    raise SourceError(f"{field} = {source}: neither a folder nor a regular file")
 
 
 @contextmanager
@@ -196,7 +190,7 @@ def loading(field: str, source: str) -> Iterator[None]:
         raise
     except download.HubError as error:
         raise SourceError(
-            f"{field} = {source}: it is neither built in nor a folder here, and not to be had from the "
+            f"{field} = {source}: not a built-in source or a local folder, and not available from the "
             f"Hugging Face Hub: {error}. {_OFFER}"
         ) from error
     except Exception as error:
@@ -219,4 +213,4 @@ def _explanation(field: str, source: str, error: Exception) -> str:
         )
     except (OSError, TypeError):
         fault = ""
-    return f"{field} = {source}: {fault or f'it is there but could not be loaded ({detail})'}"
+    return f"{field} = {source}: {fault or f'found but could not be loaded ({detail})'}"

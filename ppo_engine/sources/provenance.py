@@ -58,34 +58,21 @@ def machine(device: Any, threads: int) -> dict[str, str]:
 
 
 def changes(recorded: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
-    """What differs of what is recorded, by name, in words: {"policy": "its weights differ from those that the
-    run began with"}.
-    """
+    """What changed, by name, in words: {"policy": "its weights changed since the run began"}."""
     parts: dict[str, list[str]] = {}
     for key, value in recorded.items():
         if key in found and found[key] != value:
             name, _, part = key.partition(".")
             parts.setdefault(name, []).append(part)
-    return {
-        name: f"its {' and '.join(differ)} {_verb(differ)} that the run began with"
-        for name, differ in parts.items()
-    }
+    return {name: f"its {' and '.join(differ)} changed since the run began" for name, differ in parts.items()}
 
 
 def machine_changes(recorded: Mapping[str, str], now: Mapping[str, str]) -> str:
     """How this machine differs from the one that the run began on, in a sentence; "" where it does not."""
     differ = [
-        f"{name} was {old} and is {now[name]}" for name, old in recorded.items() if now.get(name, old) != old
+        f"{name} was {old}, now {now[name]}" for name, old in recorded.items() if now.get(name, old) != old
     ]
-    return (
-        f"The last digits may differ from those of the run's beginning: {', '.join(differ)}."
-        if differ
-        else ""
-    )
-
-
-def _verb(parts: list[str]) -> str:
-    return "differ from those" if len(parts) > 1 or parts[0].endswith("s") else "differs from the one"
+    return f"Results may differ in the last digits: {', '.join(differ)}." if differ else ""
 
 
 def _weights(model: Any) -> str:
@@ -107,9 +94,7 @@ def _weights(model: Any) -> str:
 
 
 def _tokenizer(tokenizer: Any) -> str:
-    """Of how it cuts texts and which tokens are special. Padding and truncation are set at each call, and do
-    not count.
-    """
+    """Its rules and special tokens. Padding and truncation are set at each call."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         rules: Any = sorted(tokenizer.get_vocab().items())

@@ -64,15 +64,13 @@ def read_texts(place: Path, column: str, limit_mb: int, tell: Callable[[str], No
             name = _column(table, column, file)
             if table.first_row_is_heads and column == AUTO and _may_be_a_text(name, table):
                 remarks.append(
-                    f"The first row of {file.name} was taken for the column names: {_listed(table.names)}."
+                    f"The first row of {file.name} was read as column names: {_listed(table.names)}."
                 )
             rows += table.read(name)
         texts[split] = [text for text in rows if isinstance(text, str) and text.strip()]
         _refuse_without_words(rows, f"its column {name}")
         if missing := len(rows) - len(texts[split]):
-            remarks.append(
-                f"{missing:,} of the {len(rows):,} rows of {split} have no text and were left out."
-            )
+            remarks.append(f"{missing:,} of {len(rows):,} {split} rows have no text and were skipped.")
     return Texts(texts, remarks)
 
 
@@ -82,12 +80,10 @@ def _refuse_without_words(rows: list[object], what: str) -> None:
     if rows and not filled:
         raise ValueError(f"{what} is empty")
     if rows and all(is_number(row) for row in filled):
-        raise ValueError(f"{what} holds numbers, not text (text_column)")
+        raise ValueError(f"{what} contains numbers, not text; set text_column")
     if rows and not any(isinstance(row, str) for row in filled):
-        raise ValueError(
-            f"{what} holds {'lists' if isinstance(filled[0], list) else 'something else'}, not text "
-            "(text_column)"
-        )
+        kind = "lists" if isinstance(filled[0], list) else "other values"
+        raise ValueError(f"{what} contains {kind}, not text; set text_column")
 
 
 def _may_be_a_text(head: str, table: Table) -> bool:
@@ -99,35 +95,32 @@ def _column(table: Table, wanted: str, file: Path) -> str:
     there = ", ".join(table.names) or "none"
     if wanted != AUTO:
         if wanted not in table.names:
-            raise ValueError(f"{file.name} has no column {wanted} (text_column); its columns are: {there}")
+            raise ValueError(f"{file.name} has no column {wanted}; set text_column to one of: {there}")
         return wanted
     chosen = [name for name in PREFERRED if name in table.names][:1] or table.text_names()
     if len(chosen) != 1:
         found = f"{len(chosen)} columns of text" if chosen else "no column of text"
         raise ValueError(
-            f"{file.name} has no column text or review, and {found}: name one in text_column; its columns "
-            f"are: {there}"
+            f"{file.name} has no column text or review, and {found}; set text_column to one of: {there}"
         )
     return chosen[0]
 
 
 def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files of the splits train and, where there is one, test, and remarks on the data files that are of
-    neither.
-    """
+    """The files of the splits train and, if any, test, and remarks on other data files."""
     files = [path for path in _files(folder) if _is_data(path)]
     if not files:
-        raise ValueError(f"the folder has no data file; {KNOWN}")
+        raise ValueError(f"the folder has no data files; {KNOWN}")
     found, remarks = _by_card(folder, files)
     found = found or _by_name(folder, files)
     if "train" not in found:
         raise ValueError(
-            f"it has no split `train`, only {', '.join(sorted(found))}: name one of its files instead"
+            f"it has no train split, only {', '.join(sorted(found))}; specify a single file instead"
         )
     splits: dict[str, list[Path]] = {split: found[split] for split in ("train", "test") if split in found}
     read = {path for those in splits.values() for path in those}
     if left_out := [path.relative_to(folder).as_posix() for path in files if path not in read]:
-        remarks.append(f"Data files that were left out: {_listed(left_out)}.")
+        remarks.append(f"Data files not used: {_listed(left_out)}.")
     return splits, remarks
 
 
@@ -144,8 +137,8 @@ def _files(folder: Path) -> Iterator[Path]:
         count += len(folders) + len(names)
         if count > MOST_ENTRIES:
             raise ValueError(
-                f"the folder has more than {MOST_ENTRIES:,} files and folders in it: give the one with the "
-                "reviews, or their file"
+                f"the folder has more than {MOST_ENTRIES:,} files and subfolders; choose the one with the "
+                "reviews, or a single file"
             )
         yield from (Path(inside) / name for name in sorted(names) if not name.startswith((".", "__")))
 
@@ -159,9 +152,7 @@ def _is_data(path: Path) -> bool:
 
 
 def _by_card(folder: Path, files: list[Path]) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files that the card names for each split, and remarks; none where there is no card, or it names
-    none.
-    """
+    """The files that the card names for each split, and remarks; none without them."""
     try:
         patterns = card_patterns(folder / "README.md")
     except RefusedError as error:
@@ -173,8 +164,8 @@ def _by_card(folder: Path, files: list[Path]) -> tuple[dict[str, list[Path]], li
     }
     nowhere = {
         split: (
-            f"card (README.md) names {_listed(patterns[split])} for the split {split}, and no data file is "
-            "called so"
+            f"card (README.md) lists {_listed(patterns[split])} for the split {split}, but no data file "
+            "matches"
         )
         for split, those in found.items()
         if not those
@@ -213,17 +204,15 @@ def _split_of(path: Path) -> str:
 
 
 def _check_size(files: list[Path], limit_mb: int) -> None:
-    """Looks before reading. Raises `ValueError` for what is too large, and for what is no file on a disk: a
-    pipe has no end.
-    """
+    """Raises `ValueError` for what is too large, or not a regular file: a pipe has no end."""
     total = 0
     for path in files:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError(f"{path.name} is no plain file")
+            raise ValueError(f"{path.name} is not a regular file")
         total += found.st_size
     if total > limit_mb * 1_000_000:
         raise ValueError(
-            f"its data files take {total / 1e6:,.0f} MB, and size_limit_mb allows {limit_mb:,}: raise that "
-            "setting, or give one file"
+            f"its data files total {total / 1e6:,.0f} MB, above size_limit_mb = {limit_mb:,}; raise the "
+            "limit or choose a single file"
         )

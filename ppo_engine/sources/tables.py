@@ -1,6 +1,4 @@
-"""Data files as tables of columns, each format read by the plainest way there is. What is wrong with a file
-is said in words.
-"""
+"""Data files as tables of columns, each format read plainly; faults are reported in words."""
 
 from __future__ import annotations
 
@@ -18,24 +16,22 @@ from typing import Any
 
 from .download_process import DATA_SUFFIXES
 
-KNOWN = f"known are {', '.join(DATA_SUFFIXES)}, and each that is text with .gz"
+KNOWN = f"supported: {', '.join(DATA_SUFFIXES)}, and .gz of the text formats"
 _FORMATS = {
-    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save its sheet as CSV",
-    b"\x1f\x8b": "packed with gzip: unpack it, or if it is text let its name end in .gz",
-    b"ARROW1\0\0": "an Arrow or Feather file: let its name end in .arrow",
-    b"PAR1": "a Parquet file: let its name end in .parquet",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook; unpack it, or save the sheet as CSV",
+    b"\x1f\x8b": "compressed with gzip; unpack it, or rename a text file to end in .gz",
+    b"ARROW1\0\0": "an Arrow or Feather file; rename it to end in .arrow",
+    b"PAR1": "a Parquet file; rename it to end in .parquet",
 }
 """What files of other formats begin with."""
-_IN_TEXTS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_IN_TEXTS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _ROWS_BETWEEN = 20_000
 """After so many rows the reader asks whether anybody still waits."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file's column names in order, how one is read, which hold text, and whether the names are but its
-    first row.
-    """
+    """A file's column names in order; how one is read; which hold text; whether row 1 named them."""
 
     names: list[str]
     read: Callable[[str], list[object]]
@@ -44,9 +40,7 @@ class Table:
 
 
 def read_table(path: Path, between: Callable[[], None]) -> Table:
-    """The table in a data file; `between` is called now and then, and may raise. Raises `ValueError` that
-    names the file and its fault.
-    """
+    """The table in a data file; `between` may raise. Raises `ValueError` with the file and its fault."""
     name = path.name.lower().removesuffix(".gz")
     try:
         _refuse_other_formats(path, name)
@@ -60,13 +54,11 @@ def read_table(path: Path, between: Callable[[], None]) -> Table:
         comma = "\t" if name.endswith(".tsv") else _comma(text)
         return replace(_of_columns(_csv_columns(text, comma, path, between)), first_row_is_heads=True)
     except OSError as error:
-        raise ValueError(f"{path.name} cannot be read ({error.strerror or error})") from error
+        raise ValueError(f"{path.name} could not be read ({error.strerror or error})") from error
 
 
 def _refuse_other_formats(path: Path, name: str) -> None:
-    """Raises `ValueError` for a file of a kind that is not known, or whose first bytes are not of the kind
-    that its name says.
-    """
+    """Raises `ValueError` for an unknown format, or contents that do not match the file's name."""
     expected = b"PAR1" if name.endswith(".parquet") else b"ARROW1\0\0" if name.endswith(".arrow") else b""
     packed = path.name.lower().endswith(".gz")
     with path.open("rb") as file:
@@ -75,7 +67,7 @@ def _refuse_other_formats(path: Path, name: str) -> None:
         if first.startswith(magic) and magic != (b"\x1f\x8b" if packed and not expected else expected):
             raise ValueError(f"{path.name} is {words}")
     if not name.endswith(DATA_SUFFIXES):
-        raise ValueError(f"{path.name} is of no kind that is read here; {KNOWN}")
+        raise ValueError(f"{path.name} has an unsupported format; {KNOWN}")
 
 
 def _arrow(path: Path, parquet: bool) -> Table:
@@ -123,38 +115,31 @@ def _text(path: Path) -> str:
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise ValueError(f"{path.name} is damaged ({error})") from error
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise ValueError(
-            f"{path.name} is UTF-16, not UTF-8: save it as UTF-8, for instance with `iconv -f utf-16 -t "
-            "utf-8`"
-        )
+        raise ValueError(f"{path.name} is UTF-16, not UTF-8; convert it with `iconv -f utf-16 -t utf-8`")
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ValueError(
-            f"{path.name} is not UTF-8 (byte {raw[error.start]:#x} in line {line}; Latin-1, perhaps): save it"
-            " as UTF-8, for instance with `iconv -f latin1 -t utf-8`"
+            f"{path.name} is not UTF-8 (byte {raw[error.start]:#x} in line {line}; perhaps Latin-1); "
+            "convert it, for example with `iconv -f latin1 -t utf-8`"
         ) from error
 
 
 def _refuse_doubles(heads: list[str], path: Path) -> None:
     doubles = [head for head, count in Counter(heads).items() if count > 1 and head]
     if doubles:
-        raise ValueError(f"{path.name} has more than one column {doubles[0]}: rename all but one")
+        raise ValueError(f"{path.name} has several columns named {doubles[0]}; rename all but one")
 
 
 def _comma(text: str) -> str:
-    """What stands between the heads, outside quotes: a comma, else what spreadsheets and databases write in
-    its place.
-    """
+    """The separator of the heads, outside quotes: a comma, else one of the common others."""
     start = re.sub(r'"[^"]*"', "", text[:100_000].lstrip()).partition("\n")[0]
     return "," if "," in start else max(",;\t|", key=start.count)
 
 
 def _quotes_are_letters(text: str) -> bool:
-    """Whether each line of a table with tabs is a row, and quotes in it close nothing, as in GLUE's: read as
-    quotes, they swallow rows.
-    """
+    """Whether quotes are plain letters in a table with tabs, as in GLUE: else they swallow rows."""
     if '"' not in text:
         return False
     lines = [line for line in text.split("\n") if line.strip("\r")]
@@ -187,8 +172,8 @@ def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None])
                 between()
             if len(row) > len(heads):
                 raise ValueError(
-                    f"{path.name} has {len(row)} cells in line {rows.line_num} and {len(heads)} heads: put "
-                    f"texts with {_IN_TEXTS[comma]} into quotes"
+                    f"{path.name} has {len(row)} cells in line {rows.line_num} but {len(heads)} columns; "
+                    f"quote texts that contain {_IN_TEXTS[comma]}"
                 )
             if row:
                 for i, column in enumerate(columns):
@@ -211,7 +196,7 @@ def _json_rows(text: str, path: Path, between: Callable[[], None]) -> list[objec
         if lines and not isinstance(whole, list):
             return list(_json_lines(text, between))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name} is damaged: it is no JSON ({_first_line(error)})") from error
+        raise ValueError(f"{path.name} is damaged: invalid JSON ({_first_line(error)})") from error
     return _rows_of(whole, path)
 
 
@@ -257,10 +242,8 @@ def _of_columns(columns: dict[str, Any]) -> Table:
 def _is_text(column: list[object]) -> bool:
     """Whether most cells that hold anything hold words and not numbers: CSV tells no types."""
     filled = [cell for cell in column if cell is not None and cell != ""]
-    return (
-        bool(filled)
-        and sum(isinstance(cell, str) and not is_number(cell) for cell in filled) > len(filled) / 2
-    )
+    words = sum(isinstance(cell, str) and not is_number(cell) for cell in filled)
+    return bool(filled) and words > len(filled) / 2
 
 
 def is_number(cell: object) -> bool:

@@ -26,9 +26,7 @@ TRASH = ".trash"
 
 @dataclass(frozen=True)
 class Summary:
-    """A run in one line. Scores are means over the training batch, of the best and the newest step; NaN
-    before the first.
-    """
+    """A run in one line. Scores are means over the training batch; NaN before the first step."""
 
     folder: Path
     id: str
@@ -71,9 +69,7 @@ def damaged(runs: Path) -> list[tuple[Path, str]]:
 
 
 def summary(folder: Path, reader: RunReader | None = None) -> Summary:
-    """What the run comes to so far; `reader` may be one of a moment, see `RunReader.snapshot`. Raises
-    `StoreError`.
-    """
+    """The run so far; `reader` may be a snapshot, see `RunReader.snapshot`. Raises `StoreError`."""
     reader = reader or RunReader(folder)
     info = reader.info()
     with reader.connection() as connection:
@@ -113,9 +109,7 @@ def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
 
 
 def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:
-    """A metric of the first step in that order that has it, or of the last step, has it or not; NaN where
-    there is none.
-    """
+    """A metric of the first step in that order that has it, or of the last step; NaN for none."""
     key = f'$."{name}"'
     having = "" if of_the_last else "where json_extract(metrics, ?) is not null"
     which = f"{having} order by {order}"
@@ -134,15 +128,10 @@ def _size(folder: Path) -> int:
 
 
 def differences(folders: Sequence[Path]) -> dict[str, list[str]]:
-    """The settings that were not the same in all the runs from beginning to end, in words: "0.95, after step
-    30: 0.5".
-    """
+    """The settings that differ between the runs at any time, in words: "0.95, after step 30: 0.5"."""
     courses = [_courses(RunReader(folder)) for folder in folders]
-    return {
-        name: found
-        for name in Config.model_fields
-        if len(set(found := [trainer_run[name] for trainer_run in courses])) > 1
-    }
+    found = {name: [course[name] for course in courses] for name in Config.model_fields}
+    return {name: values for name, values in found.items() if len(set(values)) > 1}
 
 
 def _courses(reader: RunReader) -> dict[str, str]:
@@ -184,19 +173,19 @@ def branches_of(run: Summary, among: Sequence[Summary]) -> list[str]:
 
 
 def move_to_trash(folder: Path) -> Path:
-    """Moves a run into the trash folder beside it; returns where it is now. Raises `StoreError` while it is
-    on.
-    """
+    """Moves a run into the trash folder beside it; returns its new path. Raises `StoreError`."""
     info = RunReader(folder).info()
     if info.alive:
-        raise StoreError(f"{info.name} is on: stop it first")
+        raise StoreError(f"{info.name} is running; stop it first")
     trash = folder.parent / TRASH
     target = trash / folder.name
     try:
         trash.mkdir(exist_ok=True)
         folder.rename(target)
     except OSError as error:
-        raise StoreError(f"{folder}: cannot be moved to {trash} ({error.strerror})") from error
+        raise StoreError(
+            f"{folder}: could not be moved to {trash} ({error.strerror}); check the permissions"
+        ) from error
     return target
 
 
@@ -211,5 +200,7 @@ def restore_from_trash(folder: Path) -> Path:
     try:
         folder.rename(target)
     except OSError as error:
-        raise StoreError(f"{folder}: cannot be moved to {target.parent} ({error.strerror})") from error
+        raise StoreError(
+            f"{folder}: could not be moved to {target.parent} ({error.strerror}); check the permissions"
+        ) from error
     return target

@@ -62,8 +62,8 @@ class Checkpoint:
                 raise damaged(path, error) from error
             if not sound:
                 raise CheckpointError(
-                    f"{path}: missing, or not as it was written; delete the folder {self.folder.name} and use"
-                    " another checkpoint"
+                    f"{path}: missing or modified since it was written; delete the folder {self.folder.name} "
+                    "and use another checkpoint"
                 )
 
     def _files(self) -> dict[str, tuple[str, int]]:
@@ -75,7 +75,7 @@ class Checkpoint:
         except UNREADABLE as error:
             raise damaged(path, error) from error
         if not files:
-            raise CheckpointError(f"{path}: names no files")
+            raise CheckpointError(f"{path}: lists no files; delete its folder and use another checkpoint")
         return files
 
 
@@ -100,7 +100,7 @@ def write(
             (aside / _MANIFEST).write_text(manifest, encoding="utf-8")
     except errors as error:
         raise StoreError(
-            f"{made.folder}: the checkpoint cannot be written ({error}); free some space on that disk"
+            f"{made.folder}: the checkpoint could not be written ({error}); free some disk space"
         ) from error
     return made
 
@@ -116,10 +116,8 @@ def path_of(run: Path, step: int) -> Path:
 
 def list_checkpoints(run: Path) -> list[Checkpoint]:
     """The run's checkpoints, oldest first. A folder of another name, as a copy has, is none."""
-    named = [
-        (path.parent, _NAME.fullmatch(path.parent.name))
-        for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)
-    ]
+    folders = [path.parent for path in (run / CHECKPOINTS).glob("step-*/" + _MANIFEST)]
+    named = [(folder, _NAME.fullmatch(folder.name)) for folder in folders]
     found = [Checkpoint(folder, int(name[1])) for folder, name in named if name]
     return sorted((one for one in found if one.folder == path_of(run, one.step)), key=lambda one: one.step)
 
@@ -144,16 +142,14 @@ def newest_sound(run: Path) -> Checkpoint | None:
 
 
 def copy_to(checkpoint: Checkpoint, run: Path) -> Checkpoint:
-    """The same checkpoint under another run's folder, which then needs the first no more. Raises
-    `StoreError`.
-    """
+    """A copy under another run's folder, which then no longer needs this one. Raises `StoreError`."""
     target = path_of(run, checkpoint.step)
     try:
         with written_aside(target) as aside:
             shutil.copytree(checkpoint.folder, aside)
     except OSError as error:  # copytree's own is one of these
         raise StoreError(
-            f"{checkpoint.folder}: cannot be copied to {target} ({error}); free some space on that disk"
+            f"{checkpoint.folder}: could not be copied to {target} ({error}); free some disk space"
         ) from error
     return Checkpoint(target, checkpoint.step)
 

@@ -35,11 +35,9 @@ def digest(rows: Sequence[Sequence[Any]]) -> str:
 
 
 def check(rows: Sequence[Sequence[Any]], recorded: str | None, what: str, sealed: bool = False) -> None:
-    """Raises `ValueError` where the rows are not those that were stored. sealed: in this store, all that is
-    there has a digest.
-    """
+    """Raises `ValueError` for rows that changed since. sealed: everything in this store has a digest."""
     if (sealed and not recorded) or (recorded and digest(rows) != recorded):
-        raise ValueError(f"{what} not as stored")
+        raise ValueError(f"{what} corrupted")
 
 
 def is_sealed(connection: sqlite3.Connection) -> bool:
@@ -101,9 +99,7 @@ def check_schema(connection: sqlite3.Connection) -> None:
 
 
 def seal_event(connection: sqlite3.Connection, number: int) -> None:
-    """Writes the digest of an event that was just stored, and how many there are: a journal that lost some
-    would tell another trainer_run.
-    """
+    """Writes the digest of a new event, and how many events there are, so that a lost one is noticed."""
     rows = connection.execute(EVENT, (number,)).fetchall()
     connection.execute("update events set digest = ? where id = ?", (digest(rows), number))
     connection.execute("insert or replace into digests select 'events', 0, count(*) from events")
@@ -116,4 +112,4 @@ def check_journal(connection: sqlite3.Connection) -> None:
         "select (select count(*) from events), (select digest from digests where part = 'events')"
     ).fetchone()
     if is_sealed(connection) and there != int(recorded or 0):
-        raise ValueError(f"its journal has {there} events, and {recorded or 0} were stored")
+        raise ValueError(f"its journal has {there} events, but {recorded or 0} were written")

@@ -1,6 +1,4 @@
-"""Jobs: what needs a run's models but changes nothing of the run. Anyone asks; the run's owner, or a worker,
-answers.
-"""
+"""Jobs need a run's models but leave the run unchanged. Anyone asks; its owner or a worker answers."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from .schema import or_damaged, reading
 
 @dataclass(frozen=True)
 class Job:
-    """A question. state: queued, working, done or failed; result: the answer, {"error": message} where it
-    failed, None before.
-    """
+    """A question. state: queued, working, done or failed; result: the answer, or {"error": message}."""
 
     number: int
     kind: str
@@ -32,9 +28,8 @@ class Job:
 def ask_job(folder: Path, kind: str, payload: dict[str, Any]) -> int:
     """Puts a question; returns the job's number."""
     with writing(folder) as connection:
-        cursor = connection.execute(
-            "insert into jobs (time, kind, payload) values (?, ?, ?)", (now(), kind, json.dumps(payload))
-        )
+        row = now(), kind, json.dumps(payload)
+        cursor = connection.execute("insert into jobs (time, kind, payload) values (?, ?, ?)", row)
         return int(cursor.lastrowid or 0)
 
 
@@ -51,11 +46,9 @@ def take_job(folder: Path) -> Job | None:
 
 def finish_job(folder: Path, number: int, result: Mapping[str, Any]) -> None:
     """Stores the answer; one with an `error` counts as failed."""
+    values = "failed" if "error" in result else "done", json.dumps(result).encode(), number
     with writing(folder) as connection:
-        state = "failed" if "error" in result else "done"
-        connection.execute(
-            "update jobs set state = ?, result = ? where id = ?", (state, json.dumps(result).encode(), number)
-        )
+        connection.execute("update jobs set state = ?, result = ? where id = ?", values)
 
 
 def requeue_jobs(folder: Path) -> None:
@@ -71,16 +64,15 @@ def read_job(folder: Path, number: int) -> Job:
             "select id, kind, payload, state, result from jobs where id = ?", (number,)
         ).fetchone()
         if row is None:
-            raise StoreError(f"{folder.name}: there is no job {number}")
+            raise StoreError(f"{folder.name}: no such job: {number}")
         return _job(row)
 
 
 def newest_job(folder: Path, kind: str) -> int | None:
     """The number of the last job of that kind that was answered; None where there is none."""
     with reading(folder) as connection:
-        row = connection.execute(
-            "select max(id) from jobs where kind = ? and state = 'done'", (kind,)
-        ).fetchone()
+        done = "select max(id) from jobs where kind = ? and state = 'done'"
+        row = connection.execute(done, (kind,)).fetchone()
     return None if row[0] is None else int(row[0])
 
 

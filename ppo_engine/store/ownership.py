@@ -1,6 +1,4 @@
-"""Who owns a run: the process that trains it. A run has one owner, and a new one only when the old one is
-dead.
-"""
+"""The owner of a run: the one process that trains it, until that process is dead."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ HEARTBEAT_S = 5.0
 
 @dataclass(frozen=True)
 class Owner:
-    """A process, told from others that get the same number later by its start time, and from other machines'
-    by their name.
-    """
+    """A process, identified also by its start time and its machine: numbers are reused."""
 
     pid: int
     started: float
@@ -76,26 +72,20 @@ def _started(pid: int) -> float | None:
 
 
 def file_identity(path: Path) -> str:
-    """Tells a file from any copy of it, wherever either is moved to on its disk; "" where the file system has
-    no such thing.
-    """
+    """Tells a file from any copy of it, even once moved; "" where the file system cannot."""
     found = path.stat()
     return f"{found.st_dev}:{found.st_ino}" if found.st_ino else ""
 
 
 def owns(owner: Owner, owner_file: str, database: Path) -> bool:
-    """Whether that owner works on this very file, and not on one that it was copied from while the run was
-    on.
-    """
+    """Whether that owner works on this very file, not on the one it was copied from."""
     if not owner_file or not owner.is_here:
         return True
     return file_identity(database) in ("", owner_file)
 
 
 def myself(database: Path) -> dict[str, Any]:
-    """The columns of the run's row that make this process its owner; `database`: the run's file, or what will
-    be renamed to it.
-    """
+    """The columns that make this process the owner. database: the run's file, at any name."""
     return {
         "owner_file": file_identity(database),
         "owner_pid": os.getpid(),

@@ -1,6 +1,4 @@
-"""The viewers' side of the store. Every call opens, reads and closes; nothing here can hold
-the trainer up.
-"""
+"""The viewers' side of the store. Every call opens, reads and closes; none holds up the trainer."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ class RunReader:
 
     @contextmanager
     def snapshot(self) -> Iterator[RunReader]:
-        """A reader whose calls all see the run as it was at one moment, for an export; to be held for
-        seconds, not longer.
-        """
+        """A reader whose calls all see the same moment, for an export; hold it for seconds only."""
         with reading(self.folder) as connection:
             connection.execute("begin")
             frozen = RunReader(self.folder)
@@ -57,7 +53,7 @@ class RunReader:
             cursor = connection.execute("select * from run")
             names, row = [column[0] for column in cursor.description], cursor.fetchone()
             if row is None:
-                raise StoreError(f"{self.folder}: the run was never begun")
+                raise StoreError(f"{self.folder}: the run has no data; delete the folder")
             last = metrics_row(connection, "order by step desc")
             columns = {**dict(zip(names, row, strict=True)), "last_step": last[0] if last else -1}
             check(connection.execute(RUN).fetchall(), columns["digest"], "its configuration is")
@@ -98,16 +94,12 @@ class RunReader:
         )
 
     def changed_sources(self) -> dict[str, str]:
-        """Which of the models and data were found other than the run began with, and how; empty when nothing
-        awaits a decision.
-        """
+        """Which models and data differ from the run's first ones, and how, while a decision is awaited."""
         with self.connection() as connection:
             return _words(connection.execute("select changed from run").fetchone()[0])
 
     def fingerprints(self, after: int | None = None) -> dict[str, str]:
-        """Of the models and data in force after that step (None: the last): the run's first ones, or others
-        accepted since.
-        """
+        """Those in force after that step (None: the last): the first ones, or others accepted since."""
         found = dict(self.info().fingerprints)
         for event in self.events():
             if event.kind == "accepted" and (after is None or event.step <= after):
@@ -132,9 +124,7 @@ class RunReader:
         return Config(**edited(start, [{"changes": edit.changes} for edit in self.edits()[:edits]]))
 
     def steps(self, after: int = -1, late_evaluations: bool = True) -> list[StepRow]:
-        """The steps after that number, in order, each with its evaluation even where that came after the step
-        was recorded.
-        """
+        """The later steps, in order, each with its evaluation even if that was stored later."""
         with self.connection() as connection:
             rows = connection.execute(
                 "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and "
@@ -163,9 +153,8 @@ class RunReader:
     def steps_with_samples(self, split: str) -> list[int]:
         """The steps that hold samples of that split, in order."""
         with self.connection() as connection:
-            rows = connection.execute(
-                "select distinct step from samples where split = ? order by step", (split,)
-            ).fetchall()
+            query = "select distinct step from samples where split = ? order by step"
+            rows = connection.execute(query, (split,)).fetchall()
             return [int(row[0]) for row in rows]
 
     def tokens(self, step: int) -> TokenTable | None:
@@ -176,8 +165,7 @@ class RunReader:
                 return unpack(rows[0][1]) if rows else None
             except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
                 raise StoreError(
-                    f"step {step} of {self.folder.name}: its tokens are damaged ({error}); look at another "
-                    "step"
+                    f"step {step} of {self.folder.name}: damaged tokens ({error}); choose another step"
                 ) from error
 
     def steps_with_tokens(self) -> list[int]:
@@ -203,9 +191,7 @@ class RunReader:
         return found
 
     def _edits(self, connection: sqlite3.Connection) -> list[Event]:
-        """The journal's edits. Events of no known kind are looked at too: a damaged one may have been an
-        edit.
-        """
+        """The journal's edits. Unknown kinds are checked too: a damaged one may have been an edit."""
         known = ", ".join(f"'{kind}'" for kind in EVENTS if kind != "edit")
         return [event for event in self._events(connection, f"kind not in ({known})") if event.kind == "edit"]
 
@@ -214,7 +200,7 @@ class RunReader:
         with self.connection() as connection:
             row = connection.execute("select state, reason from commands where id = ?", (number,)).fetchone()
         if row is None:
-            raise StoreError(f"{self.folder}: there is no command {number}")
+            raise StoreError(f"{self.folder}: no such command: {number}")
         return str(row[0]), str(row[1])
 
 
@@ -259,16 +245,14 @@ def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]
 
 
 def list_runs(runs: Path) -> list[Path]:
-    """The folders of the runs in that folder, damaged ones too, newest first; a run's id begins with the time
-    of its start.
-    """
+    """The runs' folders, damaged ones too, newest first: an id begins with its start time."""
     try:
         return sorted(
             (path.parent for path in runs.glob(f"*/{DATABASE}")), key=lambda folder: folder.name, reverse=True
         )
     except OSError as error:
         raise StoreError(
-            f"{runs}: the runs folder cannot be read ({error.strerror}); look at its permissions"
+            f"{runs}: the runs folder could not be read ({error.strerror}); check its permissions"
         ) from error
 
 

@@ -1,6 +1,4 @@
-"""What anyone may write into a run's store beside its owner: commands to the owner, and what people say about
-the run.
-"""
+"""What anyone may write into a run's store: commands to its owner, notes, names and tags."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ LONGEST_REMARK = 2000
 
 
 def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
-    """Asks the run's owner for something; returns the command's number. Refused here if it can never be
-    obeyed.
-    """
+    """Asks the run's owner for something; returns the command's number. Refuses the impossible."""
     if kind not in COMMANDS:
         raise ConfigError([f"command = {kind}: must be one of {', '.join(COMMANDS)}"])
     with writing(folder) as connection:
@@ -38,13 +34,10 @@ def submit(folder: Path, kind: str, issuer: str, **payload: Any) -> int:
 
 
 def refuse_without_owner(info: RunInfo, kind: str) -> None:
-    """Raises `StoreError` where nobody would ever obey a command: the run has ended, its owner is dead, or
-    this is a copy.
-    """
+    """Raises `StoreError` for a run without a live owner: ended, interrupted, or a copy."""
     if info.copy_of and not info.alive:
         raise StoreError(
-            f"{kind}: this folder is a copy of {info.copy_of}, and nobody trains the copy; resume it here, or"
-            " branch it"
+            f"{kind}: this folder is a copy of {info.copy_of} that no process trains; resume or branch it"
         )
     if not info.alive:
         words = "was interrupted" if info.state == "interrupted" else f"has {info.state}"
@@ -71,9 +64,7 @@ def mark_branch(parent: Path, step: int, child: str, name: str) -> None:
 def describe(
     folder: Path, name: str | None = None, tags: Sequence[str] | None = None, remark: str | None = None
 ) -> None:
-    """Renames a run, sets its tags or its remark; what is None stays. Any text is taken, and none of it is
-    ever a path or markup.
-    """
+    """Sets a run's name, tags or remark; None keeps it. The text is never used as a path or markup."""
     columns: dict[str, str] = {}
     if name is not None:
         columns["name"] = _checked("name", name, LONGEST_NAME)
@@ -92,8 +83,8 @@ def _checked(field: str, text: str, longest: int, may_be_empty: bool = False) ->
         shown = plain if len(plain) <= 30 else plain[:30] + "…"
         raise ConfigError(
             [
-                f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters; "
-                f"this has {len(plain)}"
+                f"{field} = “{shown}”: must be text of {0 if may_be_empty else 1} to {longest} characters, "
+                f"not {len(plain)}"
             ]
         )
     return plain
@@ -108,4 +99,6 @@ def writing(folder: Path) -> Iterator[sqlite3.Connection]:
             yield connection
             connection.execute("commit")
     except (sqlite3.Error, OSError) as error:
-        raise StoreError(f"{folder}: cannot be written ({error})") from error
+        raise StoreError(
+            f"{folder}: could not be written ({error}); check its permissions and the free disk space"
+        ) from error

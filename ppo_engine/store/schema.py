@@ -117,12 +117,10 @@ PATIENCE_S = 10.0
 
 
 def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
-    """A connection in autocommit mode. Raises `StoreError` where there is no store, or one of a newer
-    version; an older one is migrated.
-    """
+    """A connection in autocommit mode; an older store is migrated. Raises `StoreError`."""
     path = folder / DATABASE
     if not path.is_file():
-        raise StoreError(f"{folder}: there is no run here (no {DATABASE}); give a run's folder")
+        raise StoreError(f"{folder}: not a run folder (no {DATABASE}); give the path of a run")
     connection = _open(path, read_only)
     try:
         version = connection.execute("pragma user_version").fetchone()[0]
@@ -140,11 +138,9 @@ def connect(folder: Path, read_only: bool) -> sqlite3.Connection:
 
 def _foreign(path: Path, version: int) -> str:
     if version < 1:
-        return f"{path}: not a run's store, or damaged; move its folder elsewhere"
-    return (
-        f"{path}: written by a newer version (schema {version}; this one reads up to {SCHEMA_VERSION}): "
-        "update ppo-live"
-    )
+        return f"{path}: not a run's database, or damaged; move its folder elsewhere"
+    supported = f"schema {version}, supported up to {SCHEMA_VERSION}"
+    return f"{path}: written by a newer version ({supported}); update ppo-live"
 
 
 def _open(path: Path, read_only: bool) -> sqlite3.Connection:
@@ -155,9 +151,7 @@ def _open(path: Path, read_only: bool) -> sqlite3.Connection:
 
 
 def _migrated(old: sqlite3.Connection, path: Path, read_only: bool) -> sqlite3.Connection:
-    """A connection to the store at this version: migrated in its file, or where that cannot be written, in a
-    copy in memory.
-    """
+    """A connection to the migrated store: in its file, or if that is read-only, a copy in memory."""
     try:
         with closing(_open(path, read_only=False)) as connection:
             _migrate(connection)
@@ -190,9 +184,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def reading(folder: Path) -> Iterator[sqlite3.Connection]:
-    """A read-only connection for one call, so that no reader ever holds a transaction open. Raises
-    `StoreError` alone.
-    """
+    """A read-only connection for one call: no reader holds a transaction open. Raises `StoreError`."""
     with or_damaged(folder), closing(connect(folder, read_only=True)) as connection:
         check_schema(connection)
         yield connection
@@ -208,7 +200,7 @@ def or_damaged(folder: Path) -> Iterator[None]:
         yield
     except (sqlite3.Error, OSError) as error:
         raise StoreError(
-            f"{folder / DATABASE}: cannot be read ({error}); the file is damaged, or may not be read"
+            f"{folder / DATABASE}: could not be read ({error}); the file is damaged or lacks read permission"
         ) from error
     except _NO_SENSE as error:
         raise StoreError(

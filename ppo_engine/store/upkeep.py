@@ -1,6 +1,4 @@
-"""The files of a run that is on: SQLite keeps what was committed last in `run.sqlite-wal` until it is moved
-into `run.sqlite`.
-"""
+"""The files of a live run: SQLite keeps the last commits in `run.sqlite-wal` before `run.sqlite`."""
 
 from __future__ import annotations
 
@@ -14,27 +12,25 @@ from .ownership import file_identity
 from .schema import DATABASE
 
 NOTE = "README.txt"
-NOTE_TEXT = """This folder is one run of ppo-live. It belongs together: copy, move or delete it as a whole.
+NOTE_TEXT = """This folder is one run of ppo-live. Copy, move or delete it as a whole.
 
-run.sqlite      all that was recorded: settings, steps, samples, tokens, the journal
+run.sqlite      the record: settings, steps, samples, tokens, journal
 run.sqlite-wal, run.sqlite-shm
-                there while the run is on: the newest part of run.sqlite. Do not delete them.
-checkpoints/    the models after some of the steps, to resume or branch from
-reserve         space kept free for the last words of a run whose disk is full
+                present during the run: the latest part of run.sqlite. Do not delete them.
+checkpoints/    saved models, to resume or branch from
+reserve         space held back so that a run can report a full disk
 
-To copy a run that is on, stop or pause it first, or use `python -m ppo_engine export`.
-A copy of a run that is on can be read; it is shown as interrupted.
+Stop or pause a live run before copying it, or use `python -m ppo_engine export`.
+A copy of a live run is readable and shown as interrupted.
 """
 LOG_REMOVED = (
-    "run.sqlite-wal was removed or replaced while the run was on. It belongs to run.sqlite. No step was lost;"
-    " what was asked of the run at that moment may have been."
+    "run.sqlite-wal was removed or replaced during the run. It is part of run.sqlite. No step was lost;"
+    " commands sent at that moment may have been."
 )
 
 
 class OpenFiles:
-    """Which files a connection works on, so that one that was taken away under it is noticed before the next
-    commit.
-    """
+    """Which files a connection works on, so that a removed one is noticed before the next commit."""
 
     def __init__(self, folder: Path) -> None:
         self.database = folder / DATABASE
@@ -43,13 +39,10 @@ class OpenFiles:
         self._log_id = ""
 
     def log_is_gone(self) -> bool:
-        """Whether the write-ahead log is not the one in use any more. Raises `StoreError` where the run's
-        file itself is not.
-        """
+        """Whether the write-ahead log was replaced. Raises `StoreError` where the run's file itself was."""
         if _identity(self.database) != self._database_id:
             raise StoreError(
-                f"{self.database}: was removed or replaced while the run was on; what was recorded since is "
-                "lost"
+                f"{self.database}: removed or replaced during the run; the steps recorded since are lost"
             )
         if not self._log_id:
             self._log_id = _identity(self.log)

@@ -38,7 +38,7 @@ class RunStore:
             self._open()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"{folder}: the run cannot be written ({error}); look whether the folder is writable"
+                f"{folder}: the run could not be opened for writing ({error}); check its permissions"
             ) from error
 
     def _open(self) -> None:
@@ -74,8 +74,8 @@ class RunStore:
             return cls(folder)
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
-                f"{folder}: the run cannot be stored here ({error}). Choose another runs folder, or free some"
-                " space"
+                f"{folder}: the run could not be stored here ({error}); choose another runs folder or free "
+                "some disk space"
             ) from error
 
     @classmethod
@@ -96,8 +96,7 @@ class RunStore:
                 lives = before.lives and owns(before, file, folder / DATABASE)
                 if state not in ENDED and lives and not (abandoned and before.is_this_process):
                     raise StoreError(
-                        f"{folder}: the run belongs to {before.name}, which is alive; only when it has ended "
-                        "can another take over"
+                        f"{folder}: the run is still trained by {before.name}; stop it there first"
                     )
                 new = {
                     "state": "loading",
@@ -113,19 +112,17 @@ class RunStore:
                 )
                 last = connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
                 insert_event(connection, last, "state", {"state": "loading"})
-                refuse_queued(connection, last, "the run ended before it could be obeyed")
+                refuse_queued(connection, last, "the run ended before the command could be applied")
             _put_reserve(folder)
         except BaseException as error:
             store._connection.close()
             if isinstance(error, OSError):
-                raise StoreError(f"{folder}: the run cannot be written ({error})") from error
+                raise StoreError(f"{folder}: the run could not be written ({error})") from error
             raise
         return store
 
     def record(self, record: StepRecord) -> None:
-        """Commits a step whole: metrics, samples and tokens. After this returns, a killed process does not
-        lose it.
-        """
+        """Commits a step whole, so that a killed process does not lose it."""
         with self._transaction() as connection:
             connection.execute(
                 "insert into steps values (?, ?, ?, ?)",
@@ -142,18 +139,14 @@ class RunStore:
         self._move_log()
 
     def add_evaluation(self, step: int, metrics: Mapping[str, float], samples: Sequence[Sample]) -> None:
-        """Commits the evaluation of a step that was recorded without one: in the journal, since a recorded
-        step never changes.
-        """
+        """Journals the evaluation of a step recorded without one: a recorded step never changes."""
         with self._transaction() as connection:
             insert_samples(connection, step, EVAL, samples)
             seal_part(connection, EVAL, step)
             insert_event(connection, step, "evaluation", {"metrics": dict(metrics)})
 
     def _move_log(self) -> None:
-        """Now and then moves what was committed into the run's file, so that the file alone is never far
-        behind.
-        """
+        """Now and then moves the commits into the run's file, so that it is never far behind."""
         if time.monotonic() - self._log_moved > _LOG_MOVED_EVERY_S:
             # a full disk, or a reader in the middle of a call: the log keeps it until the next time
             with suppress(sqlite3.Error):
@@ -179,9 +172,7 @@ class RunStore:
         )
 
     def enter_state(self, state: str, step: int, **fields: Any) -> None:
-        """Changes the run's state and journals the change. At the end of a run, what is still asked of it is
-        refused in the same breath.
-        """
+        """Changes and journals the run's state. At its end, pending commands are refused with it."""
         with self._transaction() as connection:
             if state in ENDED:
                 refuse_queued(connection, step, f"the run has {state}")
@@ -198,38 +189,31 @@ class RunStore:
             insert_event(connection, step, kind, payload)
 
     def reader(self) -> RunReader:
-        """A reader for the owner's own thread: by this connection, which sees all that was committed even if
-        the log is taken away.
-        """
+        """A reader by the owner's connection, which sees every commit even if the log is removed."""
         return _OwnReader(self)
 
     def keep_whole(self) -> sqlite3.Connection:
-        """The connection, after a look at whether the files under it are still its
-        own. Raises `StoreError`.
-        """
+        """The connection, once its files are known to be its own. Raises `StoreError`."""
         try:
             if self._files.log_is_gone():
                 self._rescue()
         except (sqlite3.Error, OSError) as error:
             raise StoreError(
-                f"{self.folder}: {upkeep.LOG_REMOVED} It could not be written anew ({error})"
+                f"{self.folder}: {upkeep.LOG_REMOVED} It could not be rewritten ({error})"
             ) from error
         return self._connection
 
     def queued(self) -> Sequence[tuple[int, str, dict[str, Any]]]:
         """The commands that wait, oldest first: id, kind, payload."""
         with self.reader().connection() as connection:
-            rows = connection.execute(
-                "select id, kind, payload from commands where state = 'queued' order by id"
-            ).fetchall()
+            query = "select id, kind, payload from commands where state = 'queued' order by id"
+            rows = connection.execute(query).fetchall()
             return [(number, kind, json.loads(payload)) for number, kind, payload in rows]
 
     def settle(
         self, command: int, refusal: str, step: int, events: Sequence[tuple[str, Mapping[str, Any]]] = ()
     ) -> None:
-        """Marks a command applied, or refused where `refusal` gives a reason; journals what it brought about
-        with it.
-        """
+        """Marks a command applied, or refused for that reason; journals its effects with it."""
         with self._transaction() as connection:
             for kind, payload in events:
                 insert_event(connection, step, kind, payload)
@@ -251,9 +235,7 @@ class RunStore:
             (self.folder / _RESERVE).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Ends writing. The journal goes back into the file, so that the run opens from a read-only folder
-        too.
-        """
+        """Ends writing. The journal is merged, so that the run opens from a read-only folder too."""
         self.free_reserve()
         self._connection.execute("pragma busy_timeout = 20")
         give_up = time.monotonic() + _PATIENCE_TO_CLOSE_S
@@ -267,9 +249,7 @@ class RunStore:
         self._connection.close()
 
     def _rescue(self) -> None:
-        """The log was taken away: its content is still open here, and goes into a new file before anything
-        else is written.
-        """
+        """The log was removed: its content, still open here, is first saved to a new file."""
         last = self._connection.execute("select coalesce(max(step), -1) from steps").fetchone()[0]
         upkeep.write_anew(self._connection, self.folder)
         self._open()
@@ -290,12 +270,12 @@ class RunStore:
                 raise
         except (sqlite3.Error, OSError) as error:
             hint = (
-                "free some space on that disk"
+                "free some disk space"
                 if "full" in str(error)
-                else "look whether the folder is still there and writable"
+                else "check that the folder still exists and is writable"
             )
             raise StoreError(
-                f"{self.folder}: the run cannot be written ({error}); {hint}. What was stored before is kept"
+                f"{self.folder}: the run could not be written ({error}); {hint}. Earlier data is kept"
             ) from error
 
 

@@ -45,7 +45,7 @@ def restore(trainer: Trainer, folder: Path) -> None:
         trainer.accelerator.load_state(str(folder))
     except (RuntimeError, UnpicklingError, ValueError, KeyError, OSError, SafetensorError) as error:
         raise CheckpointError(
-            f"{folder}: cannot be loaded into the policy {trainer.config.model_name} ({error})"
+            f"{folder}: does not fit the policy {trainer.config.model_name} ({error})"
         ) from error
     try:
         trainer.go_to(state, tensors)

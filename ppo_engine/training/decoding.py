@@ -17,9 +17,7 @@ BROKEN = "\ufffd"
 
 @dataclass(frozen=True)
 class Decoded:
-    """query + response is the text of all the ids; query_pieces, pieces: the tokens of either as displayed,
-    one a token.
-    """
+    """query + response is the text of all the ids; query_pieces, pieces: their tokens as displayed."""
 
     query: str
     response: str
@@ -28,9 +26,7 @@ class Decoded:
 
 
 class Decoder:
-    """Decodes by one tokenizer. size: the model's vocabulary, which may be larger: an id beyond the
-    tokenizer's is shown as its number.
-    """
+    """Decodes by one tokenizer. size: the vocabulary of the model, which may be larger."""
 
     def __init__(self, tokenizer: Any, size: int) -> None:
         self._tokenizer = tokenizer
@@ -49,9 +45,7 @@ class Decoder:
         return decoded
 
     def split(self, query: Sequence[int], response: Sequence[int]) -> Decoded:
-        """A sample's text, cut between query and response; a character that is whole only with both belongs
-        to the response.
-        """
+        """A sample's text, cut in two; a character that straddles the cut belongs to the response."""
         whole, begun = self.text([*query, *response]), self.text(query)
         while not whole.startswith(begun):
             begun = begun[:-1]
@@ -59,9 +53,7 @@ class Decoder:
         return Decoded(begun, whole[len(begun) :], pieces[: len(query)], pieces[len(query) :])
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Each token as displayed: its text with its space, or where several make up one character, its share
-        of it.
-        """
+        """Each token as displayed: its text with its space, or its share of a longer character."""
         pieces = [self.vocabulary[token] for token in ids]
         start = 0
         while start < len(ids):

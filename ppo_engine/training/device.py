@@ -23,7 +23,7 @@ def pick_device(wanted: str) -> str:
         return next(device for device, there in present.items() if there)
     if not present[wanted]:
         allowed = ", ".join(["auto", *(device for device, there in present.items() if there)])
-        raise DeviceError(f"device = {wanted}: this machine has none; allowed here: {allowed}")
+        raise DeviceError(f"device = {wanted}: not available on this machine; allowed here: {allowed}")
     return wanted
 
 
@@ -31,18 +31,12 @@ def check_threads(config: Config) -> None:
     """Raises `ConfigError` for more threads than this machine has cores: they would wait for each other."""
     cores = os.cpu_count() or 1
     if config.threads > cores:
-        raise ConfigError(
-            [
-                f"threads = {config.threads}: must be a whole number from 0 to {cores}, the cores of this "
-                "machine"
-            ]
-        )
+        allowed = f"must be a whole number from 0 to {cores} (the CPU cores here)"
+        raise ConfigError([f"threads = {config.threads}: {allowed}"])
 
 
 def make_accelerator(config: Config) -> Any:
-    """An `Accelerator` for this run. Its state is kept once per process, so what an earlier run left is
-    dropped first.
-    """
+    """An `Accelerator` for this run. Its state lives once per process: an earlier run's is dropped."""
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, GradientState
 
@@ -74,5 +68,5 @@ def within_memory(device: object, phase: str, remedy: str) -> Iterator[None]:
         yield
     except Exception as error:
         if is_out_of_memory(error):
-            raise OutOfMemoryError(f"out of memory on {device} in the phase “{phase}”: {remedy}") from error
+            raise OutOfMemoryError(f"out of memory on {device} during “{phase}”: {remedy}") from error
         raise

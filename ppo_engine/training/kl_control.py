@@ -26,9 +26,7 @@ class KLControl:
             self.config, self.controller = config, controller
 
     def in_force(self, now: Config) -> Controller:
-        """The controller of the settings as they are now. Its coefficient goes on from where it is, unless
-        the initial one changed.
-        """
+        """The controller of the current settings. The coefficient carries over unless its start changed."""
         before = self.config
         if all(getattr(before, name) == getattr(now, name) for name in _SETTINGS):
             return self.controller

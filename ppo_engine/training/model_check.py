@@ -39,9 +39,7 @@ _SHORTER = 5
 
 
 def load_policy(source: str, query: int = _QUERY, response: int = _RESPONSE) -> tuple[Policy, Any, list[str]]:
-    """The policy at `source` (see `sources.locate`) with its tokenizer, checked at those lengths, and
-    remarks. Raises `SourceError`.
-    """
+    """The policy at `source` (see `sources.locate`), checked; tokenizer; remarks. Raises `SourceError`."""
     language_model, tokenizer = load_language_model(source)
     with quiet():
         try:
@@ -50,7 +48,9 @@ def load_policy(source: str, query: int = _QUERY, response: int = _RESPONSE) -> 
             raise
         except Exception as error:
             raise SourceError(
-                _refusal(source, _kind(language_model), f"on one token, it fails ({_in_words(error)})")
+                _refusal(
+                    source, _kind(language_model), f"a forward pass on one token fails ({_in_words(error)})"
+                )
             ) from error
         remark = check_policy(policy, tokenizer, source, query, response)
     return policy, tokenizer, [*([remark] if remark else []), *unused_weights("policy", language_model)]
@@ -70,13 +70,11 @@ def check_policy(
     kind = _kind(policy.language_model)
 
     def gap(where: str, numbers: Callable[[], Tensor]) -> str:
-        """What is wrong where those differences of log-probabilities are more than arithmetic: a phrase, ""
-        for nothing.
-        """
+        """How far these differences exceed arithmetic, in words; "" for not at all."""
         try:
             most = float(numbers().abs().max())
         except Exception as error:  # whatever a stranger's architecture raises is the same news
-            return f"{where}, it fails ({_in_words(error)})"
+            return f"{where}, the forward pass fails ({_in_words(error)})"
         return "" if most <= TOLERANCE else f"{where}, log-probabilities differ by up to {most:.2g} nats"
 
     def refuse(told: str) -> None:
@@ -89,25 +87,25 @@ def check_policy(
         )
     except Exception as error:
         raise SourceError(
-            _refusal(source, kind, f"on a plain text, it fails ({_in_words(error)})")
+            _refusal(source, kind, f"a forward pass on plain text fails ({_in_words(error)})")
         ) from error
     if not torch.isfinite(own).all():
-        refuse("on a plain text, its log-probabilities are not finite")
+        refuse("log-probabilities of plain text are not finite")
     rows = [text[_SHORTER:], text]
-    cut = "when later tokens are cut off, so it is no causal language model"
+    cut = "with later tokens removed (so it is not a causal language model)"
     refuse(gap(cut, lambda: _prefixes(policy, text, min(response, _RESPONSE)) - own[-_RESPONSE:]))
-    refuse(gap("at chosen positions", lambda: _batched(policy, [text], response)[0] - own))
+    refuse(gap("at selected positions", lambda: _batched(policy, [text], response)[0] - own))
 
     def beside() -> Tensor:
         """Of both rows of a batch, of which the shorter is padded more."""
         together = _batched(policy, rows, response)
         return torch.stack([together[0] - _batched(policy, rows[:1], response)[0], together[1] - own])
 
-    refuse(gap("when its text is padded on the left", beside))
-    if told := gap("with it", lambda: _cached(policy, rows, response)):
+    refuse(gap("with left padding", beside))
+    if told := gap("with the cache", lambda: _cached(policy, rows, response)):
         policy.caches = False
-        refuse(gap("when it writes token by token", lambda: _cached(policy, rows, response)))
-        return f"The policy's kind of model ({kind}) is sampled without its cache, which is slower: {told}."
+        refuse(gap("in token-by-token generation", lambda: _cached(policy, rows, response)))
+        return f"The policy ({kind}) is sampled without its key-value cache, which is slower: {told}."
     return ""
 
 
@@ -125,15 +123,13 @@ def _in_words(error: Exception) -> str:
 
 def _refusal(source: str, kind: str, told: str) -> str:
     return (
-        f"model_name = {source}: a model of the type {kind} cannot be trained here: {told}. "
+        f"model_name = {source}: models of type {kind} are not supported: {told}. "
         "Choose a causal language model such as GPT-2, Llama or Qwen."
     )
 
 
 def _text(tokenizer: Any, policy: Policy, query: int, response: int) -> tuple[Tensor, int]:
-    """Ids of plain text, (query + response,), or as many as the model takes, and how long the response is
-    then.
-    """
+    """Ids of plain text, (query + response,) or as many as fit, and the length of the response."""
     room = position_count(policy.language_model.config) or query + response
     response = max(1, min(response, room - query))
     ids = tokenizer(_TEXT, add_special_tokens=False)["input_ids"] or [0]
@@ -147,26 +143,20 @@ def _picked(logits: Tensor, ids: Tensor) -> Tensor:
 
 def _prefixes(policy: Policy, text: Tensor, count: int) -> Tensor:
     """The last tokens' log-probabilities by the model's own forward on what stands before each alone."""
-    last = [
-        policy.language_model(input_ids=text[None, :end]).logits[0, -1]
-        for end in range(len(text) - count, len(text))
-    ]
+    ends = range(len(text) - count, len(text))
+    last = [policy.language_model(input_ids=text[None, :end]).logits[0, -1] for end in ends]
     return _picked(torch.stack(last), text[-count:])
 
 
 def _batched(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
-    """The policy's log-probabilities of each row's last tokens, (rows, response); where there are several,
-    padded on the left.
-    """
+    """Log-probabilities of each row's last tokens, (rows, response), padded on the left."""
     ids, mask = _padded(rows, 3 if len(rows) > 1 else 0)
     logits, _ = policy(ids, mask, response, 1.0)
     return logprobs_from_logits(logits, ids[:, -response:])
 
 
 def _cached(policy: Policy, rows: list[Tensor], response: int) -> Tensor:
-    """How log-probabilities as sampling sees them, token by token in a batch, differ from those of each row
-    alone, (rows, response).
-    """
+    """Log-probabilities sampled in a batch with the cache less those of each row alone."""
     ids, mask = _padded(rows, 0)
     memory: dict[str, Any] = {}
     ends = range(ids.shape[1] - response, ids.shape[1])

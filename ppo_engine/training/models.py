@@ -88,9 +88,7 @@ class Policy(nn.Module):
         return logits[:, 0] / temperature, self._values(features)[:, 0]
 
     def train(self, mode: bool = True) -> Policy:
-        """Stays in evaluation mode: some models keep their dropout as a number that only this mode switches
-        off.
-        """
+        """Stays in evaluation mode: some models keep a dropout that only this mode switches off."""
         return super().train(False)
 
     def _places(self, attention_mask: Tensor) -> dict[str, Tensor]:
@@ -129,8 +127,8 @@ class Policy(nn.Module):
                 hook.remove()
         if not read:
             raise SourceError(
-                f"{type(self.language_model).__name__} does not use its output embedding: a value head has "
-                "nothing to read"
+                f"{type(self.language_model).__name__} bypasses its output embedding, so the value head "
+                "has no input"
             )
         logits, features = (x if x.shape[1] == len(kept) else x[:, kept] for x in (output.logits, read[-1]))
         return logits.float(), features, output
@@ -166,16 +164,14 @@ def _check_ends(source: str, model: Any, tokenizer: Any) -> None:
     if not _end_ids(model, tokenizer):
         raise SourceError(
             f"model_name = {source}: neither its tokenizer ({len(tokenizer)} tokens) nor its generation "
-            f"configuration names an end-of-text token below {embedding_count(model)}, the number of its "
+            f"configuration defines an end-of-text token below {embedding_count(model)}, its number of "
             "embeddings. Set eos_token in the tokenizer and save it again."
         )
 
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """Token ids with a part to play: beginning (0 or more, before every query), end (any of them ends a
-    response), pad.
-    """
+    """Special token ids: begin (0 or more, before every query), end (any ends a response), pad."""
 
     begin: tuple[int, ...]
     end: tuple[int, ...]
@@ -195,9 +191,7 @@ class SpecialTokens:
 
 
 def _end_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """The tokenizer's end-of-text and every one of the generation configuration, in order, without
-    repetition.
-    """
+    """The end-of-text tokens of the tokenizer and the generation configuration, without repeats."""
     configured = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     named = [tokenizer.eos_token_id, *(configured if isinstance(configured, list | tuple) else [configured])]
     rows = embedding_count(model) or 0
@@ -211,9 +205,7 @@ def _begin_ids(tokenizer: Any, bos: str) -> tuple[int, ...]:
         return ()
     if bos == "on":
         if tokenizer.bos_token_id is None:
-            raise ConfigError(
-                ["bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"]
-            )
+            raise ConfigError(["bos = on: this tokenizer has no beginning-of-text token; allowed: auto, off"])
         return (int(tokenizer.bos_token_id),)
     whole, bare = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (True, False))
     starts = range(len(whole) - len(bare) + 1)

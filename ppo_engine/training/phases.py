@@ -57,4 +57,4 @@ class Phases:
     def give_up_if_interrupted(self) -> None:
         """Raises `StepAbandonedError` where the run has to end now."""
         if self._interrupted():
-            raise StepAbandonedError("the step was abandoned, unrecorded, because the run had to end")
+            raise StepAbandonedError("the step was cancelled, unrecorded, because the run was stopped")

@@ -1,6 +1,4 @@
-"""Openings of reviews as queries: a train split that is drawn from in shuffled passes, and a held-out split
-for evaluation.
-"""
+"""Openings of reviews as queries: shuffled passes over a train split, and a held-out split."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ HELD_OUT_SEED = 20_170_720
 """Seeds the choice of held-out openings, the same in every run, so that runs can be compared."""
 
 _CHARS_PER_TOKEN = 40
-"""An opening of n tokens is tokenized from this many characters times n: far more than it needs, far less
-than a review.
-"""
+"""Characters per token to tokenize for an opening: more than it needs, less than a review."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +31,7 @@ class Reviews:
 
 
 def read_reviews(source: str, min_chars: int, text_column: str = AUTO) -> Reviews:
-    """The review texts longer than `min_chars` characters. Without a split `test`, every tenth is held out.
-    Raises `SourceError`.
-    """
+    """The reviews over `min_chars` characters; every tenth held out without `test`. Raises `SourceError`."""
     with loading("query_dataset", source):
         found = read_texts(Path(locate("query_dataset", source)), text_column, watch().limit_mb, watch().tell)
         train = [text for text in found.by_split["train"] if len(text) > min_chars]
@@ -47,8 +41,8 @@ def read_reviews(source: str, min_chars: int, text_column: str = AUTO) -> Review
         if not train or not held_out:
             lengths = [len(text) for texts in found.by_split.values() for text in texts]
             raise ValueError(
-                f"it has too few texts longer than min_review_chars = {min_chars} characters: "
-                f"{sum(length > min_chars for length in lengths):,} of {len(lengths):,}, and the longest has "
+                f"too few texts are longer than min_review_chars = {min_chars} characters: "
+                f"{sum(length > min_chars for length in lengths):,} of {len(lengths):,}; the longest has "
                 f"{max(lengths, default=0):,}"
             )
     return Reviews(train, held_out, [f"Reviews: {remark}" for remark in found.remarks])
@@ -80,9 +74,7 @@ class Openings:
         self.order: list[int] = []
 
     def draw(self, count: int) -> list[list[int]]:
-        """The next `count` openings as token ids. A review without any token is passed over; raises
-        `SourceError` where all are so.
-        """
+        """The next `count` openings as ids, empty ones skipped. Raises `SourceError` if all are empty."""
         drawn: list[list[int]] = []
         empty = 0
         while missing := count - len(drawn):
@@ -90,7 +82,7 @@ class Openings:
             empty = 0 if found else empty + missing
             if empty >= 2 * len(self.reviews):  # a whole pass at least
                 raise SourceError(
-                    f"query_dataset: the tokenizer makes no token of any of its {len(self.reviews):,} reviews"
+                    f"query_dataset: the tokenizer returns no token for any of {len(self.reviews):,} reviews"
                 )
             drawn += [self._begin + opening for opening in found]
         return drawn
@@ -105,9 +97,7 @@ class Openings:
         return [self._opening(ids, length) for ids, length in zip(encoded, lengths, strict=True)]
 
     def _opening(self, ids: list[int], length: int) -> list[int]:
-        """The first `length` tokens, or where they end within a character, fewer, or if there is but one
-        character, all of its.
-        """
+        """The first `length` tokens, cut to whole characters, but at least one of them."""
         for end in (*range(min(length, len(ids)), 0, -1), *range(length + 1, len(ids) + 1)):
             if not self._tokenizer.decode(ids[:end], clean_up_tokenization_spaces=False).endswith(BROKEN):
                 return ids[:end]

@@ -153,9 +153,7 @@ def left_pad(queries: Sequence[Sequence[int]], pad_id: int, device: torch.device
 
 
 def restricted(log_softmax: Tensor, top_k: int, top_p: float) -> Tensor:
-    """(batch, vocabulary) probabilities with 0 outside the top k tokens and the smallest set that holds
-    top_p; not renormalised.
-    """
+    """(batch, vocabulary) probabilities, 0 outside top-k and the top-p nucleus; not renormalised."""
     probabilities = log_softmax.exp()
     if 0 < top_k < probabilities.shape[-1]:
         weakest = probabilities.topk(top_k, dim=-1).values[:, -1:]

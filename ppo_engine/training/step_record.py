@@ -17,12 +17,7 @@ from .update import Update
 
 
 def batch_metrics(
-    rollout: Rollout,
-    scores: Tensor,
-    kl: Tensor,
-    rewards: ppo.TokenRewards,
-    targets: Targets,
-    ended: Tensor,
+    rollout: Rollout, scores: Tensor, kl: Tensor, rewards: ppo.TokenRewards, targets: Targets, ended: Tensor
 ) -> dict[str, float]:
     """The metrics of the sampled batch, before the update. Tensors are (batch, response); scores and ended
     (see `ended_by`) (batch,).
@@ -58,9 +53,7 @@ def ended_by(rollout: Rollout, end_ids: Sequence[int]) -> Tensor:
 
 
 def update_metrics(update: Update, gradient_steps_per_epoch: int) -> dict[str, float]:
-    """The metrics of the update. The gradient's norm is left out where `target_kl` ended it before its first
-    gradient step.
-    """
+    """The metrics of the update; no gradient norm where `target_kl` stopped it before the first step."""
     norm = {} if update.grad_norm is None else {"ppo/policy/grad_norm": update.grad_norm}
     return {
         **update.means,
@@ -86,9 +79,7 @@ def decoded(decoder: Decoder, rollout: Rollout) -> list[Decoded]:
 def make_samples(
     texts: Sequence[Decoded], rollout: Rollout, scores: Scores, kl_sums: Tensor | None, ended: Tensor
 ) -> tuple[Sample, ...]:
-    """A `Sample` for each row of the batch. kl_sums: (batch,), or None where the reference was not asked;
-    ended: see `ended_by`.
-    """
+    """A `Sample` for each row. kl_sums: (batch,), None without a reference; ended: see `ended_by`."""
     lengths, ends = rollout.mask.sum(1).tolist(), ended.tolist()
     totals = scores.total.tolist()
     parts = {name: part.tolist() for name, part in scores.parts.items()}

@@ -209,7 +209,7 @@ class Trainer:
             raise ConfigError(
                 [
                     f"output_max_length = {config.output_max_length}: must be at most {left}, because "
-                    f"{counted} and the policy takes {room} tokens in all"
+                    f"{counted} and the policy takes {room} tokens"
                 ]
             )
 
@@ -312,9 +312,7 @@ class Trainer:
         return self.done_steps % self.config.eval_every == 0 or self.done_steps >= self.config.steps
 
     def evaluate(self) -> tuple[dict[str, float], tuple[Sample, ...]]:
-        """The metrics `eval/...` and the held-out samples of the policy as it is now. Leaves the run as it
-        is.
-        """
+        """The `eval/...` metrics and held-out samples of the current policy; the run is unchanged."""
         with self._phases.phase("evaluate", self.accelerator.device):
             texts, rollout = self.continue_held_out(self.config.eval_batch_size)
             scores = self.score(texts)
@@ -347,8 +345,7 @@ def _check_first_ratios(update: Update) -> None:
     """
     if update.first_gap > _FIRST_RATIO_LIMIT:
         raise NumericalError(
-            "before any gradient step one in twenty ratios of new to old policy is off by "
-            f"{update.first_gap:.2g} or more, and all should be 1: this model computes other probabilities "
-            "when it samples than when it is trained. Choose shorter queries and responses, precision = "
-            "fp32, or another model."
+            "before any gradient step, 5% of the ratios of new to old policy are off by "
+            f"{update.first_gap:.2g} or more; all should be 1. This model's probabilities differ between "
+            "sampling and training. Use shorter queries and responses, precision = fp32, or another model."
         )

@@ -1,6 +1,4 @@
-"""The update: epochs of shuffled minibatches over one rollout batch, and what happened to every token in each
-epoch.
-"""
+"""The update: epochs of shuffled minibatches over a rollout, and each token's course in them."""
 
 from __future__ import annotations
 
@@ -112,17 +110,15 @@ class Learner:
         return logits, values
 
     def descend(self, loss: Tensor) -> Tensor:
-        """One optimizer step; returns the gradient's norm before clipping. Nothing is applied if it is NaN or
-        infinite: `NumericalError`.
-        """
+        """One optimizer step; returns the gradient norm before clipping. Raises `NumericalError` instead."""
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         limit = self.config.max_grad_norm or torch.inf
         norm = self.accelerator.clip_grad_norm_(self.policy.parameters(), limit)
         if not torch.isfinite(norm):
             raise NumericalError(
-                f"the loss is {float(loss.detach()):.3g} and its gradient's norm {float(norm):.3g}: the "
-                "update was not applied. Try a lower learning_rate, or max_grad_norm = 1 if it is off."
+                f"the loss is {float(loss.detach()):.3g} and its gradient norm {float(norm):.3g}, so the "
+                "update was not applied. Lower learning_rate, or set max_grad_norm = 1 if it is off."
             )
         self.optimizer.step()
         return torch.as_tensor(norm).detach()
@@ -261,4 +257,4 @@ def _first_seen(quantities: dict[str, Tensor], mask: Tensor, rows: Tensor) -> st
         bad = (~torch.isfinite(values) & mask).any(1)
         if bad.any():
             return f"First seen in the {name} of sample {int(rows[bad][0])}."
-    return "No token's own numbers are to blame: the gradient overflowed."
+    return "All per-token values are finite: the gradient overflowed."

@@ -140,7 +140,7 @@ def test_a_failed_run_says_what_happened_and_what_to_do(open_page: Callable[...,
     press(page, "Start")
     wait_for_state(page, "failed")
     notice = page.locator(".ppo-board .notice")
-    expect(notice).to_contain_text("model_name = /no/such/model: there is no such folder")
+    expect(notice).to_contain_text("model_name = /no/such/model: no such folder")
     notice.get_by_text("The whole error").click()
     expect(notice.locator("pre")).to_contain_text("Traceback")
 

@@ -77,7 +77,7 @@ def test_no_group_closes_when_a_run_fails_and_its_field_is_beside_the_message(
     press(page, "Start")
     wait_for_state(page, "failed")
     beside = page.locator(".st-key-correct")
-    expect(beside).to_contain_text("model_name = /no/such/model: there is no such folder")
+    expect(beside).to_contain_text("model_name = /no/such/model: no such folder")
     expect(beside.get_by_role("textbox", name="Policy model")).to_be_in_viewport()
     expect(page.get_by_role("spinbutton", name="Batch size")).to_be_visible()
     expect(button(page, "Resume")).to_be_disabled()

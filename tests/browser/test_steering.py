@@ -60,7 +60,7 @@ def test_an_undo_that_cannot_be_says_why_beside_the_history(paused: Page, shared
     submit(run, "edit", "a test", changes={"steps": 100_000})
     paused.locator(".ppo-board .happening[data-kind=edit]", has_text="1000 → 100000").wait_for()
     first.get_by_role("button", name="Undo").click()
-    expect(paused.locator(".ppo-board .refusal")).to_contain_text("steps = 100000: is so already")
+    expect(paused.locator(".ppo-board .refusal")).to_contain_text("steps = 100000: already has this value")
 
 
 def test_a_note_is_plain_text_and_a_marker(paused: Page) -> None:
@@ -127,7 +127,7 @@ def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, sh
     ghosts = paused.evaluate(
         "() => document.querySelector('[data-chart=score] .js-plotly-plot').data.map(trace => trace.name)"
     )
-    assert any("run before" in name for name in ghosts)
+    assert any("previous run" in name for name in ghosts)
 
 
 def test_the_playground_continues_an_opening_while_the_run_is_paused(paused: Page) -> None:

@@ -124,7 +124,7 @@ def test_update_names_the_stage_and_the_job_that_are_not_there(ended: Path) -> N
     page.query_params.update({"job": "88"})
     page.run()
     made = next(made for made in payloads(page) if made.get("only") == "walk")
-    assert "there is no job 88" in made["walk"]["said"]
+    assert "no such job: 88" in made["walk"]["said"]
 
 
 def test_update_names_the_token_and_the_epoch_that_are_not_there(

@@ -152,7 +152,7 @@ def test_a_run_that_failed_before_its_first_step_offers_its_field_and_no_resume(
     assert not buttons(page)["Resume"] and not buttons(page)["Branch a new run"]
     notice = board(page)["notice"]["text"]
     assert "Resume" not in notice and "checkpoint" not in notice and "Start to try again" in notice
-    assert "model_name = /no/such/model: there is no such folder" in page.sidebar.error[0].value
+    assert "model_name = /no/such/model: no such folder" in page.sidebar.error[0].value
     assert "knob-model_name" not in [
         one.key for group in page.sidebar.expander for one in group.text_input
     ], "it is beside the message"
@@ -183,13 +183,14 @@ def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
     assert current is not None
     current.thread.join(60)
     page.run()
-    assert "classifier: its weights differ from those that the run began with" in said(page)
+    assert "classifier: its weights changed since the run began" in said(page)
     page.button(key="accept-changed").click().run()
     wait_until(lambda: RunReader(begun.folder).info().state == "running")
     page.run()
     assert "classifier" not in said(page)
     assert any(
-        "Went on with other sources: classifier" in item["text"] for item in board(page)["history"]["items"]
+        "Continued with changed sources: classifier" in item["text"]
+        for item in board(page)["history"]["items"]
     )
 
 

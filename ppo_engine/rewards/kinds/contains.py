@@ -11,7 +11,7 @@ from .. import Reward, RewardKind, RewardSettings, RewardWords, Scores, argument
 
 class _Contains(RewardKind):
     argument = "WORD"
-    help = "1 where the response contains that word, else 0"
+    help = "1 if the response contains that word, else 0"
 
     def words(self, settings: RewardSettings) -> RewardWords:
         word = argument_of(settings.reward)
@@ -19,7 +19,7 @@ class _Contains(RewardKind):
             title=f"Share with “{word}”",
             unit="",
             judge="word search",
-            about=f"1 where the continuation contains the word “{word}”, upper or lower case, else 0.",
+            about=f"1 if the continuation contains the word “{word}” (in any case), else 0.",
             aim=f"use the word “{word}”",
             low=0.0,
             high=1.0,

@@ -16,7 +16,7 @@ class _Sentiment(RewardKind):
             title="Mean score",
             unit="logit",
             judge="classifier",
-            about=f"The classifier's raw logit for the label {label}, of the opening and its continuation.",
+            about=f"The classifier's logit for the label {label}, given the opening and its continuation.",
             aim="write film reviews that a sentiment classifier likes",
             parts="The classifier's logits",
         )

@@ -18,9 +18,7 @@ from .results import PlayedSample, PlayedSource, PlaygroundResult
 
 
 def playground(trainer: Trainer, folder: Path, step: int, request: PlaygroundRequest) -> PlaygroundResult:
-    """Continues an opening with the current policy, the reference and checkpoints, all with the same random
-    numbers. Raises `ConfigError`.
-    """
+    """Continues an opening with each source, all from the same random numbers. Raises `ConfigError`."""
     count, length, temperature = request.count, request.length, request.temperature
     ids = _opening_ids(trainer, request)
     generator = torch.Generator().manual_seed(request.seed)
@@ -42,11 +40,9 @@ def _opening_ids(trainer: Trainer, request: PlaygroundRequest) -> list[int]:
     ids = [*trainer.special_tokens.begin, *opening] or [trainer.special_tokens.end[0]]
     room, length = trainer.room, request.length
     if room is not None and len(ids) + length > room:
+        most = room - length
         raise ConfigError(
-            [
-                f"opening = {len(ids)} tokens: must be at most {room - length}, because the policy takes "
-                f"{room} tokens in all"
-            ]
+            [f"opening = {len(ids)} tokens: must be at most {most}; the policy takes {room} tokens"]
         )
     return ids
 
@@ -68,12 +64,8 @@ def _model(trainer: Trainer, folder: Path, source: str | int) -> Policy:
         return policy
     there = {one.step: one for one in checkpoint_files.list_checkpoints(folder)}
     if source not in there:
-        raise ConfigError(
-            [
-                f"sources = {source}: has no checkpoint any more; those there are: "
-                f"{', '.join(map(str, there)) or 'none'}"
-            ]
-        )
+        allowed = ", ".join(map(str, there)) or "none"
+        raise ConfigError([f"sources = {source}: this checkpoint was deleted; available: {allowed}"])
     there[int(source)].verify()
     model = copy.deepcopy(trainer.reference)
     load_model(model, there[int(source)].folder / "model.safetensors", device=str(trainer.accelerator.device))

@@ -40,9 +40,7 @@ class JobRequest:
 
 @dataclass(frozen=True)
 class PlaygroundRequest(JobRequest):
-    """Continue an opening. sources: `POLICY`, `REFERENCE`, or steps of checkpoints; count: samples of each;
-    length: tokens at most.
-    """
+    """Continue an opening. sources: `POLICY`, `REFERENCE`, steps; count: samples of each; length: tokens."""
 
     kind: ClassVar[str] = "playground"
     MOST_SAMPLES: ClassVar[int] = 16
@@ -59,15 +57,14 @@ class PlaygroundRequest(JobRequest):
 
     def problems(self) -> Iterator[str]:
         if len(self.opening) > self.LONGEST_OPENING:
-            most = f"must be at most {self.LONGEST_OPENING}"
-            yield f"opening = {len(self.opening)} characters: {most}"
+            yield f"opening = {len(self.opening)} characters: must be at most {self.LONGEST_OPENING}"
         yield from _whole("count", self.count, 1, self.MOST_SAMPLES)
         yield from _whole("length", self.length, 1, self.LONGEST)
         if not 0 < self.temperature <= self.LARGEST_TEMPERATURE:
-            limit = f"must be a number above 0 to {self.LARGEST_TEMPERATURE:g}"
-            yield f"temperature = {self.temperature}: {limit}"
+            limit = f"above 0 and at most {self.LARGEST_TEMPERATURE:g}"
+            yield f"temperature = {self.temperature}: must be a number {limit}"
         if not self.sources:
-            yield "sources: choose at least one of policy, reference and the checkpoints"
+            yield "sources: select at least one of policy, reference or a checkpoint"
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ _ROWS_AT_ONCE = 4
 
 def update_trace(trainer: Trainer, step: int, request: UpdateTraceRequest) -> UpdateTrace:
     """Takes one update apart, as the run would take it after `step`."""
-    with within_memory(trainer.accelerator.device, "walk", "ask for a smaller batch"):
+    with within_memory(trainer.accelerator.device, "trace", "choose a smaller batch"):
         return _trace(trainer, step, request.batch, request.seed)
 
 
@@ -130,9 +130,7 @@ def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
 
 @dataclass
 class _Descent:
-    """What `run_update` asks of an accelerator, for a policy that the run's own must not learn of. Notes each
-    gradient step.
-    """
+    """An accelerator for `run_update` that the run's own does not know of. Notes each gradient step."""
 
     trainer: Trainer
     losses: list[float] = field(default_factory=list)
@@ -160,9 +158,7 @@ def _forward(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int =
 def _update(
     learner: Learner, rollout: Rollout, targets: Targets, give_up: Callable[[], None], seed: int
 ) -> tuple[Update | None, str]:
-    """The update, and in words what was not as planned, "" for nothing; no update where its numbers were not
-    finite.
-    """
+    """The update (None for non-finite numbers), and what was not as planned, "" for nothing."""
     config, generator = learner.config, torch.Generator().manual_seed(seed)
     try:
         update = run_update(learner, rollout, targets, generator, give_up)
@@ -173,8 +169,8 @@ def _update(
         return update, ""
     where = f"after {steps} of {planned} gradient steps" if steps else "before its first gradient step"
     return update, (
-        f"The update ended {where}: the next minibatch's KL from the policy that sampled the batch was "
-        f"more than target_kl = {config.target_kl:g} nats a token."
+        f"Early stopping {where}: the next minibatch's KL from the sampling policy exceeded "
+        f"target_kl = {config.target_kl:g} nats per token."
     )
 
 
@@ -183,9 +179,7 @@ def _planned(config: Config, batch: int) -> int:
 
 
 def _moved(policy: Policy, before: Sequence[Tensor]) -> Moved:
-    """How far the weights went: how many there are, the length of the change, and the largest
-    change of one.
-    """
+    """How far the weights moved: their number, the norm of the change, and its largest entry."""
     changes = [(now.detach() - old).float() for now, old in zip(policy.parameters(), before, strict=True)]
     length = math.hypot(*(float(change.norm()) for change in changes))
     return {
@@ -301,9 +295,7 @@ def _samples(
 def _named(
     trainer: Trainer, seen: Forward, rollout: Rollout
 ) -> list[list[list[tuple[str, float | None, bool]]]]:
-    """For each counted token the likeliest ones, the likeliest first: text, probability, and whether it is
-    the one that was drawn.
-    """
+    """For each counted token the likeliest: text, probability, and whether it was the one drawn."""
     indices, chances, drawn = (
         column.tolist() for column in (seen.likeliest, seen.chances, rollout.response_ids)
     )

@@ -22,9 +22,7 @@ WORKER_WAITS_S = 120.0
 
 
 def do_jobs(folder: Path, trainer_run: JournaledTrainer) -> int:
-    """Answers every job that waits; returns how many. A job that fails leaves its reason as its answer and
-    harms nothing else.
-    """
+    """Answers every waiting job; returns how many. A failed job has its reason as its answer."""
     count = 0
     trainer_run.follow()  # an edit that came with the question counts
     while (job := take_job(folder)) is not None:
@@ -54,15 +52,13 @@ def _answer(job: Job, folder: Path, trainer_run: JournaledTrainer) -> Mapping[st
 def work(
     folder: Path, patience_s: float = WORKER_WAITS_S, wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Answers the jobs of a run that has ended, from its last checkpoint, until none has come for a while or
-    the run is taken up.
-    """
+    """Answers an ended run's jobs from its last checkpoint, until none come for a while or it is resumed."""
     requeue_jobs(folder)
     try:
         trainer_run = JournaledTrainer(folder, checkpoint_files.newest_sound(folder))
     except Exception as error:
         while (job := take_job(folder)) is not None:
-            finish_job(folder, job.number, {"error": f"The run's models cannot be loaded: {error}"})
+            finish_job(folder, job.number, {"error": f"The run's models could not be loaded: {error}"})
         raise
     last = time.monotonic()
     while time.monotonic() - last < patience_s and not RunReader(folder).info().alive:

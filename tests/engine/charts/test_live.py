@@ -55,12 +55,12 @@ def test_titles_state_the_newest_numbers() -> None:
     }
     assert titles["score"] == "The mean score is +0.100, from +0.0100 at step 1"
     assert titles["kl"] == "KL is 7.50 nats, above its target of 6"
-    assert titles["clips"].startswith("The clips bind at 11\u202f% of ratios")
+    assert titles["clips"].startswith("Clipped: 11\u202f% of ratios")
 
 
 def test_the_earlier_run_is_grey_and_behind() -> None:
     for chart in live_charts(metrics_frame(rows(5)), Config(), metrics_frame(rows(9))):
-        ghosts = [i for i, trace in enumerate(chart.spec["data"]) if "run before" in trace.get("name", "")]
+        ghosts = [i for i, trace in enumerate(chart.spec["data"]) if "previous run" in trace.get("name", "")]
         if chart.key != "times":
             assert ghosts and all(chart.spec["data"][i]["line"]["color"] == REFERENCE for i in ghosts)
 

@@ -29,8 +29,8 @@ def test_each_event_is_told_in_words() -> None:
     told = timeline_entries(JOURNAL)
     assert [one.word for one in told] == ["", "edit", "pause", "", "resume", "note", ""]
     assert told[1].text == "Lambda (λ): 0.95 → 0.5, Adaptive KL coefficient: on → off"
-    assert told[3].text == "Checkpoint kept, 12.3 MB." and told[6].text == "Checkpoint kept, 2.00 GB."
-    assert told[0].text == "Training began."
+    assert told[3].text == "Checkpoint saved, 12.3 MB." and told[6].text == "Checkpoint saved, 2.00 GB."
+    assert told[0].text == "Training started."
 
 
 def test_an_edit_knows_the_edit_that_takes_it_back() -> None:

@@ -74,7 +74,7 @@ def test_a_classifier_that_prefers_the_bad_canary_is_refused(tokenizer: Any) -> 
     good, bad = SentimentClassifier(model, tokenizer, "POSITIVE", CPU).score_texts(CANARIES).total.tolist()
     with torch.no_grad():
         model.classifier.weight.neg_()
-    with pytest.raises(CanaryError, match="the wrong way round") as caught:
+    with pytest.raises(CanaryError, match="which is inverted") as caught:
         SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
     assert f"{-good:+.2f}" in str(caught.value) and f"{-bad:+.2f}" in str(caught.value)
     assert isinstance(caught.value, SourceError)
@@ -118,7 +118,7 @@ def test_a_folder_with_a_classifier(world: Any, scorer: SentimentClassifier) -> 
 def test_a_language_model_is_no_classifier(tmp_path: Any, tokenizer: Any) -> None:
     """Its classification head would be drawn at random."""
     write_model(tmp_path, make_policy(tokenizer), tokenizer)
-    with pytest.raises(SourceError, match=r"it is no sequence classifier.* of the type gpt2"):
+    with pytest.raises(SourceError, match=r"not a sequence classifier \(type gpt2"):
         load_classifier(str(tmp_path), "POSITIVE", CPU)
 
 
@@ -196,7 +196,8 @@ def test_a_classifiers_tokenizer_larger_than_its_embeddings_is_refused_with_both
     longer.add_tokens(["<one>", "<two>"])
     longer.save_pretrained(tmp_path)
     with pytest.raises(
-        SourceError, match=r"reward_model = .* tokenizer has 332 tokens and the model embeddings for 330"
+        SourceError,
+        match=r"reward_model = .* tokenizer has 332 tokens, but the model has only 330 embeddings",
     ):
         load_classifier(str(tmp_path), "POSITIVE", CPU)
 
@@ -205,7 +206,7 @@ def test_scores_that_are_no_numbers_or_all_the_same_are_called_so(tokenizer: Any
     model = make_classifier(tokenizer)
     with torch.no_grad():
         model.classifier.weight.zero_()
-        with pytest.raises(CanaryError, match=r"both .* it does not read the texts"):
+        with pytest.raises(CanaryError, match=r"both score .* ignores the text"):
             SentimentClassifier(model, tokenizer, "POSITIVE", CPU)
         model.classifier.weight.fill_(torch.nan)
     with pytest.raises(CanaryError, match="not finite"):

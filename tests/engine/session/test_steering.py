@@ -67,12 +67,12 @@ def test_an_edit_while_loading_waits_for_the_models(begin: Callable[..., Run]) -
 
 
 IMPOSSIBLE_EDITS: list[tuple[dict[str, object], str]] = [
-    ({"seed": 3}, "seed = 3: cannot change during a run; branch a new run with it"),
+    ({"seed": 3}, "seed = 3: fixed during a run; branch the run to change it"),
     ({"lam": 2}, "lam = 2: must be a number from 0 to 1"),
     ({"nothing": 2}, "nothing: there is no such setting"),
     ({"mini_batch_size": 9}, "mini_batch_size = 9: must be at most batch_size, which is 8"),
-    ({"steps": 1}, "steps = 1: must be more than 1, the steps already taken"),
-    ({"gamma": 1.0}, "gamma = 1.0: is so already"),
+    ({"steps": 1}, "steps = 1: must be more than the 1 already completed"),
+    ({"gamma": 1.0}, "gamma = 1.0: already has this value"),
 ]
 
 
@@ -162,7 +162,7 @@ def test_a_step_that_comes_out_otherwise_pauses_the_run_and_says_so(begin: Calla
     rest.thread.start()
     rest.wait_for_state("paused")
     assert (
-        "Step 2, taken again, came out otherwise than recorded: env/reward_mean was 9.0 and is"
+        "Step 2, recomputed, differs from the record: env/reward_mean was 9.0, now"
         in part.reader.info().error
     )
     rest.tell("resume")
@@ -218,7 +218,7 @@ def test_replay_names_the_first_step_and_metric_that_differ(begin: Callable[...,
     run = edited_and_paused(begin)
     tamper(run.folder, 4)
     tamper(run.folder, 5)
-    assert replay(run.folder).startswith("step 4: env/reward_mean was 9.0 and is ")
+    assert replay(run.folder).startswith("step 4: env/reward_mean was 9.0, now ")
     with closing(sqlite3.connect(run.folder / DATABASE)) as connection, connection:
         connection.execute("delete from events where kind = 'edit' and step = 2")
         connection.execute("update digests set digest = digest - 1 where part = 'events'")
@@ -274,14 +274,14 @@ def test_a_branch_needs_its_parent_no_more(begin: Callable[..., Run], tmp_path: 
     assert child.join() == "finished"
     assert replay(child.folder) == ""
     shutil.rmtree(child.folder / "checkpoints")
-    with pytest.raises(CheckpointError, match="the checkpoint that this branch began with is missing"):
+    with pytest.raises(CheckpointError, match="the checkpoint this branch started from is missing"):
         replay(child.folder)
 
 
 IMPOSSIBLE_BRANCHES: list[tuple[int, dict[str, object], str]] = [
-    (1, {}, "step = 1: has no checkpoint; those there are: 2, 3"),
-    (2, {"steps": 2}, "steps = 2: must be more than 2, the step that the branch starts after"),
-    (2, {"model_name": "gpt2"}, "model_name = gpt2: a branch goes on with its parent's policy"),
+    (1, {}, "step = 1: no checkpoint at this step; available: 2, 3"),
+    (2, {"steps": 2}, "steps = 2: must be greater than 2, the checkpoint the branch starts from"),
+    (2, {"model_name": "gpt2"}, "model_name = gpt2: a branch keeps the parent's policy"),
     (2, {"lam": 7}, "lam = 7: must be a number from 0 to 1"),
 ]
 
@@ -298,11 +298,11 @@ def test_a_branch_that_cannot_be_is_refused(begin: Callable[..., Run]) -> None:
 def test_a_run_with_a_living_owner_is_not_taken_over(begin: Callable[..., Run]) -> None:
     run = begin(steps=3)
     run.hold_at(1)
-    with pytest.raises(StoreError, match=r"belongs to process .* which is alive"):
+    with pytest.raises(StoreError, match=r"still trained by process"):
         session.reopen(run.folder)
     run.let_go()
     run.join()
-    with pytest.raises(ConfigError, match="has taken them all; branch it with more"):
+    with pytest.raises(ConfigError, match="has completed them all; branch it with more"):
         session.reopen(run.folder)
 
 
@@ -318,8 +318,8 @@ def test_numbers_that_are_not_finite_pause_the_run_where_it_was(begin: Callable[
     run.let_go()
     run.wait_for_state("paused")
     info = run.reader.info()
-    assert "Step 3 failed:" in info.error and "The run is back at step 2." in info.error
-    assert "log-probability of sample" in info.error and "lower learning_rate" in info.error
+    assert "Step 3 failed:" in info.error and "The run was restored to step 2." in info.error
+    assert "log-probability of sample" in info.error and "Lower learning_rate" in info.error
     assert any(event.kind == "error" and event.step == 2 for event in run.reader.events())
     run.tell("resume")
     assert run.join() == "finished", run.reader.info().traceback
@@ -417,9 +417,7 @@ def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(
         next(one for one in summaries(tmp_path) if one.folder == run.folder).held_out
         == evaluation["eval/reward_mean"]
     )
-    assert "Held-out openings after the last step" in " ".join(
-        one.text for one in timeline_entries(run.reader.events())
-    )
+    assert "Final held-out evaluation" in " ".join(one.text for one in timeline_entries(run.reader.events()))
     assert replay(run.folder) == ""
     again = begin(made=lambda seen: session.reopen(run.folder, seen))
     again.thread.start()

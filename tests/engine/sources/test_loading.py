@@ -82,7 +82,7 @@ def test_what_is_too_large_is_not_downloaded(
         run = begin(query_dataset="someone/reviews", size_limit_mb=2)
         run.thread.start()
         assert run.join() == "failed"
-        assert "it is 3 MB, and size_limit_mb allows 2" in run.reader.info().error
+        assert "it is 3 MB, above size_limit_mb = 2" in run.reader.info().error
         assert not [request for request in hub.requests if "/resolve/" in request]
 
 
@@ -148,7 +148,7 @@ def with_gaps(tmp_path: Path) -> Path:
     return tmp_path / "reviews.csv"
 
 
-REMARK = "Reviews: 2 of the 22 rows of train have no text and were left out."
+REMARK = "Reviews: 2 of 22 train rows have no text and were skipped."
 
 
 def test_remarks_on_the_data_are_journalled_once(begin: Callable[..., Run], with_gaps: Path) -> None:

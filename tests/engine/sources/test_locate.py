@@ -68,7 +68,7 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(
     assert locate("model_name", "lvwerra/gpt2-imdb") == "/cache/models/lvwerra/gpt2-imdb"
     assert locate("query_dataset", "imdb") == "/cache/datasets/imdb"
     assert locate("query_dataset", "reviews.csv") == "reviews.csv"
-    with pytest.raises(SourceError, match=r"this is a file; give the folder that holds the model"):
+    with pytest.raises(SourceError, match=r"a file, not a folder; use the model's folder"):
         locate("model_name", "reviews.csv")
 
 
@@ -79,7 +79,7 @@ def test_a_source_is_a_folder_a_built_in_name_or_else_a_name_on_the_hub(
 def test_a_path_that_leads_nowhere_is_not_looked_for_on_the_hub(source: str, field: str, what: str) -> None:
     with pytest.raises(
         SourceError,
-        match=f"there is no such {what}; give an existing {what} or a name on the Hugging Face Hub",
+        match=f"no such {what}; enter an existing {what} or a Hugging Face Hub name",
     ):
         locate(field, source)
 
@@ -104,9 +104,9 @@ def test_an_unknown_built_in_is_refused_with_those_there_are() -> None:
 
 
 @pytest.mark.parametrize(("field", "cause"), [
-    ("model_name", "no config.json, so it is no model's folder (it is empty)"),
-    ("reward_model", "no config.json, so it is no model's folder (it is empty)"),
-    ("query_dataset", "the folder has no data file"),
+    ("model_name", "not a model folder: no config.json (it is empty)"),
+    ("reward_model", "not a model folder: no config.json (it is empty)"),
+    ("query_dataset", "the folder has no data files"),
 ])  # fmt: skip
 def test_an_empty_folder_is_refused(tmp_path: Path, field: str, cause: str) -> None:
     message = refusal(field, str(tmp_path))
@@ -165,14 +165,12 @@ def test_any_other_damaged_file_is_refused(world: Path, tmp_path: Path, field: s
 def test_a_tokenizer_file_that_holds_none_is_damaged(world: Path, tmp_path: Path, field: str) -> None:
     folder = copy_of(world / FOLDERS[field], tmp_path)
     (folder / "tokenizer.json").write_text("{}")
-    assert "its file tokenizer.json is damaged (it holds no tokenizer)" in refusal(field, str(folder))
+    assert "its file tokenizer.json is damaged (no tokenizer inside)" in refusal(field, str(folder))
 
 
 @pytest.mark.parametrize(("field", "cause"), [
-    ("model_name", "it is no causal language model, one that writes a text on, "
-     "but of the type distilbert (DistilBertForSequence"),
-    ("reward_model", "it is no sequence classifier, one that scores a text, "
-     "but of the type mamba (MambaForCausalLM): give another"),
+    ("model_name", "not a causal language model (type distilbert, DistilBertForSequence"),
+    ("reward_model", "not a sequence classifier (type mamba, MambaForCausalLM); choose another"),
 ])  # fmt: skip
 def test_a_model_of_a_type_without_the_kind_is_called_what_it_is(
     world: Path, tmp_path: Path, field: str, cause: str
@@ -194,26 +192,20 @@ def test_an_encoder_is_no_policy(tmp_path: Path) -> None:
     tokenizer = make_tokenizer()
     sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
     write_model(tmp_path, BertForMaskedLM(BertConfig(vocab_size=len(tokenizer), **sizes)), tokenizer)
-    assert (
-        "it is no causal language model, one that writes a text on, but an encoder (BertForMaskedLM)"
-        in refusal("model_name", str(tmp_path))
-    )
+    assert "an encoder (BertForMaskedLM), not a causal language model" in refusal("model_name", str(tmp_path))
 
 
 def test_a_language_model_as_a_classifier_is_called_what_it_is(world: Path) -> None:
     message = refusal("reward_model", str(world / "policy"))
-    assert (
-        "it is no sequence classifier, one that scores a text, but of the type gpt2 (GPT2LMHeadModel): give "
-        "another model" in message
-    )
+    assert "not a sequence classifier (type gpt2, GPT2LMHeadModel); choose another model" in message
 
 
 @pytest.mark.parametrize("field", ["model_name", "reward_model"])
 @pytest.mark.parametrize(("keep", "cause"), [
-    (["model.safetensors", "tokenizer.json"], "no model's folder (it holds model.safetensors, "
+    (["model.safetensors", "tokenizer.json"], "no config.json (it contains model.safetensors, "
      "tokenizer.json)"),
     (["config.json", "tokenizer.json", "tokenizer_config.json"], "it has no weights"),
-    (["config.json", "model.safetensors"], "it has no tokenizer: save the model's own into it"),
+    (["config.json", "model.safetensors"], "it has no tokenizer; save the model's tokenizer there"),
 ])  # fmt: skip
 def test_a_folder_that_lacks_files_is_told_which(
     world: Path, tmp_path: Path, field: str, keep: list[str], cause: str
@@ -228,12 +220,12 @@ def test_a_folder_that_lacks_files_is_told_which(
 
 def test_the_true_cause_of_other_folders_is_named(world: Path, tmp_path: Path) -> None:
     above = copy_of(world / "policy", tmp_path / "run")
-    assert f"a folder in it has: give {above}" in refusal("model_name", str(above.parent))
+    assert f"a subfolder has: use {above}" in refusal("model_name", str(above.parent))
     pointer = copy_of(world / "policy", tmp_path / "cloned")
     (pointer / "model.safetensors").write_text(
         "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 5\n"
     )
-    assert "its file model.safetensors is a Git LFS pointer" in refusal("model_name", str(pointer))
+    assert "its file model.safetensors is only a Git LFS pointer" in refusal("model_name", str(pointer))
     sharded = copy_of(world / "policy", tmp_path / "sharded")
     (sharded / "model.safetensors").unlink()
     index = {"metadata": {}, "weight_map": {"a": "model-00001-of-00002.safetensors"}}
@@ -248,7 +240,7 @@ def test_a_peft_adapter_is_called_one_and_its_base_is_named(tmp_path: Path, fiel
     )
     (tmp_path / "adapter_model.safetensors").write_bytes(b"")
     message = refusal(field, str(tmp_path))
-    assert "it is a PEFT adapter of someone/base" in message and "merge_and_unload()" in message
+    assert "a PEFT adapter of someone/base" in message and "merge_and_unload()" in message
 
 
 def test_a_tokenizer_without_end_of_text_is_refused(tmp_path: Path) -> None:
@@ -412,6 +404,6 @@ def test_a_name_that_is_not_on_the_hub(tmp_path: Path, hub: Hub) -> None:
 def assert_refused(answer: dict[str, Any], within_s: float, name: str = "lvwerra/gpt2-imdb") -> None:
     assert set(answer) == set(LOADERS)
     for field, (message, seconds) in answer.items():
-        assert message.startswith(f"SourceError: {field} = {name}: it is neither built in nor a folder here")
+        assert message.startswith(f"SourceError: {field} = {name}: not a built-in source or a local folder")
         assert OFFER in message
         assert seconds < within_s, field

@@ -128,7 +128,8 @@ def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path)
     owner.run()
     assert owner.state == "finished" and [row.step for row in RunReader(run).steps()] == [0, 1, 2, 3]
     assert any(
-        "newer steps were lost" in event.payload.get("message", "") for event in RunReader(run).events()
+        "part of the run's files was lost" in event.payload.get("message", "")
+        for event in RunReader(run).events()
     )
     assert (run / "checkpoints" / "lost-step-000002").is_dir() and replay(run) == ""
 
@@ -136,7 +137,7 @@ def test_steps_that_the_record_has_lost_are_taken_anew(run: Path, sources: Path)
 def test_a_replay_that_comes_to_a_hole_is_not_identical(run: Path, sources: Path) -> None:
     with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
         connection.execute("delete from steps where step = 1")
-    assert replay(run) == "step 1: it is not on record, and step 2 is"
+    assert replay(run) == "step 1: missing from the record, which continues to step 2"
     with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
         connection.execute("delete from steps")
     with pytest.raises(ConfigError, match="there is nothing to replay"):
@@ -154,7 +155,7 @@ def test_of_a_record_by_earlier_definitions_scores_and_kl_are_compared(run: Path
         seal_step(connection, 2)
     remarks: list[str] = []
     assert replay(run, on_remark=remarks.append) == "" and any(
-        "scores and KL alone are compared" in one for one in remarks
+        "by score and KL only" in one for one in remarks
     )
     with closing(sqlite3.connect(run / DATABASE)) as connection, connection:
         connection.execute(
@@ -173,24 +174,24 @@ CHANGES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "policy weights": (
         lambda at: scale_weights(at / "policy"),
         "policy",
-        "its weights differ from those that the run began with",
+        "its weights changed since the run began",
     ),
     "policy configuration": (
         lambda at: change_json(at / "policy" / "config.json", layer_norm_epsilon=0.1),
         "policy",
-        "its configuration differs from the one that the run began with",
+        "its configuration changed since the run began",
     ),
     "classifier weights": (
         lambda at: scale_weights(at / "classifier"),
         "classifier",
-        "its weights differ from those",
+        "its weights changed",
     ),
     "classifier tokenizer": (
         lambda at: change_json(at / "classifier" / "tokenizer_config.json", model_max_length=20),
         "classifier",
-        "its tokenizer differs from the one",
+        "its tokenizer changed",
     ),
-    "reviews": (lambda at: change_rows(at / "reviews"), "reviews", "its texts differ from those"),
+    "reviews": (lambda at: change_rows(at / "reviews"), "reviews", "its texts changed"),
 }
 
 
@@ -279,7 +280,7 @@ def test_a_policy_is_not_exported_with_another_tokenizer_or_configuration(
     scale_weights(sources / "policy")
     export_policy(run, tmp_path / "fine")  # its weights are the checkpoint's
     change_json(sources / "policy" / "config.json", layer_norm_epsilon=0.1)
-    with pytest.raises(StoreError, match="cannot be exported: its configuration differs from the one"):
+    with pytest.raises(StoreError, match="was not exported: its configuration changed"):
         export_policy(run, tmp_path / "other")
     assert not (tmp_path / "other").exists()
 
@@ -299,7 +300,7 @@ def test_a_machine_that_is_another_than_at_the_beginning_is_said(run: Path) -> N
         )
     heard: list[str] = []
     assert replay(run, on_remark=heard.append) == ""
-    assert len(heard) == 1 and "torch was 1.0 and is 2." in heard[0] and "threads was 7 and is 1" in heard[0]
+    assert len(heard) == 1 and "torch was 1.0, now 2." in heard[0] and "threads was 7, now 1" in heard[0]
     assert resumed(run).state == "finished"
     assert [event.payload["message"] for event in RunReader(run).events() if event.kind == "remark"] == heard
 
@@ -309,7 +310,7 @@ def test_the_command_line_asks_for_leave_and_takes_it(
 ) -> None:
     scale_weights(sources / "policy")
     assert main(["resume", str(run)]) == 2
-    assert "policy: its weights differ" in (said := capsys.readouterr().err) and "--accept-changed" in said
+    assert "policy: its weights changed" in (said := capsys.readouterr().err) and "--accept-changed" in said
     assert main(["replay", str(run)]) == 2
     assert (
         main(["branch", str(run), "--step", "1", "--runs", str(tmp_path / "runs"), "--accept-changed"]) == 0
@@ -317,5 +318,7 @@ def test_the_command_line_asks_for_leave_and_takes_it(
     capsys.readouterr()
     assert main(["replay", str(run), "--accept-changed"]) == 1
     answer = capsys.readouterr()
-    assert answer.out.startswith("different at step 0: ") and "policy: its weights differ" in answer.err
+    assert (
+        answer.out.startswith("first difference at step 0: ") and "policy: its weights changed" in answer.err
+    )
     assert main(["resume", str(run), "--accept-changed"]) == 0

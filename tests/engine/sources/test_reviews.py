@@ -129,7 +129,7 @@ def test_rows_without_a_text_are_left_out_and_counted(tmp_path: Path, name: str)
         pyarrow.parquet.write_table(pa.table({"text": rows}), tmp_path / name)
     assert read(tmp_path / name) == TEXTS
     missing, all_rows = (5, 25) if name == "x.jsonl" else (3, 23)
-    expected = f"Reviews: {missing} of the {all_rows} rows of train have no text and were left out."
+    expected = f"Reviews: {missing} of {all_rows} train rows have no text and were skipped."
     assert read_reviews(str(tmp_path / name), 0).remarks == [expected]
 
 
@@ -154,8 +154,8 @@ def test_the_column_is_the_one_asked_for_else_the_one_that_is_plainly_meant(
 
 @pytest.mark.parametrize(("column", "cause"), [
     ("auto", "x.csv has no column text or review, "
-     "and 2 columns of text: name one in text_column; its columns are: title, comment"),
-    ("texts", "x.csv has no column texts (text_column); its columns are: title, comment"),
+     "and 2 columns of text; set text_column to one of: title, comment"),
+    ("texts", "x.csv has no column texts; set text_column to one of: title, comment"),
 ])  # fmt: skip
 def test_a_column_that_is_not_there_or_not_plain_is_refused_with_those_there_are(
     tmp_path: Path, column: str, cause: str
@@ -168,17 +168,17 @@ def test_a_column_that_is_not_there_or_not_plain_is_refused_with_those_there_are
 
 
 @pytest.mark.parametrize(("name", "content", "cause"), [
-    ("x.csv", "text\nfine\nÉté\n".encode("latin-1"), "x.csv is not UTF-8 (byte 0xc9 in line 3; Latin-1, "
-     "perhaps): save it as UTF-8"),
+    ("x.csv", "text\nfine\nÉté\n".encode("latin-1"), "x.csv is not UTF-8 (byte 0xc9 in line 3; perhaps "
+     "Latin-1); convert it"),
     ("x.csv", "text\nfine\n".encode("utf-16"), "x.csv is UTF-16, not UTF-8"),
     ("x.csv", b"text,label\nfine, this is a long one,1\n",
-    "x.csv has 3 cells in line 2 and 2 heads: put texts with commas into quotes"),
+    "x.csv has 3 cells in line 2 but 2 columns; quote texts that contain commas"),
     ("x.csv", b'text,label\n"never closed,1\n', "x.csv is damaged near line 2 (unexpected end of data)"),
-    ("x.json", b'[{"text": "fine"}', "x.json is damaged: it is no JSON"),
-    ("x.jsonl", b'{"text": "fine"}\n{"text"', "x.jsonl is damaged: it is no JSON"),
+    ("x.json", b'[{"text": "fine"}', "x.json is damaged: invalid JSON"),
+    ("x.jsonl", b'{"text": "fine"}\n{"text"', "x.jsonl is damaged: invalid JSON"),
     ("x.parquet", b"PAR1 and no more", "x.parquet is damaged"),
     ("x.csv.gz", b"no gzip", "x.csv.gz is damaged"),
-    ("x.csv", b"", "its columns are: none"),
+    ("x.csv", b"", "set text_column to one of: none"),
 ])  # fmt: skip
 def test_the_true_cause_is_said(tmp_path: Path, name: str, content: bytes, cause: str) -> None:
     (tmp_path / name).write_bytes(content)
@@ -194,7 +194,7 @@ def test_data_files_over_the_limit_are_refused_unread_with_their_size(tmp_path: 
         file.truncate(3_000_000)
     token = _watch.set(Watch(limit_mb=2))
     try:
-        assert "its data files take 3 MB, and size_limit_mb allows 2" in refusal(tmp_path / "x.csv")
+        assert "its data files total 3 MB, above size_limit_mb = 2" in refusal(tmp_path / "x.csv")
     finally:
         _watch.reset(token)
 
@@ -212,13 +212,13 @@ def test_a_home_folder_is_given_up_after_so_many_entries(
     (tmp_path / "many").mkdir()
     for i in range(40):
         (tmp_path / "many" / f"{i}.bin").touch()
-    assert "more than 30 files and folders in it" in refusal(tmp_path)
+    assert "more than 30 files and subfolders" in refusal(tmp_path)
     assert len(seen) < 20
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.csv")
-    assert "x.csv is no plain file" in refusal(tmp_path)
+    assert "x.csv is not a regular file" in refusal(tmp_path)
 
 
 def test_code_that_lies_in_a_data_sets_folder_is_not_run(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ def test_of_several_forms_the_reviews_are_read_and_what_is_left_out_is_named(
 ) -> None:
     write(tmp_path, *names)
     assert read(tmp_path) == TEXTS
-    expected = [f"Reviews: Data files that were left out: {left_out}."] if left_out else []
+    expected = [f"Reviews: Data files not used: {left_out}."] if left_out else []
     assert read_reviews(str(tmp_path), 0).remarks == expected
 
 
@@ -279,7 +279,7 @@ def test_papers_about_the_data_are_never_the_data(tmp_path: Path) -> None:
         "CHANGELOG.txt",
     )
     write(tmp_path, *papers)
-    assert "the folder has no data file" in refusal(tmp_path)
+    assert "the folder has no data files" in refusal(tmp_path)
     (tmp_path / "reviews.txt").write_text("\n".join(TEXTS))
     assert read(tmp_path) == TEXTS and read_reviews(str(tmp_path), 0).remarks == []
 
@@ -294,15 +294,15 @@ def test_a_file_whose_name_says_no_split_is_the_train_split_beside_a_test_split(
 
 @pytest.mark.parametrize(("configs", "cause"), [
     ("- data_files:\n  - {split: train}",
-    "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    "in its card (README.md), each of data_files needs a `split` and a `path`"),
     ("- data_files:\n  - {path: train.csv}",
-    "its card (README.md) gives data_files that are not each a `split` and a `path`"),
+    "in its card (README.md), each of data_files needs a `split` and a `path`"),
     ("- data_files: {train: train.csv}",
-    "its card (README.md) gives data_files that are not each a `split` and a `path`"),
-    ("- data_dir: 5", "its card (README.md) gives data_dir: 5, which is no folder's name"),
-    ("  5", "its card (README.md) gives configs that are no list"),
-    ("- data_files: gone/*.csv", "its card (README.md) names gone/*.csv for the split train, "
-     "and no data file is called so"),
+    "in its card (README.md), each of data_files needs a `split` and a `path`"),
+    ("- data_dir: 5", "in its card (README.md), data_dir = 5 is not a folder name"),
+    ("  5", "in its card (README.md), configs is not a list"),
+    ("- data_files: gone/*.csv", "its card (README.md) lists gone/*.csv for the split train, "
+     "but no data file matches"),
 ])  # fmt: skip
 def test_a_card_that_cannot_be_followed_is_said_to_be_so(tmp_path: Path, configs: str, cause: str) -> None:
     write(tmp_path, "train.csv")
@@ -315,9 +315,7 @@ def test_a_test_split_of_the_card_that_is_not_there_is_remarked_on(tmp_path: Pat
     splits = "  - {split: train, path: '**/train*'}\n  - {split: test, path: ./test.csv}"
     (tmp_path / "README.md").write_text(f"---\nconfigs:\n- data_files:\n{splits}\n---\n")
     assert read(tmp_path) == TEXTS
-    expected = (
-        "Reviews: Its card (README.md) names test.csv for the split test, and no data file is called so."
-    )
+    expected = "Reviews: Its card (README.md) lists test.csv for the split test, but no data file matches."
     assert read_reviews(str(tmp_path), 0).remarks == [expected]
 
 
@@ -348,16 +346,14 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path, name: str) -> N
         pyarrow.parquet.write_table(
             pa.Table.from_arrays([pa.array(TEXTS)] * 2, ["text", "text"]), tmp_path / name
         )
-    assert f"{name} has more than one column text: rename all but one" in refusal(tmp_path / name)
+    assert f"{name} has several columns named text; rename all but one" in refusal(tmp_path / name)
 
 
 def test_a_first_row_that_is_taken_for_heads_is_said_to_be(tmp_path: Path) -> None:
     write_csv(tmp_path / "x.csv", [[text] for text in TEXTS])
     assert read(tmp_path / "x.csv") == TEXTS[1:]
     (remark,) = read_reviews(str(tmp_path / "x.csv"), 0).remarks
-    assert remark.startswith(
-        f"Reviews: The first row of x.csv was taken for the column names: {TEXTS[0][:20]}"
-    )
+    assert remark.startswith(f"Reviews: The first row of x.csv was read as column names: {TEXTS[0][:20]}")
 
 
 def test_quotes_that_are_not_closed_swallow_no_rows_of_a_tsv(tmp_path: Path) -> None:
@@ -398,7 +394,7 @@ def test_an_arrow_file_is_read_as_a_stream_is(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x.csv", "x.jsonl", "x.parquet"])
 @pytest.mark.parametrize(("column", "cause"), [
-    ("label", "its column label holds numbers, not text"), ("nothing", "its column nothing is empty"),
+    ("label", "its column label contains numbers, not text"), ("nothing", "its column nothing is empty"),
 ])  # fmt: skip
 def test_a_column_without_words_is_refused(tmp_path: Path, name: str, column: str, cause: str) -> None:
     rows = [{"text": text, "label": i % 2, "nothing": None} for i, text in enumerate(TEXTS)]
@@ -413,7 +409,7 @@ def test_a_column_without_words_is_refused(tmp_path: Path, name: str, column: st
 
 def test_lists_are_no_texts(tmp_path: Path) -> None:
     (tmp_path / "x.jsonl").write_text("".join(json.dumps({"text": text.split()}) + "\n" for text in TEXTS))
-    assert "its column text holds lists, not text" in refusal(tmp_path / "x.jsonl", "text")
+    assert "its column text contains lists, not text" in refusal(tmp_path / "x.jsonl", "text")
 
 
 # Other formats
@@ -422,12 +418,12 @@ def test_lists_are_no_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content", "cause"), [
     ("x.csv", b"PK\x03\x04" + bytes(40), "x.csv is a ZIP archive or an Excel workbook"),
     ("x.xlsx", b"PK\x03\x04" + bytes(40), "x.xlsx is a ZIP archive or an Excel workbook"),
-    ("x.csv", gzip.compress(b"text\nfine\n"), "x.csv is packed with gzip"),
+    ("x.csv", gzip.compress(b"text\nfine\n"), "x.csv is compressed with gzip"),
     ("x.feather", b"ARROW1\0\0" + bytes(40),
-    "x.feather is an Arrow or Feather file: let its name end in .arrow"),
-    ("x.csv", b"PAR1" + bytes(40), "x.csv is a Parquet file: let its name end in .parquet"),
-    ("x.parquet.gz", gzip.compress(b"PAR1"), "x.parquet.gz is packed with gzip: unpack it"),
-    ("x.pdf", b"%PDF-1.7", "x.pdf is of no kind that is read here; known are .parquet, .arrow, .csv"),
+    "x.feather is an Arrow or Feather file; rename it to end in .arrow"),
+    ("x.csv", b"PAR1" + bytes(40), "x.csv is a Parquet file; rename it to end in .parquet"),
+    ("x.parquet.gz", gzip.compress(b"PAR1"), "x.parquet.gz is compressed with gzip; unpack it"),
+    ("x.pdf", b"%PDF-1.7", "x.pdf has an unsupported format; supported: .parquet, .arrow, .csv"),
 ])  # fmt: skip
 def test_a_file_of_another_format_is_called_what_it_is(
     tmp_path: Path, name: str, content: bytes, cause: str

@@ -99,7 +99,7 @@ def test_comparing_says_after_which_step_a_setting_was_changed(begin: Callable[.
 
 def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_path: Path) -> None:
     folder, owner = session.create(tiny(steps=1), "tiny-reviews", tmp_path)
-    with pytest.raises(StoreError, match="is on: stop it first"):
+    with pytest.raises(StoreError, match="is running; stop it first"):
         move_to_trash(folder)
     owner.run()
     describe(folder, name="../../up")
@@ -109,7 +109,7 @@ def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_pa
     assert (
         restore_from_trash(there) == folder and list_runs(tmp_path) == [folder] and list_trash(tmp_path) == []
     )
-    with pytest.raises(StoreError, match="cannot be moved"):
+    with pytest.raises(StoreError, match="could not be moved"):
         restore_from_trash(there)
 
 
@@ -148,9 +148,9 @@ def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> N
         assert not torch.allclose(model(ids).logits, untrained)
     card = (target / "README.md").read_text()
     assert folder.name in card and "after step 2" in card and '"seed": 2' in card
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         export_policy(folder, target)
-    with pytest.raises(ConfigError, match="step = 1: has no checkpoint; those there are: 2, 3"):
+    with pytest.raises(ConfigError, match="step = 1: no checkpoint at this step; available: 2, 3"):
         export_policy(folder, tmp_path / "other", step=1)
 
 

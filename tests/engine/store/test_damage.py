@@ -272,9 +272,7 @@ def test_a_copy_of_a_run_that_is_on_is_an_interrupted_one_that_takes_no_commands
         assert info.id == copy.name != own.id and info.name == f"{own.name} ({copy.name})"
         assert {one.name for one in summaries(copy.parent)} == {info.name, own.name}
         for ask in (lambda: session.command(copy, "pause"), lambda: submit(copy, "stop", "a test")):
-            with pytest.raises(
-                StoreError, match=f"this folder is a copy of {own.id}, and nobody trains the copy"
-            ):
+            with pytest.raises(StoreError, match=f"this folder is a copy of {own.id} that no process trains"):
                 ask()
         assert [row.step for row in RunReader(copy).steps()] == [0, 1, 2]
     finally:

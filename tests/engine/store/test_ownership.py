@@ -115,7 +115,7 @@ def test_an_owner_lives_on_when_the_clock_is_set_and_not_as_a_zombie(monkeypatch
 def test_only_a_dead_owners_run_is_taken_over(tmp_path: Path) -> None:
     folder = make(tmp_path / "a-run")
     set_columns(folder, state="running", owner_host="another-machine", heartbeat=time.time())
-    with pytest.raises(StoreError, match=r"belongs to process .* on another-machine, which is alive"):
+    with pytest.raises(StoreError, match=r"still trained by process .* on another-machine"):
         RunStore.reopen(folder)
     set_columns(folder, heartbeat=time.time() - SILENT_S - 1)
     assert RunReader(folder).info().state == "interrupted"
@@ -136,7 +136,7 @@ input()
         [sys.executable, "-c", take, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert other.stdout is not None and other.stdout.readline() == "mine\n"
-    with pytest.raises(StoreError, match=f"process {other.pid}, which is alive"):
+    with pytest.raises(StoreError, match=f"still trained by process {other.pid}"):
         RunStore.reopen(folder)
     other.kill()
     other.wait()
@@ -148,7 +148,7 @@ def test_a_run_that_could_not_write_its_last_words_can_be_taken_up_by_the_same_p
 ) -> None:
     folder = make(tmp_path / "a-run")
     set_columns(folder, state="running")
-    with pytest.raises(StoreError, match="which is alive"):
+    with pytest.raises(StoreError, match="still trained by"):
         RunStore.reopen(folder)
     RunStore.reopen(folder, abandoned=True).close()
 
@@ -166,7 +166,7 @@ def test_what_is_asked_of_a_run_as_it_ends_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_no_store(tmp_path: Path) -> None:
     (tmp_path / DATABASE).touch()
-    with pytest.raises(StoreError, match="not a run's store, or damaged"):
+    with pytest.raises(StoreError, match="not a run's database, or damaged"):
         RunReader(tmp_path).info()
 
 
@@ -205,8 +205,8 @@ def test_names_tags_remarks_and_notes_are_kept_as_they_are_and_are_no_paths(
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"name": " "}, "name = “”: must be text of 1 to 80 characters; this has 0"),
-        ({"name": "x" * 81}, "must be text of 1 to 80 characters; this has 81"),
+        ({"name": " "}, "name = “”: must be text of 1 to 80 characters, not 0"),
+        ({"name": "x" * 81}, "must be text of 1 to 80 characters, not 81"),
         ({"tags": ["fine", "y" * 41]}, "tag = .* must be text of 1 to 40 characters"),
         ({"remark": "z" * 2001}, "remark = .* must be text of 0 to 2000 characters"),
     ],

@@ -182,7 +182,7 @@ def test_a_run_whose_owner_died_is_interrupted(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_a_run_says_so(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"there is no run here .* give a run's folder"):
+    with pytest.raises(StoreError, match=r"not a run folder .* give the path of a run"):
         RunReader(tmp_path).info()
 
 
@@ -195,13 +195,13 @@ def test_a_newer_schema_is_refused(store: RunStore) -> None:
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / DATABASE).write_bytes(b"not a database at all" * 100)
-    with pytest.raises(StoreError, match="cannot be read"):
+    with pytest.raises(StoreError, match="could not be read"):
         RunReader(tmp_path).info()
 
 
 def test_a_place_that_cannot_hold_runs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("a file where the runs folder should be")
-    with pytest.raises(StoreError, match="Choose another runs folder"):
+    with pytest.raises(StoreError, match="choose another runs folder"):
         RunStore.create(tmp_path / "file" / "run", "r", "r", "tiny-reviews", Config())
 
 

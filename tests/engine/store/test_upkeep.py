@@ -84,9 +84,9 @@ def test_a_run_whose_file_is_taken_away_says_so(begin: Callable[..., Run]) -> No
     assert (
         run.owner.state == "failed"
         and run.owner.failure_unrecorded
-        and "was removed or replaced while the run was on" in run.owner.error_text
+        and "removed or replaced during the run" in run.owner.error_text
     )
-    with pytest.raises(StoreError, match="there is no run here"):
+    with pytest.raises(StoreError, match="not a run folder"):
         run.reader.info()
 
 

@@ -116,7 +116,7 @@ def test_positions_that_change_with_the_length_are_found_at_the_lengths_of_the_r
     assert Trainer(tiny(model_name=str(tmp_path), output_max_length=8)).load() is None
     with pytest.raises(
         SourceError,
-        match=r"of the type phi3 .* when it writes token by token, .* differ by up to [0-9.]+ nats",
+        match=r"of type phi3 .* in token-by-token generation, .* differ by up to [0-9.]+ nats",
     ):
         Trainer(tiny(model_name=str(tmp_path), output_max_length=30)).load()
 
@@ -128,7 +128,7 @@ def test_weights_that_a_model_has_no_place_for_are_remarked_on(tiny: Tiny, tmp_p
     trainer = Trainer(tiny(model_name=str(tmp_path)))
     trainer.load()
     assert any(
-        remark.startswith("The policy's files hold 11 weights that its configuration has no place for")
+        remark.startswith("The policy's files contain 11 weights unknown to its architecture")
         for remark in trainer.remarks
     )
 
@@ -140,7 +140,7 @@ def test_a_model_that_looks_at_later_tokens_is_no_policy(tmp_path: Path) -> None
     )
     write_model(tmp_path, transformers.BertLMHeadModel(config), tokenizer)
     with pytest.raises(
-        SourceError, match=r"model_name = .* of the type bert .* later tokens .* differ by up to [0-9.]+ nats"
+        SourceError, match=r"model_name = .* of type bert .* later tokens .* differ by up to [0-9.]+ nats"
     ):
         load_policy(str(tmp_path))
 
@@ -189,21 +189,19 @@ class Off(nn.Module):
 @pytest.mark.parametrize(
     ("where", "told"),
     [
-        ("scale", "at chosen positions"),
-        ("padding", "padded on the left"),
-        ("neighbours", "padded on the left"),
+        ("scale", "at selected positions"),
+        ("padding", "with left padding"),
+        ("neighbours", "with left padding"),
     ],
 )
 def test_each_way_of_being_off_is_refused_in_words(where: str, told: str) -> None:
-    with pytest.raises(
-        SourceError, match=rf"model_name = a/b: .* of the type gpt2 .*{told}.* differ by up to"
-    ):
+    with pytest.raises(SourceError, match=rf"model_name = a/b: .* of type gpt2 .*{told}.* differ by up to"):
         check_policy(Policy(Off(where)), make_tokenizer(), "a/b")
 
 
 def test_a_cache_that_is_off_is_not_used(policy: Policy) -> None:
     off = Policy(Off("cache"))
-    assert "without its cache" in check_policy(off, make_tokenizer(), "a/b") and not off.caches
+    assert "without its key-value cache" in check_policy(off, make_tokenizer(), "a/b") and not off.caches
     assert check_policy(policy, make_tokenizer(), "a/b") == "" and policy.caches
 
 
@@ -213,5 +211,7 @@ def test_a_model_that_fails_is_refused_in_words() -> None:
     """
     broken = Policy(Off(""))
     broken.language_model.inner = None
-    with pytest.raises(SourceError, match=r"model_name = a/b: .*on a plain text, it fails \(TypeError"):
+    with pytest.raises(
+        SourceError, match=r"model_name = a/b: .*a forward pass on plain text fails \(TypeError"
+    ):
         check_policy(broken, make_tokenizer(), "a/b")

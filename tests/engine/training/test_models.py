@@ -179,7 +179,7 @@ def test_the_beginning_of_text_stands_where_the_tokenizer_puts_it(prefix: str, b
 
 def test_a_beginning_of_text_that_there_is_not_is_refused() -> None:
     with pytest.raises(
-        ConfigError, match="bos = on: this tokenizer has no beginning-of-text token; allowed here: auto, off"
+        ConfigError, match="bos = on: this tokenizer has no beginning-of-text token; allowed: auto, off"
     ):
         SpecialTokens.of(gpt2(), make_tokenizer(), "on")
 
@@ -201,7 +201,7 @@ def test_a_tokenizer_larger_than_the_embeddings_is_refused_with_both_counts(tmp_
     longer.add_tokens(["<one>", "<two>"])
     write_model(tmp_path, gpt2(), longer)
     with pytest.raises(
-        SourceError, match=r"model_name = .* tokenizer has 332 tokens and the model embeddings for 330"
+        SourceError, match=r"model_name = .* tokenizer has 332 tokens, but the model has only 330 embeddings"
     ):
         load_language_model(str(tmp_path))
 
@@ -219,7 +219,7 @@ def test_without_an_end_of_text_there_is_no_response(tmp_path: Any) -> None:
     model.generation_config.eos_token_id = model.config.eos_token_id = None
     write_model(tmp_path, model, tokenizer)
     with pytest.raises(
-        SourceError, match=r"neither its tokenizer \(330 tokens\) .* names an end-of-text token below 330"
+        SourceError, match=r"neither its tokenizer \(330 tokens\) .* defines an end-of-text token below 330"
     ):
         load_language_model(str(tmp_path))
 

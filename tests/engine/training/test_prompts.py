@@ -108,7 +108,7 @@ def test_too_few_reviews_are_refused(tmp_path: Path) -> None:
         read_reviews(str(tmp_path), 10_000)
     assert str(caught.value).startswith(f"query_dataset = {tmp_path}: ")
     longest = max(map(len, reviews("train", 25)))
-    assert f"min_review_chars = 10000 characters: 0 of 25, and the longest has {longest}" in str(caught.value)
+    assert f"min_review_chars = 10000 characters: 0 of 25; the longest has {longest}" in str(caught.value)
 
 
 class Wordwise:
@@ -126,5 +126,5 @@ def test_a_review_of_no_tokens_is_passed_over() -> None:
         ["?", "film film", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0), begin=[1]
     )
     assert drawing.draw(9) == [[1, 7, 7]] * 9
-    with pytest.raises(SourceError, match="the tokenizer makes no token of any of its 3 reviews"):
+    with pytest.raises(SourceError, match="the tokenizer returns no token for any of 3 reviews"):
         Openings(["?", "!", "..."], Wordwise(), 2, 2, torch.Generator().manual_seed(0)).draw(2)

@@ -101,10 +101,10 @@ def test_a_run_that_was_asked_is_the_run_that_was_not(begin: Callable[..., Run])
 
 IMPOSSIBLE_QUESTIONS: list[tuple[dict[str, Any], str]] = [
     ({"count": 17}, "count = 17: must be a whole number from 1 to 16"),
-    ({"temperature": 0}, "temperature = 0: must be a number above 0 to 10"),
-    ({"sources": []}, "sources: choose at least one"),
-    ({"sources": [99]}, "sources = 99: has no checkpoint any more"),
-    ({"opening": "film " * 80}, "the policy takes 64 tokens in all"),
+    ({"temperature": 0}, "temperature = 0: must be a number above 0 and at most 10"),
+    ({"sources": []}, "sources: select at least one"),
+    ({"sources": [99]}, "sources = 99: this checkpoint was deleted"),
+    ({"opening": "film " * 80}, "the policy takes 64 tokens"),
     ({"length": 0}, "length = 0: must be"),
 ]
 
@@ -172,4 +172,4 @@ def test_a_worker_that_cannot_load_the_models_says_so(begin: Callable[..., Run])
     with pytest.raises(CheckpointError):
         work(run.folder)
     job = read_job(run.folder, number)
-    assert job.state == "failed" and job.result is not None and "cannot be loaded" in job.result["error"]
+    assert job.state == "failed" and job.result is not None and "could not be loaded" in job.result["error"]

@@ -24,7 +24,7 @@ GROUPS = (
 
 
 def setting(
-    default: Any, group: str, help: str, *, unit: str = "", live: bool = False, label: str = "", **range_: Any
+    default: Any, group: str, help: str, *, label: str, unit: str = "", live: bool = False, **range_: Any
 ) -> Any:
     """A pydantic field with what a form needs to draw it. `range_`: gt, ge, le, min_length."""
     extra: dict[str, Any] = {"group": group, "unit": unit, "live": live, "label": label}
@@ -56,7 +56,7 @@ class Field:
         if self.kind is bool:
             return "true or false"
         if self.kind is str:
-            return "text that is not empty"
+            return "non-empty text"
         noun = "a whole number" if self.kind is int else "a number"
         low = f"above {self.minimum:g}" if self.open_minimum else f"from {self.minimum:g}"
         high = f"{self.maximum:,}".replace(",", " ") if self.kind is int else f"{self.maximum:g}"
@@ -72,7 +72,7 @@ def read_field(name: str, field: FieldInfo) -> Field:
     }
     return Field(
         name=name,
-        label=extra["label"] or name.replace("_", " "),
+        label=extra["label"],
         group=extra["group"],
         help=field.description or "",
         unit=extra["unit"],

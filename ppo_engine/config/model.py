@@ -29,7 +29,8 @@ class Config(BaseModel):
     steps: int = setting(
         100,
         "Run",
-        "How many PPO steps to take. One step samples a batch, scores it, and updates the policy.",
+        "PPO steps in the run. Each step samples a batch, scores it and updates the policy.",
+        label="Steps",
         unit="steps",
         live=True,
         ge=1,
@@ -38,15 +39,16 @@ class Config(BaseModel):
     seed: int = setting(
         0,
         "Run",
-        "Start of every random number. The same seed and settings give the same run.",
+        "Seeds every random number generator. The same seed and settings reproduce the run.",
+        label="Seed",
         ge=0,
         le=2**31 - 1,
     )
     checkpoint_every: int = setting(
         10,
         "Run",
-        "Keep the models every so many steps, so that the run can be resumed or branched there. 0: only when "
-        "it pauses, is edited or ends.",
+        "Save a checkpoint every N steps, to resume or branch from. 0: only on pause, edit and stop.",
+        label="Checkpoint interval",
         unit="steps",
         live=True,
         ge=0,
@@ -55,11 +57,10 @@ class Config(BaseModel):
     checkpoint_disk_mb: int = setting(
         2000,
         "Run",
-        "Checkpoints of every tenth step are deleted, oldest first, once all of the run's take more than "
-        "this.",
+        "Above this total, checkpoints of every tenth step are deleted, oldest first.",
+        label="Disk for checkpoints",
         unit="MB",
         live=True,
-        label="disk for checkpoints",
         ge=0,
         le=100_000_000,
     )
@@ -69,6 +70,7 @@ class Config(BaseModel):
         256,
         "Sampling",
         "Reviews continued and scored in each step.",
+        label="Batch size",
         unit="samples",
         live=True,
         ge=1,
@@ -77,52 +79,53 @@ class Config(BaseModel):
     input_min_text_length: int = setting(
         2,
         "Sampling",
-        "Shortest opening of a review that is given to the policy.",
+        "Minimum number of tokens in the opening given to the policy.",
+        label="Shortest query",
         unit="tokens",
-        label="shortest query",
         ge=1,
         le=256,
     )
     input_max_text_length: int = setting(
         8,
         "Sampling",
-        "Longest opening of a review that is given to the policy (included).",
+        "Maximum number of tokens in the opening given to the policy, inclusive.",
+        label="Longest query",
         unit="tokens",
-        label="longest query",
         ge=1,
         le=256,
     )
     output_min_length: int = setting(
         4,
         "Sampling",
-        "Shortest continuation. Each sample's length is drawn between the two.",
+        "Minimum length of a continuation. Each length is drawn uniformly from the range.",
+        label="Shortest response",
         unit="tokens",
         live=True,
-        label="shortest response",
         ge=1,
         le=256,
     )
     output_max_length: int = setting(
         16,
         "Sampling",
-        "Longest continuation (included).",
+        "Maximum length of a continuation, inclusive.",
+        label="Longest response",
         unit="tokens",
         live=True,
-        label="longest response",
         ge=1,
         le=256,
     )
     bos: Literal["auto", "on", "off"] = setting(
         "auto",
         "Sampling",
-        "The beginning-of-text token before each query: auto puts it where the policy's tokenizer does. It is"
-        " not counted in the lengths.",
-        label="beginning-of-text token",
+        "Whether a beginning-of-text token precedes each query. auto follows the policy's tokenizer. Lengths "
+        "do not count it.",
+        label="Beginning-of-text token",
     )
     temperature: float = setting(
         1.0,
         "Sampling",
         "Divides the logits before sampling: below 1 more predictable, above 1 more random.",
+        label="Temperature",
         live=True,
         ge=0.01,
         le=10,
@@ -130,8 +133,9 @@ class Config(BaseModel):
     top_k: int = setting(
         0,
         "Sampling",
-        "Draw among the k likeliest tokens only. 0 is off. Ratios and KL ignore this restriction, so the KL "
-        "is overstated: at k = 5 it can read five times what it is.",
+        "Sample from the k most likely tokens only. 0 is off. Ratios and KL are those of the full "
+        "distribution, so the KL is overstated: at k = 5 by up to a factor of five.",
+        label="Top-k",
         unit="tokens",
         live=True,
         ge=0,
@@ -140,8 +144,9 @@ class Config(BaseModel):
     top_p: float = setting(
         1.0,
         "Sampling",
-        "Draw among the likeliest tokens that hold this much probability. 1 is off. Ratios and KL ignore this"
-        " restriction, so the KL is overstated.",
+        "Sample from the smallest set of tokens with this total probability. 1 is off. Ratios and KL are "
+        "those of the full distribution, so the KL is overstated.",
+        label="Top-p",
         live=True,
         gt=0,
         le=1,
@@ -151,56 +156,59 @@ class Config(BaseModel):
     adap_kl_ctrl: bool = setting(
         True,
         "Rewards and KL",
-        "Let the KL coefficient move so that the KL comes to its target; off keeps it at its initial value.",
+        "Adjusts the KL coefficient to bring the KL to its target. Off keeps the initial value.",
+        label="Adaptive KL coefficient",
         live=True,
-        label="adaptive KL coefficient",
     )
     init_kl_coef: float = setting(
         0.2,
         "Rewards and KL",
-        "What one nat of KL from the reference costs, at the start of the run.",
+        "Cost of one nat of KL from the reference at the start of the run.",
+        label="Initial KL coefficient",
         unit="score per nat",
         live=True,
-        label="initial KL coefficient",
         ge=0,
         le=100,
     )
     target: float = setting(
         6.0,
         "Rewards and KL",
-        "The KL that the adaptive controller steers for.",
-        unit="nats a sample",
-        live=True,
+        "The KL that the adaptive controller aims for.",
         label="KL target",
+        unit="nats per sample",
+        live=True,
         gt=0,
         le=1000,
     )
     horizon: float = setting(
         10_000.0,
         "Rewards and KL",
-        "How slowly the adaptive controller moves: in this many samples, or in a step of more, the "
-        "coefficient changes by a fifth at most.",
+        "Time scale of the adaptive controller: over this many samples, or in a single larger step, the "
+        "coefficient changes by at most 20 %.",
+        label="KL horizon",
         unit="samples",
         live=True,
-        label="KL horizon",
         ge=1,
         le=1e9,
     )
     kl_estimator: Literal["k1", "k2", "k3"] = setting(
         "k1",
         "Rewards and KL",
-        "How each token's KL is estimated for the penalty. k1: the log-ratio, unbiased; k2: half its square; "
-        "k3: ratio − 1 − log-ratio. k2 and k3 are never negative.",
-        live=True,
+        "Per-token KL estimate used in the penalty. k1: the log-ratio, unbiased; k2: half its square; k3: "
+        "ratio − 1 − log-ratio. k2 and k3 are never negative.",
         label="KL estimator",
+        live=True,
     )
 
     # PPO
-    gamma: float = setting(1.0, "PPO", "Discount of later rewards.", live=True, ge=0, le=1)
+    gamma: float = setting(
+        1.0, "PPO", "Discount factor of later rewards.", label="Gamma (γ)", live=True, ge=0, le=1
+    )
     lam: float = setting(
         0.95,
         "PPO",
-        "GAE's lambda: 0 trusts the value estimates, 1 trusts the sampled rewards.",
+        "GAE parameter: 0 relies on the value estimates, 1 on the sampled rewards.",
+        label="Lambda (λ)",
         live=True,
         ge=0,
         le=1,
@@ -208,19 +216,19 @@ class Config(BaseModel):
     cliprange: float = setting(
         0.2,
         "PPO",
-        "How far the ratio of new to old policy may move from 1 before the clip binds.",
+        "How far the probability ratio of new to old policy may move from 1 before the clip binds.",
+        label="Policy clip range",
         live=True,
-        label="policy clip range",
         gt=0,
         le=1,
     )
     cliprange_value: float = setting(
         0.2,
         "PPO",
-        "How far a new value may move from the old one before the clip binds.",
+        "How far a value may move from its old value before the clip binds.",
+        label="Value clip range",
         unit="score",
         live=True,
-        label="value clip range",
         gt=0,
         le=100,
     )
@@ -228,37 +236,40 @@ class Config(BaseModel):
         0.1,
         "PPO",
         "Weight of the value loss in the total loss.",
+        label="Value loss weight",
         live=True,
-        label="value loss weight",
         ge=0,
         le=100,
     )
     ent_coef: float = setting(
         0.0,
         "PPO",
-        "Weight of the entropy bonus in the total loss: more keeps the policy varied. 0 is off.",
+        "Weight of the entropy bonus in the total loss. Larger keeps the policy more diverse. 0 is off.",
+        label="Entropy bonus",
         live=True,
-        label="entropy bonus",
         ge=0,
         le=10,
     )
     target_kl: float = setting(
         0.0,
         "PPO",
-        "End a step's update early once a minibatch's KL from the sampling policy passes this. 0 is off.",
-        unit="nats a token",
+        "Ends a step's update early once a minibatch's KL from the sampling policy exceeds this. 0 is off.",
+        label="Update KL limit",
+        unit="nats per token",
         live=True,
-        label="update KL limit",
         ge=0,
         le=100,
     )
 
     # Optimisation
-    learning_rate: float = setting(1.41e-5, "Optimisation", "Adam's step size.", live=True, gt=0, le=1)
+    learning_rate: float = setting(
+        1.41e-5, "Optimisation", "Step size of Adam.", label="Learning rate", live=True, gt=0, le=1
+    )
     ppo_epochs: int = setting(
         4,
         "Optimisation",
         "Passes over the batch in each step's update.",
+        label="PPO epochs",
         unit="epochs",
         live=True,
         ge=1,
@@ -268,6 +279,7 @@ class Config(BaseModel):
         16,
         "Optimisation",
         "Samples in each gradient step. The last minibatch may be smaller.",
+        label="Minibatch size",
         unit="samples",
         live=True,
         ge=1,
@@ -276,9 +288,9 @@ class Config(BaseModel):
     max_grad_norm: float = setting(
         1.0,
         "Optimisation",
-        "Gradients longer than this are shortened to it. 0 is off.",
+        "Maximum gradient norm; longer gradients are scaled down to it. 0 is off.",
+        label="Gradient clip",
         live=True,
-        label="gradient clip",
         ge=0,
         le=1e6,
     )
@@ -287,7 +299,8 @@ class Config(BaseModel):
     eval_every: int = setting(
         10,
         "Evaluation",
-        "Score the held-out openings every so many steps, before the first and after the last.",
+        "Evaluate on the held-out openings every N steps, before the first and after the last.",
+        label="Evaluation interval",
         unit="steps",
         ge=1,
         le=1_000_000,
@@ -296,6 +309,7 @@ class Config(BaseModel):
         64,
         "Evaluation",
         "Held-out openings continued at each evaluation, with the same random numbers each time.",
+        label="Evaluation batch size",
         unit="samples",
         ge=2,
         le=4096,
@@ -305,50 +319,52 @@ class Config(BaseModel):
     model_name: str = setting(
         "lvwerra/gpt2-imdb",
         "Models and data",
-        "The policy: builtin:policy, a local folder, or a name on the Hugging Face Hub.",
-        label="policy model",
+        "The policy: builtin:policy, a local folder, or a Hugging Face Hub name.",
+        label="Policy model",
         min_length=1,
     )
     reward: str = setting(
         "sentiment",
         "Models and data",
         f"What training raises. {described()}.",
+        label="Reward",
         min_length=1,
     )
     reward_model: str = setting(
         "lvwerra/distilbert-imdb",
         "Models and data",
-        "The sentiment classifier: builtin:classifier, a local folder, or a name on the Hugging Face Hub.",
+        "The sentiment classifier: builtin:classifier, a local folder, or a Hugging Face Hub name.",
+        label="Reward model",
         min_length=1,
     )
     query_dataset: str = setting(
         "stanfordnlp/imdb",
         "Models and data",
-        "The reviews: builtin:reviews, a local folder or data file (CSV, TSV, JSON, JSON lines, Parquet, "
-        "text), or a name on the Hugging Face Hub.",
-        label="reviews",
+        "The reviews: builtin:reviews, a local folder or data file (CSV, TSV, JSON, JSON Lines, Parquet, "
+        "text), or a Hugging Face Hub name.",
+        label="Reviews",
         min_length=1,
     )
     text_column: str = setting(
         "auto",
         "Models and data",
-        "The column of the reviews that holds their text. auto takes `text`, else `review`, else the only "
-        "column of text.",
+        "Column that holds the review text. auto uses `text`, else `review`, else the only text column.",
+        label="Text column",
         min_length=1,
     )
     positive_label: str = setting(
         "POSITIVE",
         "Models and data",
-        "Name of the classifier's label whose raw logit is the score. Checked at the start on two plain "
-        "sentences.",
+        "The classifier label whose raw logit is the score. Verified at start-up on two test sentences.",
+        label="Positive label",
         min_length=1,
     )
     min_review_chars: int = setting(
         200,
         "Models and data",
-        "Only reviews longer than this give openings.",
+        "Only reviews longer than this are used for openings.",
+        label="Shortest review",
         unit="characters",
-        label="shortest review",
         ge=0,
         le=100_000,
     )
@@ -356,25 +372,32 @@ class Config(BaseModel):
     size_limit_mb: int = setting(
         10_000,
         "Models and data",
-        "A model or a data set that is larger is neither downloaded nor read.",
+        "A model or data set larger than this is neither downloaded nor read.",
+        label="Source size limit",
         unit="MB",
-        label="size limit of each source",
         ge=1,
         le=100_000_000,
     )
 
     # Machine
     device: Literal["auto", "cpu", "cuda", "mps"] = setting(
-        "auto", "Machine", "Where to train; auto takes the best there is."
+        "auto",
+        "Machine",
+        "Where to train. auto picks the best available device.",
+        label="Device",
     )
     precision: Literal["fp32", "bf16"] = setting(
-        "fp32", "Machine", "Number format of the models' arithmetic."
+        "fp32",
+        "Machine",
+        "Number format of model arithmetic.",
+        label="Precision",
     )
     threads: int = setting(
         0,
         "Machine",
-        "CPU threads of the trainer. 0 leaves one core for the page. Another count can change the last digits"
-        " of a run.",
+        "Threads of the trainer. 0 leaves one core for the page. Changing this can change the last digits of "
+        "a run.",
+        label="CPU threads",
         unit="threads",
         ge=0,
         le=1024,

@@ -25,8 +25,8 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "tiny-reviews",
             "Tiny reviews",
-            "A world built into this project: a 1M-parameter GPT-2, a small classifier and invented film "
-            "reviews. No download, no GPU; positive within a minute on a laptop.",
+            "Built in: a GPT-2 with one million parameters, a small classifier and generated film reviews. "
+            "No download, no GPU; reviews turn positive within a minute on a laptop.",
             {
                 "steps": 40,
                 "batch_size": 192,
@@ -45,8 +45,8 @@ PRESETS: dict[str, Preset] = {
         Preset(
             "gpt2-imdb",
             "GPT-2 on IMDB",
-            "The notebook's own: GPT-2 fine-tuned on IMDB, DistilBERT's sentiment, IMDB's reviews. "
-            "Downloads about 900 MB from the Hugging Face Hub once; wants a GPU.",
+            "The tutorial notebook's setup: GPT-2 fine-tuned on IMDB, a DistilBERT sentiment classifier, "
+            "IMDB reviews. One download of about 900 MB from the Hugging Face Hub; a GPU is recommended.",
             {},
         ),
     )

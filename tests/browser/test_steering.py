@@ -33,13 +33,13 @@ def test_an_edit_is_staged_applied_marked_and_undone(paused: Page, shared_server
     lam = paused.get_by_role("spinbutton", name="Lam")
     lam.fill("0.5")
     lam.press("Enter")
-    expect(paused.get_by_text("lam: 0.95 → 0.5")).to_be_visible()
+    expect(paused.get_by_text("Lambda (λ): 0.95 → 0.5")).to_be_visible()
     assert RunReader(run).info().config.lam == 0.95
     paused.evaluate("() => document.querySelector('[data-testid=stSidebarContent]').scrollTop = 1e6")
     expect(paused.get_by_role("button", name="Apply")).to_be_in_viewport()
     paused.get_by_role("button", name="Apply").click()
     happening = paused.locator(".ppo-board .happening[data-kind=edit]")
-    expect(happening).to_contain_text("lam: 0.95 → 0.5")
+    expect(happening).to_contain_text("Lambda (λ): 0.95 → 0.5")
     expect(paused.get_by_text("Pending", exact=True)).to_have_count(0)
     paused.wait_for_function(
         "() => document.querySelector('[data-chart=kl] .js-plotly-plot').layout.annotations.some(note => "

@@ -50,8 +50,8 @@ BAD = [
     ("adap_kl_ctrl", "perhaps", "true or false"),
     ("device", "tpu", "one of auto, cpu, cuda, mps"),
     ("precision", "fp64", "one of fp32, bf16"),
-    ("model_name", 7, "text that is not empty"),
-    ("model_name", "", "text that is not empty"),
+    ("model_name", 7, "non-empty text"),
+    ("model_name", "", "non-empty text"),
     ("top_k", [5], "a whole number from 0 to 1 000 000"),
 ]
 

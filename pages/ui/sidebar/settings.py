@@ -181,11 +181,7 @@ def _take_over(run: Path, info: RunInfo) -> None:
 
 
 def _label(knob: Field) -> str:
-    return (
-        knob.label[0].upper()
-        + knob.label[1:]
-        + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label else "")
-    )
+    return knob.label + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label.lower() else "")
 
 
 def widget(knob: Field, locked: bool = False, key: str = "knob", **more: Any) -> Any:

@@ -28,7 +28,7 @@ JOURNAL = [
 def test_each_event_is_told_in_words() -> None:
     told = timeline_entries(JOURNAL)
     assert [one.word for one in told] == ["", "edit", "pause", "", "resume", "note", ""]
-    assert told[1].text == "lam: 0.95 → 0.5, adaptive KL coefficient: on → off"
+    assert told[1].text == "Lambda (λ): 0.95 → 0.5, Adaptive KL coefficient: on → off"
     assert told[3].text == "Checkpoint kept, 12.3 MB." and told[6].text == "Checkpoint kept, 2.00 GB."
     assert told[0].text == "Training began."
 

@@ -245,7 +245,7 @@ def test_what_differs_from_the_sidebar_is_staged(scene: WhatIfBatch) -> None:
     changes, said = whatif.use_in_run(FORM, look, scene)
     assert changes == {"lam": 0.5}
     assert (
-        "for the next run: lam 0.5" in said
+        "for the next run: Lambda (λ) 0.5" in said
         and "the adaptive controller sets it" in said
         and "training always whitens" in said
     )

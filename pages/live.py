@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 
 from pages.ui import commands, component, run_view
 from pages.ui.address import LIVE, beyond, refusal
 from pages.ui.live import board
+from pages.ui.payloads.live import LivePayload, ShownBatch
 from pages.ui.refresh import follow_visibility, interval
 from ppo_engine.errors import StoreError
 from ppo_engine.store import RunInfo
@@ -35,7 +35,7 @@ def draw() -> None:
     follow_visibility(result)
 
 
-def _payload(folder: Path, example: bool) -> dict[str, Any]:
+def _payload(folder: Path, example: bool) -> LivePayload:
     info = run_view.info_of(folder)
     earlier = None if example else run_view.earlier_run(folder)
     prompt = (st.session_state.get("board") or {}).get("prompt") or 0
@@ -83,7 +83,7 @@ def _pinned() -> tuple[int, int] | None:
     return None if step is None else (step, -1 if sample is None else sample)
 
 
-def _unmet(info: RunInfo, batch: dict[str, Any] | None) -> list[str]:
+def _unmet(info: RunInfo, batch: ShownBatch | None) -> list[str]:
     """What the address asks for and the board does not show."""
     query, found, step = LIVE.asked(), LIVE.not_indices(), LIVE.index("step")
     if "sample" in query and "step" not in query:

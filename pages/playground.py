@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import streamlit as st
 
 from pages.ui import commands, component, run_view
+from pages.ui.payloads.playground import Played
 from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError
@@ -99,7 +101,9 @@ def _answer() -> None:
     if job.result is not None and "error" in job.result:
         st.error("Not possible:\n\n" + commands.listed(job.result["error"].splitlines()))
         return
-    component.mount({"only": "playground", "playground": job.result, "number": number}, key="playground")
+    component.mount(
+        {"only": "playground", "playground": cast(Played, job.result), "number": number}, key="playground"
+    )
     if st.session_state.get("drawn_job") != (folder, number):  # done: no further refresh
         st.session_state.drawn_job = folder, number
         st.rerun(scope="app")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from pages.ui import commands, component, run_view
 from pages.ui.address import TOKENS, beyond, parse_index, refusal
+from pages.ui.payloads.tokens import TokensPage, TokensState
 from pages.ui.refresh import interval
 from pages.ui.tokens.microscope import COLOURS, ViewState, payload
 from pages.ui.top import top_line
@@ -41,9 +42,9 @@ def draw() -> None:
         )
         return
     commands.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
-    made["echo"] = _asked().get("click")
+    page: TokensPage = {**made, "echo": _asked().get("click")}
     component.mount(
-        {"only": "microscope", "run": {"id": info.id}, "microscope": made},
+        {"only": "microscope", "run": {"id": info.id}, "microscope": page},
         key="microscope",
         on_look=commands.answering(_remember),
     )
@@ -67,7 +68,7 @@ def _look(run: str) -> ViewState:
     return ViewState(has=has, colour=colour if colour in COLOURS else ViewState.colour, **numbers)
 
 
-def _unmet(made: dict[str, Any]) -> list[str]:
+def _unmet(made: TokensState) -> list[str]:
     """What the address asks for and the page does not show. A missing step is reported by the page itself."""
     query, look, found = TOKENS.asked(), made["look"], TOKENS.not_indices()
     if query.get("colour", "reward") not in COLOURS:

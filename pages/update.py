@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
 from pages.ui import commands, component, run_view
 from pages.ui.address import UPDATE, parse_index, refusal
+from pages.ui.payloads.update import UpdatePage
 from pages.ui.refresh import interval
 from pages.ui.top import top_line
 from pages.ui.update.stages import stages
@@ -29,7 +30,7 @@ def draw() -> None:
     payload = _payload(folder, info)
     commands.say_unmet(_unmet(payload) if info is not None else [])
     component.mount(
-        {"only": "walk", "walk": payload},
+        {"only": "walk", "walk": cast(UpdatePage, payload)},
         key="walk",
         on_ask=commands.answering(_ask),
         on_look=commands.answering(_look),

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from .assets import LOADER, PREFIX
+from .payloads import Payload
 
 _board = st.components.v2.component(
     "ppo_live_board", html='<div class="ppo-container"></div>', js=LOADER, isolate_styles=False
@@ -19,7 +20,7 @@ def _ignore() -> None:
 
 
 def mount(
-    payload: dict[str, Any],
+    payload: Payload,
     key: str,
     on_pin: Callable[[], None] = _ignore,
     on_ask: Callable[[], None] = _ignore,

@@ -102,9 +102,9 @@ def kill_again_and_again(tabs: BrowserContext, home: Path, kills: int, rng: rand
         arg=resumed,
     )
     differences = [
-        event for event in RunReader(list_runs(server.runs)[0]).events() if event["kind"] == "difference"
+        event for event in RunReader(list_runs(server.runs)[0]).events() if event.kind == "difference"
     ]
-    report.broken += [f"a step taken again differed: {event['payload']}" for event in differences]
+    report.broken += [f"a step taken again differed: {event.payload}" for event in differences]
     page.close()
     server.stop()
     return report
@@ -178,7 +178,7 @@ def press_from_two_tabs(context: BrowserContext, server: Server, presses: int, r
         if verdict == "queued" or (verdict == "refused" and not reason):
             report.broken.append(f"{kind}: {verdict} without a reason")
     report.answered["taken up again"], report.answered["refused on the page"] = _taken_up(run), sum(refused)
-    states = [event["payload"]["state"] for event in RunReader(run).events() if event["kind"] == "state"]
+    states = [event.payload["state"] for event in RunReader(run).events() if event.kind == "state"]
     report.broken += [f"from {a} to {b}" for a, b in pairwise(states) if b not in LEGAL[a]]
     for tab in tabs:
         report.broken += tab.locator('[data-testid="stException"]').all_inner_texts()
@@ -206,7 +206,7 @@ def _answers(run: Path, tabs: list[Page], refused: list[int]) -> int:
 
 def _taken_up(run: Path) -> int:
     """How often the run was begun after the first time."""
-    states = [event["payload"]["state"] for event in RunReader(run).events() if event["kind"] == "state"]
+    states = [event.payload["state"] for event in RunReader(run).events() if event.kind == "state"]
     return sum(later == "loading" for _, later in pairwise(states))
 
 

@@ -88,7 +88,7 @@ def test_changes_are_staged_then_applied_together(running: session.Session) -> N
     page.number_input(key="knob-lam").set_value(0.5).run()
     page.number_input(key="knob-cliprange").set_value(0.3).run()
     pending = next(element.value for element in page.markdown if element.value.startswith("Pending"))
-    assert "Lambda (λ): 0.95 → **0.5**" in pending and "policy clip range: 0.2 → **0.3**" in pending
+    assert "Lambda (λ): 0.95 → **0.5**" in pending and "Policy clip range: 0.2 → **0.3**" in pending
     assert RunReader(running.folder).info().config.lam == 0.95
     press(page, "Apply")
     wait_until(lambda: RunReader(running.folder).info().config_version == 1)

@@ -8,17 +8,20 @@ from ppo_engine.charts.series import shortened_or_none
 from ppo_engine.columns import COLUMNS, names
 from ppo_engine.records import TokenTable
 
+from ..payloads.live import NOT_SENT, Batch, TokenView
 from ..run_view import RunView, batch_of
 from ..scales import scale_limit
 
-_VIEWS = {"reward": "reward", "advantage": "whitened", "ratio": "ratio", "value": "new_value"}
+_VIEWS: dict[TokenView, str] = {
+    "reward": "reward",
+    "advantage": "whitened",
+    "ratio": "ratio",
+    "value": "new_value",
+}
 """Each token view's column."""
 
-_NOT_SENT = ("delta", "new_logprob")
-"""Columns that no view of this page shows: a payload is sent at every step."""
 
-
-def batch_payload(view: RunView, step: int) -> dict[str, Any] | None:
+def batch_payload(view: RunView, step: int) -> Batch | None:
     found = batch_of(view.reader, step)
     if found is None:
         kept = view.reader.steps_with_tokens()
@@ -29,7 +32,7 @@ def batch_payload(view: RunView, step: int) -> dict[str, Any] | None:
         assert found is not None
     tokens, samples = found
     columns = _token_columns(tokens)
-    return {
+    batch: Batch = {
         "step": step,
         "title": f"Step {step}'s {len(samples)} continuations",
         "samples": [
@@ -46,16 +49,17 @@ def batch_payload(view: RunView, step: int) -> dict[str, Any] | None:
         ],
         "tokens": columns,
         "limits": {
-            view: scale_limit(columns[name], COLUMNS[name].centre or 0.0) for view, name in _VIEWS.items()
+            shown: scale_limit(columns[name], COLUMNS[name].centre or 0.0) for shown, name in _VIEWS.items()
         },
-        "about": {view: COLUMNS[name].tooltip for view, name in _VIEWS.items()},
+        "about": {shown: COLUMNS[name].tooltip for shown, name in _VIEWS.items()},
     }
+    return batch
 
 
 def _token_columns(tokens: TokenTable) -> dict[str, list[Any]]:
     """The token views' columns as short JSON: per-epoch ones at each token's last epoch, clips as counts."""
-    plain = [name for name in names(per_epoch=False, kinds=("float",)) if name not in _NOT_SENT]
-    by_epoch = [name for name in names(per_epoch=True, kinds=("float",)) if name not in _NOT_SENT]
+    plain = [name for name in names(per_epoch=False, kinds=("float",)) if name not in NOT_SENT]
+    by_epoch = [name for name in names(per_epoch=True, kinds=("float",)) if name not in NOT_SENT]
     last = {name: tokens.at_last_epoch(name, float("nan")) for name in by_epoch}
     whole = {
         "sample": tokens.sample,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from ppo_engine.charts.live import live_charts
 from ppo_engine.charts.timeline import TimelineEntry
@@ -12,6 +12,7 @@ from ppo_engine.metrics import METRICS
 from ppo_engine.store import RunInfo
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
+from ..payloads.live import Batch, Chart, ChartSpec, HistoryList, LivePayload, Pairs
 from ..run_view import ancestry, view_of
 from .batch import batch_payload
 from .headline import headline
@@ -28,7 +29,7 @@ def board_payload(
     example: bool,
     prompt: int = 0,
     problem: str = "",
-) -> dict[str, Any]:
+) -> LivePayload:
     """Everything the live page shows of a run. pinned: the chosen step and sample, -1 for no sample, None to
     follow the newest step; prompt: the pinned prompt whose continuations are listed; problem: why the last
     command was refused.
@@ -57,18 +58,18 @@ def board_payload(
 @lru_cache(maxsize=32)
 def _slow_parts(
     folder: Path, earlier: Path | None, _rows: int, _events: int, step: int
-) -> tuple[Any, Any, Any, set[int]]:
+) -> tuple[list[Chart], Pairs, Batch | None, set[int]]:
     """What changes only with a step or an event, computed once for all viewers."""
     view = view_of(folder)
     frame, info = view.refresh()[1], view.reader.info()
     ghost = ancestry(info)
     if ghost is None and earlier:
         ghost = view_of(earlier).refresh()[1]
-    charts = [
+    charts: list[Chart] = [
         {
             "key": chart.key,
             "title": chart.title,
-            "spec": chart.spec,
+            "spec": cast(ChartSpec, chart.spec),
             "about": "\n\n".join(METRICS[name].tooltip for name in chart.metrics),
         }
         for chart in live_charts(frame, info.config, ghost, view.history())
@@ -81,7 +82,7 @@ def _slow_parts(
     )
 
 
-def _history(info: RunInfo, told: list[TimelineEntry], kept: set[int], example: bool) -> dict[str, Any]:
+def _history(info: RunInfo, told: list[TimelineEntry], kept: set[int], example: bool) -> HistoryList:
     """The timeline, newest first, with what can be undone. kept: the steps whose checkpoints still exist."""
 
     def text(one: TimelineEntry) -> str:

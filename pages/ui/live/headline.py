@@ -12,8 +12,10 @@ from ppo_engine.metrics import METRICS
 from ppo_engine.rewards import reward_words
 from ppo_engine.store import RunInfo
 
+from ..payloads.live import Figure
 
-def headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
+
+def headline(frame: pd.DataFrame, info: RunInfo) -> list[Figure]:
     kl, reward = METRICS["objective/kl"], reward_words(info.config)
     clip, value_clip = METRICS["ppo/policy/clipfrac"], METRICS["ppo/val/clipfrac"]
     return [
@@ -32,7 +34,7 @@ def headline(frame: pd.DataFrame, info: RunInfo) -> list[dict[str, str]]:
 
 def _figure(
     label: str, frame: pd.DataFrame, metric: str, text: Callable[[float], str], more: str = ""
-) -> dict[str, str]:
+) -> Figure:
     """The metric's newest value and its change. more: the first line of its tooltip."""
     values = present(frame, metric)[1]
     now = text(float(values[-1])) if len(values) else "–"
@@ -49,7 +51,7 @@ def _figure(
     }
 
 
-def _speed_figure(frame: pd.DataFrame) -> dict[str, str]:
+def _speed_figure(frame: pd.DataFrame) -> Figure:
     values = present(frame[frame["step"] > 0], "time/step")[1]
     recent = values[-5:]
     now = three_digits(float(1 / recent.mean())) if len(recent) else "–"

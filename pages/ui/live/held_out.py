@@ -5,24 +5,24 @@ from __future__ import annotations
 import difflib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from ppo_engine.records import EVAL, Sample
 
+from ..payloads.live import Pair, Pairs, PromptRow, Prompts, Side
 from ..run_view import RunView, view_of
 
 _MOST_PROMPTS = 48
 _MOST_EVALUATIONS = 60
 
 
-def then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
+def then_and_now(view: RunView, count: int = 3) -> Pairs:
     """The first held-out openings, continued at the first and at the newest evaluation."""
     steps = view.reader.steps_with_samples(EVAL)
     if not steps:
         return {"title": "Then and now: held-out openings, before training and after", "items": []}
     first, last = steps[0], steps[-1]
     then, now = (view.reader.samples(step, EVAL)[:count] for step in (first, last))
-    items = [
+    items: list[Pair] = [
         {"query": old.query, "then": _side(old, old), "now": _side(old, new) if last > first else None}
         for old, new in zip(then, now, strict=True)
     ]
@@ -37,7 +37,7 @@ def then_and_now(view: RunView, count: int = 3) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=32)
-def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[str, Any]:
+def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> Prompts:
     """The first held-out openings, and one's continuations at all evaluations, newest first, with changes."""
     reader = view_of(folder).reader
     steps = reader.steps_with_samples(EVAL)
@@ -48,17 +48,17 @@ def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> dict[
     told = steps[:1] + steps[1:][-_MOST_EVALUATIONS:]
     continued = [(step, reader.samples(step, EVAL)[chosen]) for step in told]
     before = [continued[0][1], *(sample for _, sample in continued)]
-    rows = [
+    rows: list[PromptRow] = [
         {"step": step, "side": _side(old, new)} for old, (step, new) in zip(before, continued, strict=False)
     ]
     return {"queries": queries, "chosen": chosen, "rows": rows[::-1]}
 
 
-def _side(old: Sample, new: Sample) -> dict[str, Any]:
+def _side(old: Sample, new: Sample) -> Side:
     """The new text in pieces, each with whether it differs from the old one."""
     before, after = old.response.split(" "), new.response.split(" ")
-    pieces = []
+    pieces: list[tuple[str, bool]] = []
     for kind, _, _, start, end in difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         if end > start:
-            pieces.append([(" " if start else "") + " ".join(after[start:end]), kind != "equal"])
+            pieces.append(((" " if start else "") + " ".join(after[start:end]), kind != "equal"))
     return {"score": new.score, "pieces": pieces}

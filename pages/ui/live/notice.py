@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -12,10 +11,11 @@ from ppo_engine.formatting import signed
 from ppo_engine.rewards import reward_words
 from ppo_engine.store import RunInfo
 
+from ..payloads.live import Notice
 from ..run_view import can_go_on, failed_early, from_where
 
 
-def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> dict[str, Any]:
+def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> Notice:
     """A run's state and what to do next. Always there, so that nothing below it jumps."""
     reward = reward_words(info.config)
     if example:
@@ -71,11 +71,11 @@ def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> d
     )
 
 
-def _warned(text: str, info: RunInfo) -> dict[str, Any]:
+def _warned(text: str, info: RunInfo) -> Notice:
     return {"bad": True, "text": text, "detail": info.traceback}
 
 
-def _said(text: str) -> dict[str, Any]:
+def _said(text: str) -> Notice:
     return {"bad": False, "text": text, "detail": ""}
 
 

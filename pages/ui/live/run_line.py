@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import statistics
 from itertools import pairwise
-from typing import Any
 
 from ppo_engine.formatting import duration, gigabytes
 from ppo_engine.store import RunInfo, StepRow
 
+from ..payloads.common import RunLine, TopPayload
 
-def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False) -> dict[str, Any]:
+
+def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False) -> TopPayload:
     """The top line alone."""
     return {"only": "top", "run": run_line(info, rows, example)}
 
 
-def run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> dict[str, Any]:
+def run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> RunLine:
     if info is None:
         return {
             "id": "",

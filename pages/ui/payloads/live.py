@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from ppo_engine.columns import names
 
 from .common import RunLine
 
@@ -122,32 +124,19 @@ class BatchSample(TypedDict):
     ended: bool
 
 
-TokenColumns = TypedDict(
-    "TokenColumns",
-    {
-        "text": list[str],
-        "sample": list[int],
-        "position": list[int],
-        "token_id": list[int],
-        "epochs_seen": list[int],
-        "policy_clip": list[int],
-        "value_clip": list[int],
-        "old_logprob": list[float | None],
-        "ref_logprob": list[float | None],
-        "kl_estimate": list[float | None],
-        "kl": list[float | None],
-        "kl_penalty": list[float | None],
-        "score_share": list[float | None],
-        "reward": list[float | None],
-        "value": list[float | None],
-        "advantage": list[float | None],
-        "whitened": list[float | None],
-        "return": list[float | None],
-        "ratio": list[float | None],
-        "new_value": list[float | None],
-    },
-)
-TokenColumns.__doc__ = """The batch's response tokens: one entry per token in every column.
+NOT_SENT = ("delta", "new_logprob")
+"""Columns that no view of this page shows: a payload is sent at every step."""
+
+_TOKEN_COLUMNS: dict[str, Any] = {
+    "text": list[str],
+    **dict.fromkeys(("sample", "position", "token_id", "epochs_seen", *names(kinds=("flag",))), list[int]),
+    **{name: list[float | None] for name in names(kinds=("float",)) if name not in NOT_SENT},
+}
+if TYPE_CHECKING:  # its fields are those of the table of columns
+    TokenColumns = dict[str, Any]
+else:
+    TokenColumns = TypedDict("TokenColumns", _TOKEN_COLUMNS)
+    TokenColumns.__doc__ = """The batch's response tokens: one entry per token in every column.
 
 sample, position: the token's sample, and its index in the response; policy_clip, value_clip: in how many
 of its `epochs_seen` epochs the clip binds; ratio, new_value: in the last of them. Log-probabilities and KL

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from ppo_engine.columns import COLUMNS, names
 
 from .common import RunReference
 
-ColourName = Literal[
-    "old_logprob",
-    "ref_logprob",
-    "value",
-    "advantage",
-    "whitened",
-    "kl_estimate",
-    "kl",
-    "kl_penalty",
-    "score_share",
-    "reward",
-    "delta",
-    "return",
-    "new_logprob",
-    "ratio",
-    "new_value",
-    "clip",
-]
+_FLOATS = names(kinds=("float",))
+_COLOURS = (*(name for name in _FLOATS if COLUMNS[name].centre is not None), "clip")
+ColourName = Literal[_COLOURS]  # type: ignore[valid-type]  # as the table has them
 
 
 class Colour(TypedDict):
@@ -46,31 +33,19 @@ class TokensView(TypedDict):
     colour: ColourName
 
 
-SampleTokens = TypedDict(
-    "SampleTokens",
-    {
-        "text": list[str],
-        "id": list[int],
-        "old_logprob": list[float | None],
-        "ref_logprob": list[float | None],
-        "kl_estimate": list[float | None],
-        "kl": list[float | None],
-        "kl_penalty": list[float | None],
-        "score_share": list[float | None],
-        "reward": list[float | None],
-        "value": list[float | None],
-        "delta": list[float | None],
-        "advantage": list[float | None],
-        "whitened": list[float | None],
-        "return": list[float | None],
-        "new_logprob": list[list[float | None]],
-        "ratio": list[list[float | None]],
-        "new_value": list[list[float | None]],
-        "policy_clip": list[list[bool | None]],
-        "value_clip": list[list[bool | None]],
-    },
-)
-SampleTokens.__doc__ = """All columns of the chosen sample's tokens.
+_PER_EPOCH = names(per_epoch=True)
+_SAMPLE_TOKENS: dict[str, Any] = {
+    "text": list[str],
+    "id": list[int],
+    **{name: list[float | None] for name in _FLOATS if name not in _PER_EPOCH},
+    **{name: list[list[float | None]] for name in _FLOATS if name in _PER_EPOCH},
+    **{name: list[list[bool | None]] for name in names(kinds=("flag",))},
+}
+if TYPE_CHECKING:  # its fields are those of the table of columns
+    SampleTokens = dict[str, Any]
+else:
+    SampleTokens = TypedDict("SampleTokens", _SAMPLE_TOKENS)
+    SampleTokens.__doc__ = """All columns of the chosen sample's tokens.
 
 A flat list has one entry per token; a nested one has a list of tokens per epoch, None where the update did
 not reach the token. Log-probabilities and KL in nats, the rest in units of the score.
@@ -113,33 +88,23 @@ class TokenEpoch(TypedDict):
     value_clip: bool
 
 
-class TokenTrace(TypedDict):
-    """A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
-    in units of the score. kl_estimate: the KL as the penalty counts it; mean, spread: of the batch's
-    advantages; returned: the token's return.
-    """
+_TRACED = names(per_epoch=False, kinds=("float",))
+_TOKEN_TRACE: dict[str, Any] = {
+    "text": str,
+    **{"returned" if name == "return" else name: float for name in _TRACED},
+    **dict.fromkeys(("kl_coef", "next_value", "gamma", "lam", "mean", "spread"), float),
+    "terms": list[Term],
+    "epochs": list[TokenEpoch],
+}
+if TYPE_CHECKING:  # its fields are those of the table of columns
+    TokenTrace = dict[str, Any]
+else:
+    TokenTrace = TypedDict("TokenTrace", _TOKEN_TRACE)
+    TokenTrace.__doc__ = """A token's way through a step, in the order of the algorithm.
 
-    text: str
-    old_logprob: float
-    ref_logprob: float
-    kl_estimate: float
-    kl: float
-    kl_coef: float
-    kl_penalty: float
-    score_share: float
-    reward: float
-    value: float
-    next_value: float
-    gamma: float
-    lam: float
-    delta: float
-    terms: list[Term]
-    advantage: float
-    mean: float
-    spread: float
-    whitened: float
-    returned: float
-    epochs: list[TokenEpoch]
+Log-probabilities and KL in nats, the rest in units of the score. kl_estimate: the KL as the penalty counts
+it; mean, spread: of the batch's advantages; returned: the token's return.
+"""
 
 
 class ClipCase(TypedDict):

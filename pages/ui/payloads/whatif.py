@@ -7,6 +7,10 @@ from typing import Literal, NotRequired, TypedDict
 SliderName = Literal["gamma", "lam", "kl_coef", "cliprange", "cliprange_value"]
 
 
+FigureKind = Literal["signed", "number", "percent"]
+HistogramKey = Literal["advantages", "returns"]
+
+
 class Slider(TypedDict):
     """A setting that can be changed. own: the run's value; low, high, stride: of the slider; locked: why it
     cannot be changed here, or "".
@@ -38,14 +42,14 @@ class ComparedFigure(TypedDict):
     label: str
     was: float | None
     now: float | None
-    kind: Literal["signed", "number", "percent"]
+    kind: FigureKind
     about: str
 
 
 class Histogram(TypedDict):
     """The number of the batch's tokens in each bin. x: left edges of the bins, which have equal width."""
 
-    key: Literal["advantages", "returns"]
+    key: HistogramKey
     title: str
     x: list[float]
     was: list[int]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from ppo_engine.config import Config
 from ppo_engine.records import Array, TokenTable
 from ppo_engine.store import RunReader
 
+from ..payloads.tokens import BatchTexts, Highlight, Scatter, StepPart, TokensBatch, TokensState
 from ..run_view import batch_of
 from ..scales import scale_limit
 
@@ -43,7 +44,7 @@ class ViewState:
     has: str = ""
 
 
-def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
+def payload(folder: Path, look: ViewState) -> TokensState | None:
     """Everything the page draws, the batch only where the browser lacks it; None where no step has tokens."""
     reader = RunReader(folder)
     kept = reader.steps_with_tokens()
@@ -63,10 +64,10 @@ def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
     length = int((tokens.sample == sample).sum())
     token = min(max(look.token or 0, 0), length - 1) if length else None
     key = f"{folder.name}/{step}/{epoch}"
-    return {
+    state: TokensState = {
         **batch.part,
         "batch_key": key,
-        "batch": None if look.has == key else {**batch.whole, "scatter": _scatter(folder, step, epoch)},
+        "batch": None if look.has == key else _with_scatter(batch.whole, _scatter(folder, step, epoch)),
         "steps": kept,
         "count": len(samples),
         "following": look.step is None,
@@ -76,14 +77,19 @@ def payload(folder: Path, look: ViewState) -> dict[str, Any] | None:
         "sample": _sample(tokens, sample, epochs),
         "story": None if token is None else _story(folder, step, sample, token),
     }
+    return state
+
+
+def _with_scatter(whole: BatchTexts, scatter: Scatter) -> TokensBatch:
+    return {**whole, "scatter": scatter}
 
 
 @dataclass(frozen=True)
 class _Batch:
     tokens: TokenTable
     config: Config
-    part: dict[str, Any]
-    whole: dict[str, Any]
+    part: StepPart
+    whole: BatchTexts
 
 
 @lru_cache(maxsize=16)
@@ -97,15 +103,15 @@ def _batch(folder: Path, step: int) -> _Batch:
         name: scale_limit(shortened_or_none(_at_last(tokens, column)), column.centre or 0.0)
         for name, column in COLOURS.items()
     }
-    whole = {
-        "samples": [[one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)] for one in samples],
-        "finds": [asdict(one) for one in highlights(tokens, samples)],
+    whole: BatchTexts = {
+        "samples": [(one.query, one.response, round(one.score, 4), round(one.kl_sum, 4)) for one in samples],
+        "finds": [cast(Highlight, asdict(one)) for one in highlights(tokens, samples)],
     }
-    part = {
+    part: StepPart = {
         "step": step,
         "limits": limits,
         "colours": {
-            name: {"label": column.title, "centre": column.centre, "about": column.tooltip}
+            name: {"label": column.title, "centre": column.centre or 0.0, "about": column.tooltip}
             for name, column in COLOURS.items()
         },
         "epochs": int(tokens.epochs_seen.max(initial=0)),  # those that the update reached
@@ -168,7 +174,7 @@ def _story(folder: Path, step: int, sample: int, token: int) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=32)
-def _scatter(folder: Path, step: int, epoch: int) -> dict[str, Any]:
+def _scatter(folder: Path, step: int, epoch: int) -> Scatter:
     """Each token that the update reached in that epoch: ratio, advantage, case; and counts by case."""
     batch = _batch(folder, step)
     tokens = batch.tokens

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -18,6 +16,7 @@ from ppo_engine.formatting import percent, three_digits
 from ppo_engine.records import Array, TokenTable
 from ppo_engine.targets import Targets
 
+from ..payloads.whatif import Clip, ClipSide, Ladder, Rung, Sweep
 from .batch import WhatIfBatch, estimators, sweep
 
 _MOST_RUNGS = 24
@@ -25,7 +24,7 @@ _MOST_POINTS = 150
 """Tokens drawn on each branch of the clip lesson's curve: evenly along the ratio, the outermost always."""
 
 
-def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, now: Targets) -> dict[str, Any]:
+def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, now: Targets) -> Ladder:
     """The chosen token's k-step estimators, their weights with these settings and the run's own, and their
     sum, the advantage.
 
@@ -36,7 +35,7 @@ def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, no
     steps = tuple(range(1, count + 1)) if count <= _MOST_RUNGS else (*range(1, _MOST_RUNGS), count)
     weights, own = (gae_weights(count, lam) for lam in (knobs.lam, scene.own.lam))
     found = estimators(scene, row, position, knobs.kl_coef, knobs.gamma, steps)
-    made = [
+    made: list[Rung] = [
         {"k": k, "value": value, "weight": weights[k - 1], "own": own[k - 1]}
         for k, value in zip(steps, found, strict=True)
     ]
@@ -46,7 +45,7 @@ def rungs(scene: WhatIfBatch, row: int, position: int, knobs: WhatIfSettings, no
     return {"rungs": made, "count": count, "sum": float(now.advantages[row, position])}
 
 
-def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any]:
+def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> Sweep:
     """Along lambda over the whole batch, with the chosen gamma and KL coefficient."""
     made = sweep(scene, knobs.kl_coef, knobs.gamma)
     here = lambda_sweep(scene.rewards(knobs.kl_coef), scene.values, scene.mask, knobs.gamma, (knobs.lam,))
@@ -57,9 +56,9 @@ def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, An
             f"At lambda {knobs.lam:g} the variance is {variance} and the squared distance from lambda 1 is "
             f"{distance}"
         ),
-        "lams": made.lams,
-        "variance": made.variance,
-        "distance": made.distance,
+        "lams": list(made.lams),
+        "variance": list(made.variance),
+        "distance": list(made.distance),
         "now": knobs.lam,
         "was": scene.own.lam,
     }
@@ -67,7 +66,7 @@ def bias_and_variance(scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, An
 
 def clip(
     scene: WhatIfBatch, knobs: WhatIfSettings, now: Targets, outcome: Outcome | None, row: int, position: int
-) -> dict[str, Any] | None:
+) -> Clip | None:
     """L_CLIP over the ratio for advantages +1 and -1, with this batch's tokens at their last epoch's ratio.
 
     None where there are no ratios: in the notebook's example, and where the update ended before it began.
@@ -110,7 +109,7 @@ def _ends(ratio: Array, cliprange: float) -> tuple[float, float]:
 
 def _side(
     grid: torch.Tensor, wanted: Array, ratio: Array, binds: Array, sign: float, cliprange: float
-) -> dict[str, Any]:
+) -> ClipSide:
     where = np.flatnonzero(wanted)
     where = where[np.argsort(ratio[where], kind="stable")]
     kept = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,19 @@ from ppo_engine.records import Array
 from ppo_engine.store import RunInfo
 from ppo_engine.targets import Targets
 
+from ..payloads.whatif import (
+    ComparedFigure,
+    FigureKind,
+    Histogram,
+    HistogramKey,
+    Slider,
+    SliderName,
+    WhatIfFrame,
+    WhatIfMissing,
+    WhatIfNumbers,
+    WhatIfSample,
+    WhatIfShown,
+)
 from ..run_view import EXAMPLE, view_of
 from . import lessons as lessons
 from .batch import WhatIfBatch, step_scene, tutorial_scene
@@ -39,13 +52,20 @@ _NAMES = {
     "cliprange": "Policy clip range",
     "cliprange_value": "Value clip range",
 }
-_TARGETS = {"rewards": "rewards", "advantages": "advantages", "used": "whitened", "returns": "returns"}
+_OUTCOMES: tuple[tuple[str, str, str, FigureKind], ...] = (
+    ("Policy clip binds", "ppo/policy/clipfrac", "policy_clipfrac", "percent"),
+    ("Value clip binds", "ppo/val/clipfrac", "value_clipfrac", "percent"),
+    ("Policy loss", "ppo/loss/policy", "policy_loss", "signed"),
+    ("Value loss", "ppo/loss/value", "value_loss", "number"),
+    ("Total loss", "ppo/loss/total", "total_loss", "signed"),
+)
+"""Figures of the update: label, the run's metric, the outcome's field, format."""
 _BINS = 40
 
 
 def payload(
     folder: Path, info: RunInfo, look: ViewState, problems: list[str], said: str, told: int
-) -> dict[str, Any]:
+) -> WhatIfMissing | WhatIfShown:
     """All that the page shows. said: the answer to the last "Use these"; told: the number of the browser's
     message that this answers.
     """
@@ -53,7 +73,7 @@ def payload(
     newest = steps[-1] if steps else None
     step = newest if look.step is None else look.step
     scene = scene_of(folder, look)
-    made: dict[str, Any] = {
+    made: WhatIfFrame = {
         "told": told,
         "problems": problems,
         "said": said,
@@ -68,8 +88,10 @@ def payload(
     }
     if scene is None:
         nearest = min(steps, key=lambda one: abs(one - (step or 0)), default=None)
-        return {**made, "missing": _missing(info, step, nearest), "nearest": nearest}
-    return {**made, **_shown(scene, look)}
+        without: WhatIfMissing = {**made, "missing": _missing(info, step, nearest), "nearest": nearest}
+        return without
+    shown: WhatIfShown = {**made, **_shown(scene, look)}
+    return shown
 
 
 def scene_of(folder: Path, look: ViewState) -> WhatIfBatch | None:
@@ -104,19 +126,19 @@ def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
     )
 
 
-def _shown(scene: WhatIfBatch, look: ViewState) -> dict[str, Any]:
+def _shown(scene: WhatIfBatch, look: ViewState) -> WhatIfNumbers:
     knobs = look.knobs(scene.own)
     now, outcome = scene.turned(knobs)
     row = min(look.sample, len(scene.mask) - 1)
     length = int(scene.mask[row].sum())
     position = min(look.token, max(0, length - 1))
     return {
-        "knobs": [_knob(name, scene, knobs) for name in CONFIG_FIELDS],
+        "knobs": [_slider(name, scene, knobs) for name in get_args(SliderName)],
         "whiten": {"own": scene.own.whiten, "value": knobs.whiten},
         "figures": _figures(scene, now, outcome),
         "histograms": [
-            _histogram("Advantages", scene, scene.was.advantages, now.advantages),
-            _histogram("Returns", scene, scene.was.returns, now.returns),
+            _histogram("advantages", scene, scene.was.advantages, now.advantages),
+            _histogram("returns", scene, scene.was.returns, now.returns),
         ],
         "sample": _sample(scene, row, position, now, outcome),
         "ladder": lessons.rungs(scene, row, position, knobs, now) if length else None,
@@ -125,7 +147,7 @@ def _shown(scene: WhatIfBatch, look: ViewState) -> dict[str, Any]:
     }
 
 
-def _knob(name: str, scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any]:
+def _slider(name: SliderName, scene: WhatIfBatch, knobs: WhatIfSettings) -> Slider:
     setting, (low, high, stride) = FIELDS[CONFIG_FIELDS[name]], _SLIDERS[name]
     own = getattr(scene.own, name)
     about = "Penalty per nat of KL from the reference, on each token." if name == "kl_coef" else setting.help
@@ -149,9 +171,9 @@ def _knob(name: str, scene: WhatIfBatch, knobs: WhatIfSettings) -> dict[str, Any
     }
 
 
-def _figures(scene: WhatIfBatch, now: Targets, outcome: Outcome | None) -> list[dict[str, Any]]:
+def _figures(scene: WhatIfBatch, now: Targets, outcome: Outcome | None) -> list[ComparedFigure]:
     """Rows of the table: label, the run's value, the value with these settings, format, definition."""
-    rows = []
+    rows: list[tuple[str, float, float, FigureKind, str]] = []
     for label, was, new, about in (
         (
             "Advantages",
@@ -170,26 +192,13 @@ def _figures(scene: WhatIfBatch, now: Targets, outcome: Outcome | None) -> list[
         rows.append(
             (f"{label}, standard deviation", _deviation(was, scene), _deviation(new, scene), "number", about)
         )
-    for label, metric, figure, kind in (
-        ("Policy clip binds", "ppo/policy/clipfrac", "policy_clipfrac", "percent"),
-        ("Value clip binds", "ppo/val/clipfrac", "value_clipfrac", "percent"),
-        ("Policy loss", "ppo/loss/policy", "policy_loss", "signed"),
-        ("Value loss", "ppo/loss/value", "value_loss", "number"),
-        ("Total loss", "ppo/loss/total", "total_loss", "signed"),
-    ):
+    for label, metric, figure, kind in _OUTCOMES:
         if outcome is not None and scene.metrics is not None:
-            rows.append(
-                (
-                    label,
-                    scene.had(metric, figure),
-                    getattr(outcome, figure),
-                    kind,
-                    METRICS[metric].tooltip,
-                )
-            )
+            had, tip = scene.had(metric, figure), METRICS[metric].tooltip
+            rows.append((label, had, getattr(outcome, figure), kind, tip))
     return [
-        {"label": label, "was": _finite(was), "now": _finite(new), "kind": kind, "about": about}
-        for label, was, new, kind, about in rows
+        {"label": label, "was": _finite(before), "now": _finite(after), "kind": kind, "about": about}
+        for label, before, after, kind, about in rows
     ]
 
 
@@ -201,7 +210,7 @@ def _deviation(x: torch.Tensor, scene: WhatIfBatch) -> float:
     return math.sqrt(float(masked_var(x, scene.mask)))
 
 
-def _histogram(label: str, scene: WhatIfBatch, was: torch.Tensor, now: torch.Tensor) -> dict[str, Any]:
+def _histogram(key: HistogramKey, scene: WhatIfBatch, was: torch.Tensor, now: torch.Tensor) -> Histogram:
     """Counts in bins of a round width, so that the run's own stay in place while a slider moves."""
     both = [x[scene.mask].double().numpy() for x in (was, now)]
     low, high = min(x.min() for x in both), max(x.max() for x in both)
@@ -211,12 +220,14 @@ def _histogram(label: str, scene: WhatIfBatch, was: torch.Tensor, now: torch.Ten
     counts = [np.histogram(x, edges)[0].tolist() for x in both]
     spread = [three_digits(_deviation(x, scene)) for x in (was, now)]
     return {
-        "key": label.lower(),
-        "title": f"{label}: standard deviation {spread[0]} in the run, {spread[1]} with these settings",
+        "key": key,
+        "title": (
+            f"{key.capitalize()}: standard deviation {spread[0]} in the run, {spread[1]} with these settings"
+        ),
         "x": [round(float(x), 9) for x in edges[:-1]],
         "was": counts[0],
         "now": counts[1],
-        "axis": label.lower(),
+        "axis": key,
     }
 
 
@@ -228,19 +239,22 @@ def _round_up(x: float) -> float:
 
 def _sample(
     scene: WhatIfBatch, row: int, position: int, now: Targets, outcome: Outcome | None
-) -> dict[str, Any]:
+) -> WhatIfSample:
     """The chosen sample's tokens: values in the run and now, and in how many epochs clips bind."""
     here = scene.mask[row]
-    pairs = {
-        name: [_column(getattr(one, target)[row][here].numpy()) for one in (scene.was, now)]
-        for name, target in _TARGETS.items()
-    }
-    made: dict[str, Any] = {
+
+    def pair(target: str) -> list[list[float | None]]:
+        return [_column(getattr(one, target)[row][here].numpy()) for one in (scene.was, now)]
+
+    made: WhatIfSample = {
         "index": row,
         "count": len(scene.mask),
         "token": position,
         "values": _column(scene.values[row][here].numpy()),
-        **pairs,
+        "rewards": pair("rewards"),
+        "advantages": pair("advantages"),
+        "used": pair("whitened"),
+        "returns": pair("returns"),
         "limit": scene.limit,
         "moved": _most_moved(scene, now),
         "query": "",

@@ -190,14 +190,14 @@ export interface TokenColumns {
   value_clip: number[];
   old_logprob: (number | null)[];
   ref_logprob: (number | null)[];
+  value: (number | null)[];
+  advantage: (number | null)[];
+  whitened: (number | null)[];
   kl_estimate: (number | null)[];
   kl: (number | null)[];
   kl_penalty: (number | null)[];
   score_share: (number | null)[];
   reward: (number | null)[];
-  value: (number | null)[];
-  advantage: (number | null)[];
-  whitened: (number | null)[];
   return: (number | null)[];
   ratio: (number | null)[];
   new_value: (number | null)[];
@@ -300,15 +300,15 @@ export interface SampleTokens {
   id: number[];
   old_logprob: (number | null)[];
   ref_logprob: (number | null)[];
+  value: (number | null)[];
+  advantage: (number | null)[];
+  whitened: (number | null)[];
   kl_estimate: (number | null)[];
   kl: (number | null)[];
   kl_penalty: (number | null)[];
   score_share: (number | null)[];
   reward: (number | null)[];
-  value: (number | null)[];
   delta: (number | null)[];
-  advantage: (number | null)[];
-  whitened: (number | null)[];
   return: (number | null)[];
   new_logprob: (number | null)[][];
   ratio: (number | null)[][];
@@ -355,31 +355,32 @@ export interface TokenEpoch {
 }
 
 /**
- * A token's way through a step, in the order of the algorithm. Log-probabilities and KL in nats, the rest
- * in units of the score. kl_estimate: the KL as the penalty counts it; mean, spread: of the batch's
- * advantages; returned: the token's return.
+ * A token's way through a step, in the order of the algorithm.
+ *
+ * Log-probabilities and KL in nats, the rest in units of the score. kl_estimate: the KL as the penalty counts
+ * it; mean, spread: of the batch's advantages; returned: the token's return.
  */
 export interface TokenTrace {
   text: string;
   old_logprob: number;
   ref_logprob: number;
+  value: number;
+  advantage: number;
+  whitened: number;
   kl_estimate: number;
   kl: number;
-  kl_coef: number;
   kl_penalty: number;
   score_share: number;
   reward: number;
-  value: number;
+  delta: number;
+  returned: number;
+  kl_coef: number;
   next_value: number;
   gamma: number;
   lam: number;
-  delta: number;
-  terms: Term[];
-  advantage: number;
   mean: number;
   spread: number;
-  whitened: number;
-  returned: number;
+  terms: Term[];
   epochs: TokenEpoch[];
 }
 
@@ -684,6 +685,10 @@ export interface UpdatePayload {
 
 export type SliderName = "gamma" | "lam" | "kl_coef" | "cliprange" | "cliprange_value";
 
+export type FigureKind = "signed" | "number" | "percent";
+
+export type HistogramKey = "advantages" | "returns";
+
 /**
  * A setting that can be changed. own: the run's value; low, high, stride: of the slider; locked: why it
  * cannot be changed here, or "".
@@ -716,7 +721,7 @@ export interface ComparedFigure {
   label: string;
   was: number | null;
   now: number | null;
-  kind: "signed" | "number" | "percent";
+  kind: FigureKind;
   about: string;
 }
 
@@ -724,7 +729,7 @@ export interface ComparedFigure {
  * The number of the batch's tokens in each bin. x: left edges of the bins, which have equal width.
  */
 export interface Histogram {
-  key: "advantages" | "returns";
+  key: HistogramKey;
   title: string;
   x: number[];
   was: number[];

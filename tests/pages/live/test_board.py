@@ -79,7 +79,7 @@ def test_then_and_now_marks_the_words_that_are_new() -> None:
         return Sample(0, "The film", response, 1.0, {}, 3, False, 0.0)
 
     side = held_out._side(said(" was dull and long."), said(" was bright and long."))
-    assert side["pieces"] == [(" was", False), [" bright", True], [" and long.", False]]
+    assert side["pieces"] == [(" was", False), (" bright", True), (" and long.", False)]
     assert "".join(piece for piece, _ in side["pieces"]) == " was bright and long."
     assert not any(new for _, new in held_out._side(said(" same."), said(" same."))["pieces"])
 

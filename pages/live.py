@@ -38,10 +38,9 @@ def draw() -> None:
 def _payload(folder: Path, example: bool) -> LivePayload:
     info = run_view.info_of(folder)
     earlier = None if example else run_view.earlier_run(folder)
-    prompt = (st.session_state.get("board") or {}).get("prompt") or 0
-    return board.board_payload(
-        folder, info, earlier, _pinned(), example, int(prompt), messages.problem_in_words()
-    )
+    prompt = int((st.session_state.get("board") or {}).get("prompt") or 0)
+    problem = messages.problem_in_words()
+    return board.board_payload(folder, info, earlier, _pinned(), example, prompt, problem)
 
 
 def _pin() -> None:

@@ -32,8 +32,7 @@ def percent(x: float) -> str:
     """A share in percent, to two digits below 10 %: 4.2 %, 37 %."""
     if not isfinite(x):
         return "–"
-    hundredths = 100 * x + 0.0  # which is never −0
-    text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
+    text = f"{100 * x + 0.0:.{1 if abs(100 * x) < 9.95 else 0}f}"  # + 0.0: never −0
     return text.replace("-", MINUS) + "\u202f%"
 
 

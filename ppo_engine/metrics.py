@@ -301,7 +301,7 @@ METRICS: dict[str, Metric] = {
             "ppo/returns/var",
             "Return variance",
             "variance (n − 1) over tokens of R",
-            "How much there is for the value head to predict.",
+            "How much variation there is to predict.",
             "no target range",
             _TRL,
             "score²",

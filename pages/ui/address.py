@@ -93,11 +93,8 @@ def parse_index(text: str) -> int | None:
 
 def not_indices(query: Mapping[str, str], names: Sequence[str]) -> list[str]:
     """A sentence for each of those parameters that is no whole number."""
-    return [
-        refusal(name, query[name], "must be a whole number, 0 or more")
-        for name in names
-        if name in query and parse_index(query[name]) is None
-    ]
+    wrong = [name for name in names if name in query and parse_index(query[name]) is None]
+    return [refusal(name, query[name], "must be a whole number, 0 or more") for name in wrong]
 
 
 def beyond(query: Mapping[str, str], name: str, count: int, whose: str, shown: int | None) -> list[str]:

@@ -21,9 +21,7 @@ _P = ParamSpec("_P")
 
 
 def complain(error: PPOEngineError) -> None:
-    """Keeps an error in sight, in the sidebar and beside the history, until the next command or until the
-    circumstances change.
-    """
+    """Keeps an error in sight until the next command, or until the circumstances change."""
     st.session_state.problem = error.with_traceback(None)  # which would keep alive whatever its frames hold
     st.session_state.problem_when = circumstances()
     st.session_state.problems = st.session_state.get("problems", 0) + 1
@@ -38,9 +36,8 @@ def circumstances() -> tuple[Any, ...]:
     """What a message refers to: page, run shown and its state, active run, the settings' fields."""
     run, running = shown_run(), session.running()
     now = info(run)
-    state = None if now is None else "on" if now.state in ("loading", "running") else now.state
-    version = None if now is None else now.config_version
-    return st.session_state.get("page"), run, state, version, running and running.folder, form.forms().touched
+    state = now and ("on" if now.state in ("loading", "running") else now.state, now.config_version)
+    return st.session_state.get("page"), run, state, running and running.folder, form.forms().touched
 
 
 def problem() -> PPOEngineError | None:

@@ -62,11 +62,9 @@ def can_go_on(info: RunInfo) -> bool:
 
 def from_where(run: Path | None) -> str:
     """Where an ended run resumes from, in words."""
-    return (
-        "from its last checkpoint"
-        if run is None or list_checkpoints(run)
-        else "from the start, since it has no checkpoint"
-    )
+    if run is None or list_checkpoints(run):
+        return "from its last checkpoint"
+    return "from the start, since it has no checkpoint"
 
 
 def keep_run(page: str) -> None:

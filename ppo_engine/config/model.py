@@ -326,7 +326,7 @@ class Config(BaseModel):
     reward: str = setting(
         "sentiment",
         "Models and data",
-        f"What training raises. {described()}.",
+        f"What training maximises. {described()}.",
         label="Reward",
         min_length=1,
     )

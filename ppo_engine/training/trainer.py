@@ -93,10 +93,9 @@ class Trainer:
     def _load_models_and_reviews(self) -> None:
         config = self.config
         longest = config.input_max_text_length, config.output_max_length
-        policy, self.tokenizer, remarks = self._patiently(
+        policy, self.tokenizer, self.remarks = self._patiently(
             "loading policy", lambda: load_policy(config.model_name, *longest)
         )
-        self.remarks = remarks
         self.fingerprints = of_model("policy", policy.language_model, self.tokenizer)
         self.special_tokens = SpecialTokens.of(policy.language_model, self.tokenizer, self.config.bos)
         self.decoder = Decoder(self.tokenizer, policy.vocabulary_size)
@@ -165,8 +164,8 @@ class Trainer:
 
     def state(self) -> tuple[CheckpointState, dict[str, Tensor]]:
         """What goes from step to step beside weights and optimizer: plain values, and tensors by name."""
-        control = self.kl_control
-        state = CheckpointState(self.done_steps, self.config, control.config, control.controller.value)
+        kl = self.kl_control
+        state = CheckpointState(self.done_steps, self.config, kl.config, kl.controller.value)
         tensors = {f"generator.{name}": generator.get_state() for name, generator in self._generators.items()}
         return state, {**tensors, "openings": torch.tensor(self._openings.order, dtype=torch.int64)}
 
@@ -225,10 +224,10 @@ class Trainer:
         config = self.config
         arguments = config.query_dataset, config.min_review_chars, config.text_column
         reviews = self._patiently("loading reviews", lambda: read_reviews(*arguments))
-        train, self._held_out = reviews.train, reviews.held_out
+        self._held_out = reviews.held_out
         self.remarks += reviews.remarks
-        self.fingerprints |= of_reviews(train, self._held_out)
-        self._openings = self._openings_of(train, self._generators["openings"])
+        self.fingerprints |= of_reviews(reviews.train, self._held_out)
+        self._openings = self._openings_of(reviews.train, self._generators["openings"])
 
     def _sample(
         self, queries: list[list[int]], generators: dict[str, torch.Generator] | None = None

@@ -336,7 +336,6 @@ def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
 def _change_speed(folder: Path | None) -> None:
     # pressing the selected speed again deselects it: nothing to send
     if folder is not None and st.session_state.speed:
-        st.session_state.speed_asked = (
-            folder,
-            commands.tell(folder, "speed", seconds_per_step=session.SPEEDS[st.session_state.speed]),
-        )
+        seconds = session.SPEEDS[st.session_state.speed]
+        number = commands.tell(folder, "speed", seconds_per_step=seconds)
+        st.session_state.speed_asked = folder, number

@@ -203,10 +203,9 @@ def _end(kept: Forms, run: str) -> None:
 def staged(run: Path, info: RunInfo) -> dict[str, Any]:
     """The fields' values that differ from what is in force in that run; none where they are another's."""
     kept = forms()
-    about = kept.staged.get(run.name, kept.draft if kept.draft_of == run.name else {})
-    return {
-        name: about[name] for name in FIELDS if name in about and about[name] != getattr(info.config, name)
-    }
+    mine = kept.staged.get(run.name, kept.draft if kept.draft_of == run.name else {})
+    now = info.config
+    return {name: mine[name] for name in FIELDS if name in mine and mine[name] != getattr(now, name)}
 
 
 def waits() -> bool:

@@ -72,10 +72,8 @@ class Batch:
     def shape(self) -> str:
         """A (batch, response) tensor's shape, in words."""
         count, (rows, columns) = self.walk["whitening"]["count"], self.walk["shape"]
-        return (
-            f"({rows}, {columns}): {counted(rows, 'sample')} × up to {counted(columns, 'token')}, {count:g} "
-            "counted"
-        )
+        each = f"{counted(rows, 'sample')} × up to {counted(columns, 'token')}"
+        return f"({rows}, {columns}): {each}, {count:g} counted"
 
     @property
     def t(self) -> str:

@@ -18,11 +18,8 @@ def flat(rows: Rows) -> list[float]:
 
 def diverging(values: list[float], centre: float = 0.0, least: float = 0.0) -> dict[str, Any]:
     """Vermilion below the centre, blue above. least: a lower bound of the limit, against rounding."""
-    return {
-        "kind": "diverging",
-        "centre": centre,
-        "limit": _short(max(least, scale_limit(list(values), centre))),
-    }
+    limit = _short(max(least, scale_limit(list(values), centre)))
+    return {"kind": "diverging", "centre": centre, "limit": limit}
 
 
 def one_sided(colour: str, values: list[float] | float, below: bool = False) -> dict[str, Any]:

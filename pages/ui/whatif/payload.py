@@ -116,7 +116,7 @@ def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
         )
     why = "has no stored tokens"
     if step > info.last_step:
-        why = "has not been taken yet"
+        why = "has not been computed yet"
     elif step == 0:
         why = "is the untrained policy, before any update"
     elif info.parent_step is not None and step <= info.parent_step:
@@ -322,6 +322,5 @@ def _staged(changes: dict[str, float], on: bool) -> str:
     if not changes:
         return "The sidebar already has these values."
     words = ", ".join(f"{FIELDS[name].label} {value:g}" for name, value in changes.items())
-    if not on:
-        return f"Set in the sidebar for the next run: {words}. Press Start there."
-    return f"Pending in the sidebar: {words}. Press Apply there to use them from the next step."
+    pending = f"Pending in the sidebar: {words}. Press Apply there to use them from the next step."
+    return pending if on else f"Set in the sidebar for the next run: {words}. Press Start there."

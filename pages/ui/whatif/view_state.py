@@ -125,9 +125,8 @@ def unmet(count: int, length: int) -> list[str]:
     """Out-of-range parts of the address, while its view is shown. length: the chosen sample's tokens."""
     asked: dict[str, str] = st.session_state.get(_OPENED) or {}
     row = min(current().sample, count - 1)
-    return beyond(asked, "sample", count, "the batch", row) + beyond(
-        asked, "token", length, f"sample {row}", max(0, length - 1)
-    )
+    samples = beyond(asked, "sample", count, "the batch", row)
+    return samples + beyond(asked, "token", length, f"sample {row}", max(0, length - 1))
 
 
 def take_from_address(run: str | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import math
 from collections.abc import Callable
@@ -12,9 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ppo_engine import Config, session
-from ppo_engine.export.tables import WHAT, _write, guard, table, unguard
+from ppo_engine import Config, RunReader, session
+from ppo_engine.export import tables
+from ppo_engine.export.tables import WHAT, _write, guard, table, table_bytes, unguard
 from ppo_engine.store import RunStore
+from ppo_engine.store.catalog import summaries
 from ppo_engine.store.schema import reading
 from tests.engine.runs import Run
 
@@ -99,3 +102,17 @@ def test_every_table_is_made_within_one_snapshot(
 def test_an_empty_run_exports_empty_tables(tmp_path: Path) -> None:
     RunStore.create(tmp_path / "run", "run", "brave-otter", "tiny-reviews", Config()).close()
     assert all(len(table(tmp_path / "run", what)) == 0 for what in ("metrics", "samples", "tokens"))
+
+
+def test_no_csv_cell_begins_like_a_formula(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A spreadsheet runs what begins with =, +, - or @."""
+    folder = summaries(runs)[0].folder
+    samples = tables.samples_table(RunReader(folder)).head(4)
+    samples["query"], samples["response"] = ["=1+1", "@cmd", "+2", "-3"], ["fine", "= 5", "-", "–"]
+    monkeypatch.setattr(tables, "samples_table", lambda reader: samples)
+    rows = list(csv.DictReader(io.StringIO(table_bytes(folder, "samples", "csv").decode())))
+    assert [row["query"] for row in rows] == ["'=1+1", "'@cmd", "'+2", "'-3"]
+    assert [row["response"] for row in rows] == ["fine", "'= 5", "-", "–"]
+    assert all(float(row["score"]) == score for row, score in zip(rows, samples["score"], strict=True)), (
+        "numbers stay numbers"
+    )

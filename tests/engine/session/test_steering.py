@@ -69,7 +69,7 @@ def test_an_edit_while_loading_waits_for_the_models(begin: Callable[..., Run]) -
 IMPOSSIBLE_EDITS: list[tuple[dict[str, object], str]] = [
     ({"seed": 3}, "seed = 3: fixed during a run; branch the run to change it"),
     ({"lam": 2}, "lam = 2: must be a number from 0 to 1"),
-    ({"nothing": 2}, "nothing: there is no such setting"),
+    ({"nothing": 2}, "nothing: unknown setting"),
     ({"mini_batch_size": 9}, "mini_batch_size = 9: must be at most batch_size, which is 8"),
     ({"steps": 1}, "steps = 1: must be more than the 1 already completed"),
     ({"gamma": 1.0}, "gamma = 1.0: already has this value"),

@@ -418,11 +418,11 @@ def test_lists_are_no_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content", "cause"), [
     ("x.csv", b"PK\x03\x04" + bytes(40), "x.csv is a ZIP archive or an Excel workbook"),
     ("x.xlsx", b"PK\x03\x04" + bytes(40), "x.xlsx is a ZIP archive or an Excel workbook"),
-    ("x.csv", gzip.compress(b"text\nfine\n"), "x.csv is compressed with gzip"),
+    ("x.csv", gzip.compress(b"text\nfine\n", mtime=0), "x.csv is compressed with gzip"),
     ("x.feather", b"ARROW1\0\0" + bytes(40),
     "x.feather is an Arrow or Feather file; rename it to end in .arrow"),
     ("x.csv", b"PAR1" + bytes(40), "x.csv is a Parquet file; rename it to end in .parquet"),
-    ("x.parquet.gz", gzip.compress(b"PAR1"), "x.parquet.gz is compressed with gzip; unpack it"),
+    ("x.parquet.gz", gzip.compress(b"PAR1", mtime=0), "x.parquet.gz is compressed with gzip; unpack it"),
     ("x.pdf", b"%PDF-1.7", "x.pdf has an unsupported format; supported: .parquet, .arrow, .csv"),
 ])  # fmt: skip
 def test_a_file_of_another_format_is_called_what_it_is(

@@ -152,7 +152,7 @@ def test_a_step_without_tokens_offers_the_nearest(run: Path) -> None:
     made = payload(run, ViewState(step=77))
     assert (
         made["missing"]
-        == "Step 77 of this run has not been taken yet. The nearest step with stored tokens is 3."
+        == "Step 77 of this run has not been computed yet. The nearest step with stored tokens is 3."
         and made["nearest"] == 3
     )
     assert "figures" not in made
@@ -279,7 +279,7 @@ def test_a_step_that_was_looked_for_too_early_is_there_once_it_is_taken(
 ) -> None:
     going = Run(lambda on_record: session.create(tiny(steps=2), "tiny-reviews", tmp_path, on_record))
     going.hold_at(1)
-    assert "has not been taken" in payload(going.folder, ViewState(step=2))["missing"]
+    assert "has not been computed" in payload(going.folder, ViewState(step=2))["missing"]
     going.let_go()
     going.thread.join(60)
     assert payload(going.folder, ViewState(step=2))["step"] == 2 and "missing" not in payload(

@@ -1,6 +1,4 @@
-"""How numbers are written, everywhere: three significant digits, a sign where it matters, thin spaces in
-thousands.
-"""
+"""How numbers are written: three significant digits, signs where they matter, thin spaces."""
 
 from __future__ import annotations
 
@@ -35,8 +33,7 @@ def percent(x: float) -> str:
     """A share in percent, to two digits below 10 %: 4.2 %, 37 %."""
     if not isfinite(x):
         return "–"
-    hundredths = 100 * x
-    digits = f"{hundredths:.{1 if abs(hundredths) < 9.95 else 0}f}"
+    digits = f"{100 * x:.{1 if abs(100 * x) < 9.95 else 0}f}"
     return digits.replace("-", MINUS) + "\u202f%"
 
 

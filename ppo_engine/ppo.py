@@ -31,9 +31,7 @@ CLIP_CASES = (
 """Names of what `clip_case` returns."""
 
 LARGEST_LOG_RATIO = 20.0
-"""Log-ratios are cut to this before they are exponentiated: e^20 is far outside of every clip, and e^89 is no
-float32.
-"""
+"""Log-ratios are cut to this before exp: e^20 is far outside of every clip, e^89 no float32."""
 
 BINDING_CASES = (3, 4)
 """The cases in which the clip binds."""
@@ -124,9 +122,7 @@ def logprobs_from_logits(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def entropy_from_logits(logits: Tensor) -> Tensor:
-    """Entropy of softmax(logits) in nats: logsumexp(l) - sum p l. (batch, time, vocabulary)
-    to (batch, time).
-    """
+    """Softmax entropy in nats: logsumexp(l) - sum p l. (batch, time, vocabulary) to (batch, time)."""
     probabilities = torch.softmax(logits, dim=-1)
     # A logit of -inf has probability 0 and adds nothing; 0 * -inf would be NaN.
     finite = torch.where(logits == -torch.inf, torch.zeros_like(logits), logits)
@@ -180,9 +176,7 @@ def last_token(mask: Tensor) -> Tensor:
 
 
 def td_residuals(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float) -> Tensor:
-    """delta_t = r_t + gamma V_{t+1} - V_t, where the value after the last token is 0 (GAE, eq. 10). 0 outside
-    the mask.
-    """
+    """delta_t = r_t + gamma V_{t+1} - V_t, with V = 0 after the last token (GAE, eq. 10). 0 outside mask."""
     rewards, values = _zeroed(rewards, mask), _zeroed(values, mask)
     following = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
     return _zeroed(rewards + gamma * following - values, mask)
@@ -205,9 +199,7 @@ def gae(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, lam: float)
 
 
 def k_step_advantages(rewards: Tensor, values: Tensor, mask: Tensor, gamma: float, k: int) -> Tensor:
-    """A(k)_t = delta_t + gamma delta_{t+1} + ... + gamma^(k-1) delta_{t+k-1}, cut at the end of the response
-    (GAE, eq. 14).
-    """
+    """A(k)_t = delta_t + gamma delta_{t+1} + ... + gamma^(k-1) delta_{t+k-1}, cut at the end (GAE, 14)."""
     if k < 1:
         raise ValueError(f"k = {k}: an advantage looks at least one step ahead; allowed: k >= 1")
     deltas = td_residuals(rewards, values, mask, gamma)
@@ -242,9 +234,7 @@ def policy_loss(
 def clipped_surrogate(
     ratio: Tensor, advantages: Tensor, mask: Tensor, cliprange: float
 ) -> tuple[Tensor, Tensor]:
-    """Each token's max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)), 0 outside the mask, and where the clip
-    binds (PPO, eq. 7).
-    """
+    """Each token's max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)), and where it binds (PPO, eq. 7)."""
     ratio, advantages = _zeroed(ratio, mask), _zeroed(advantages, mask)
     unclipped = -advantages * ratio
     held = -advantages * ratio.clamp(1 - cliprange, 1 + cliprange)
@@ -271,9 +261,7 @@ def value_loss(
 def clipped_squares(
     vpreds: Tensor, old_values: Tensor, returns: Tensor, mask: Tensor, cliprange_value: float
 ) -> tuple[Tensor, Tensor]:
-    """Each token's max((V - R)^2, (V_clipped - R)^2), 0 outside the mask, and where the clip binds. See
-    `value_loss`.
-    """
+    """Each token's max((V - R)^2, (V_clipped - R)^2), 0 outside the mask, and where the clip binds."""
     vpreds, old_values, returns = _zeroed(vpreds, mask), _zeroed(old_values, mask), _zeroed(returns, mask)
     held = torch.clamp(vpreds, old_values - cliprange_value, old_values + cliprange_value)
     squared, squared_held = (vpreds - returns) ** 2, (held - returns) ** 2
@@ -288,18 +276,13 @@ def total_loss(
 
 
 def k3(logprobs: Tensor, old_logprobs: Tensor, mask: Tensor) -> Tensor:
-    """(batch, time) estimate of KL(old, new) at each token: ratio - 1 - log ratio, never negative (Schulman
-    2020).
-    """
+    """(batch, time) estimate of KL(old, new): ratio - 1 - log ratio, never negative (Schulman 2020)."""
     log_ratio = (_zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)).clamp(max=LARGEST_LOG_RATIO)
     return torch.expm1(log_ratio) - log_ratio
 
 
 def clip_case(ratio: Tensor, advantages: Tensor, cliprange: float) -> Tensor:
-    """Which case of the clipped objective each token is in, as an index into `CLIP_CASES` (PPO, figure 1).
-
-    A zero advantage is in none. The edges of the band count as inside.
-    """
+    """Each token's index into `CLIP_CASES` (PPO, figure 1): 0 for a zero advantage; edges are inside."""
     side = 1 + (ratio > 1 + cliprange).long() - (ratio < 1 - cliprange).long()
     case = torch.where(advantages > 0, 1 + side, 4 + side)
     return torch.where(advantages == 0, torch.zeros_like(case), case)

@@ -16,7 +16,7 @@ import pandas as pd
 from ..columns import names
 from ..errors import StoreError
 from ..metrics import METRICS
-from ..records import EVAL, TRAIN, TokenTable
+from ..records import EVAL, TRAIN, Array, TokenTable
 from ..store import RunReader
 
 WHAT = ("metrics", "samples", "tokens", "config")
@@ -64,12 +64,14 @@ def tokens_table(reader: RunReader) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
+def _seen(column: Array, epochs: Array) -> list[list[float]]:
+    """A list a row: its entries in the epochs that reached it."""
+    return [row[:count].tolist() for row, count in zip(column, epochs, strict=True)]
+
+
 def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
     flat = {name: tokens.column(name) for name in names(per_epoch=False)}
-    columns = {
-        name: zip(tokens.column(name), tokens.epochs_seen, strict=True) for name in names(per_epoch=True)
-    }
-    lists = {name: [row[:seen].tolist() for row, seen in column] for name, column in columns.items()}
+    lists = {name: _seen(tokens.column(name), tokens.epochs_seen) for name in names(per_epoch=True)}
     return pd.DataFrame({"step": step, **flat, **lists})
 
 
@@ -166,11 +168,7 @@ def unguard(cell: str) -> str:
 
 
 def _runs(text: str) -> bool:
-    """Whether a spreadsheet may take the text for a formula: what it drops at the beginning is looked
-    through, and wide forms count.
-
-    A sign alone is none.
-    """
+    """Whether a spreadsheet may run the text as a formula, past what it drops; a lone sign is none."""
     inner = text.lstrip(_dropped(text))
     sign = unicodedata.normalize("NFKC", inner[:1])
     return text.startswith(("\t", "\r", "\n")) or (sign != "" and sign in "=+-@" and len(text) > 1)

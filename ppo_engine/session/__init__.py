@@ -111,11 +111,7 @@ def resume(folder: Path, accept_changed: bool = False) -> Session:
 def branch(
     parent: Path, step: int, changes: dict[str, Any], runs: Path, accept_changed: bool = False
 ) -> Session:
-    """Starts a new run from a checkpoint of `parent` with changed settings. Raises as `start` does, and
-    `ConfigError`.
-
-    accept_changed: as in `resume`; what `changes` changes on purpose is never a surprise.
-    """
+    """Starts a branch of `parent`, see `fork` and `resume`. Raises as `start`, and `ConfigError`."""
     return _begin(lambda: fork(parent, step, changes, runs, accept_changed=accept_changed))
 
 
@@ -154,18 +150,21 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
     if kind == "edit":
         edited_config(info.config, payload["changes"], info.last_step)
     number = submit(folder, kind, issuer, **payload)
-    if _current is not None and _current.folder == folder:
-        _current.owner.wake()
+    _wake(folder)
     return number
 
 
 def ask(folder: Path, request: JobRequest) -> int:
     """Asks for a job on a run's models; returns its number. See `ensure_worker`."""
     number = ask_job(folder, request.kind, request.payload())
-    if _current is not None and _current.folder == folder:
-        _current.owner.wake()
+    _wake(folder)
     ensure_worker(folder)
     return number
+
+
+def _wake(folder: Path) -> None:
+    if _current is not None and _current.folder == folder:
+        _current.owner.wake()
 
 
 def ensure_worker(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from ..store.checkpoint_files import Checkpoint, write
@@ -11,11 +12,8 @@ from ..training.trainer import Trainer
 
 def save(trainer: Trainer, run: Path) -> Checkpoint:
     """The checkpoint of the trainer's last step, written unless intact already. Raises `StoreError`."""
-
-    def save_to(aside: Path) -> None:
-        checkpoints.save(trainer, aside)
-
-    return write(run, trainer.done_steps, save_to, checkpoints.WRITE_ERRORS)
+    save_into = partial(checkpoints.save, trainer)
+    return write(run, trainer.done_steps, save_into, checkpoints.WRITE_ERRORS)
 
 
 def restore(trainer: Trainer, checkpoint: Checkpoint) -> None:

@@ -69,11 +69,7 @@ class RunLoader:
 
 
 def collect() -> None:
-    """Gives back the memory of models that nobody holds any more.
-
-    Half a million objects of the imported libraries live as long as the process: after the first time no
-    collection looks at them again.
-    """
+    """Gives back the memory of models that nobody holds any more."""
     gc.collect()
-    if not gc.get_freeze_count():
+    if not gc.get_freeze_count():  # half a million lasting objects of libraries, never looked at again
         gc.freeze()

@@ -166,6 +166,5 @@ def is_out_of_memory(error: Exception) -> bool:
     import torch
 
     told = any(words in str(error) for words in ("can't allocate memory", "out of memory", "ALLOC_FAILED"))
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        told and isinstance(error, RuntimeError)
-    )
+    kinds = (torch.OutOfMemoryError, MemoryError, *((RuntimeError,) if told else ()))
+    return isinstance(error, kinds)

@@ -89,8 +89,7 @@ def _arrow(path: Path, parquet: bool) -> Table:
         def read(column: str) -> list[object]:
             try:
                 table = pyarrow.parquet.read_table(path, columns=[column]) if parquet else whole
-                found: list[object] = table[column].to_pylist()
-                return found
+                return list(table[column].to_pylist())
             except (pa.ArrowException, OSError) as error:
                 raise ValueError(f"{path.name} is damaged ({_first_line(error)})") from error
 

@@ -111,8 +111,7 @@ def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
 def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:
     """A metric of the first step in that order that has it, or of the last step; NaN for none."""
     key = f'$."{name}"'
-    having = "" if of_the_last else "where json_extract(metrics, ?) is not null"
-    which = f"{having} order by {order}"
+    which = ("" if of_the_last else "where json_extract(metrics, ?) is not null ") + f"order by {order}"
     row = metrics_row(connection, which, *[key] * which.count("?"))
     return float("nan") if row is None else float(metrics_of(row[3]).get(name, float("nan")))
 

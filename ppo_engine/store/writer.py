@@ -44,8 +44,7 @@ class RunStore:
     def _open(self) -> None:
         self._connection = connect(self.folder, read_only=False)
         self._connection.execute("pragma journal_mode = wal")
-        # In WAL mode this survives the death of the process, at any moment; only a power cut can take the
-        # last commits back.
+        # In WAL mode this survives the death of the process; only a power cut can undo the last commits.
         self._connection.execute("pragma synchronous = normal")
         self._files = upkeep.OpenFiles(self.folder)
 

@@ -179,11 +179,7 @@ class SpecialTokens:
 
     @classmethod
     def of(cls, model: Any, tokenizer: Any, bos: str) -> SpecialTokens:
-        """bos: auto puts before a query what the tokenizer itself puts before a text, on its
-        beginning-of-text token, off nothing.
-
-        Raises `ConfigError` for a token that there isn't.
-        """
+        """bos: auto begins a query as the tokenizer begins a text; on, off. Raises `ConfigError`."""
         end = _end_ids(model, tokenizer)
         rows = embedding_count(model) or 0
         pad = tokenizer.pad_token_id

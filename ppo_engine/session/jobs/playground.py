@@ -100,7 +100,5 @@ def _tokens(
     trainer: Trainer, ids: list[int], pieces: list[str], chances: list[float]
 ) -> list[tuple[str, float]]:
     ends = trainer.special_tokens.end
-    return [
-        (" ∎" if i in ends else piece, round(chance, 4))
-        for i, piece, chance in zip(ids, pieces, chances, strict=True)
-    ]
+    rows = zip(ids, pieces, chances, strict=True)
+    return [(" ∎" if i in ends else piece, round(chance, 4)) for i, piece, chance in rows]

@@ -206,7 +206,7 @@ def _verdict(folder: Path, owner: RunOwner, known: int) -> int:
     info = RunReader(folder).info()
     for one in timeline_entries(RunReader(folder).events())[known:]:
         if one.kind in ("remark", "accepted", "difference"):
-            where = f"step {one.step}, recomputed, differs: " if one.kind == "difference" else ""
+            where = f"recomputed step {one.step} differs: " if one.kind == "difference" else ""
             print(f"ppo_engine: {where}{one.text}", file=sys.stderr)
     if owner.state == "failed":
         print(

@@ -33,12 +33,12 @@ class Column:
     clip: str = ""
 
 
-_KL = "Log-probability under the policy minus that under the reference."
-_ESTIMATE = "The KL as the penalty takes it, by the run's KL estimator; with k1, the KL itself."
-_WHITENED = "The advantage scaled to mean 0 and variance 1 over the batch: what the policy loss uses."
-_RATIO = "New probability over old in one epoch of the update. Underlined where the policy clip binds."
+_KL = "Log-probability under the policy minus log-probability under the reference."
+_ESTIMATE = "The estimate used in the KL penalty, by the run's KL estimator. With k1 it equals the KL."
+_WHITENED = "The advantage scaled to mean 0 and variance 1 over the batch, as used in the policy loss."
+_RATIO = "New probability divided by old, in one epoch of the update. Underlined where the policy clip binds."
 _NEW_VALUE = "The value estimate in one epoch of the update. Underlined where the value clip binds."
-_CLIP = "Whether the {0} clip binds: then the token gives that epoch's {0} loss no gradient."
+_CLIP = "Whether the {0} clip binds, so that the token adds no gradient to that epoch's {0} loss."
 
 
 def _identity(name: str, title: str, tooltip: str, kind: Kind = "int") -> Column:
@@ -51,23 +51,27 @@ def _clip(loss: str) -> Column:
 
 
 _TABLE = (  # in the order of exported tables
-    _identity("sample", "Sample", "The row of its sample in the batch."),
-    _identity("position", "Position", "Its place in the response, from 0."),
-    _identity("token_id", "Token id", "Its number in the policy's vocabulary."),
+    _identity("sample", "Sample", "Row of the sample in the batch."),
+    _identity("position", "Position", "Position in the response, from 0."),
+    _identity("token_id", "Token ID", "Index in the policy's vocabulary."),
     _identity("text", "Token", "The token as text.", "text"),
-    Column("old_logprob", "Old logprob", "nats", "Log-probability when it was sampled.", signed=False),
+    Column("old_logprob", "Old logprob", "nats", "Log-probability at sampling time.", signed=False),
     Column("ref_logprob", "Reference logprob", "nats", "Log-probability under the reference.", signed=False),
     Column("value", "Value", "score", "The value head's estimate of the return, before the update."),
-    Column("advantage", "Advantage", "score", "GAE: better or worse than the value estimates expected."),
+    Column("advantage", "Advantage", "score", "GAE: how much better the outcome was than the value."),
     Column("whitened", "Whitened advantage", "", _WHITENED),
     Column("kl_estimate", "KL estimate", "nats", _ESTIMATE),
     Column("kl", "KL", "nats", _KL, stored=False),
-    Column("kl_penalty", "KL penalty", "score", "The cost of the KL: −KL coefficient × KL.", stored=False),
-    Column("score_share", "Score share", "score", "The sample's score, at its last token.", stored=False),
+    Column("kl_penalty", "KL penalty", "score", "−KL coefficient × KL estimate.", stored=False),
+    Column(
+        "score_share", "Score share", "score", "The sample's score at its last token, else 0.", stored=False
+    ),
     Column("reward", "Reward", "score", "KL penalty, plus the score at the last token.", stored=False),
     Column("delta", "TD error δ", "score", "Reward + γ × next value − value.", stored=False),
     Column("return", "Return", "score", "Advantage + value: the value head's target.", stored=False),
-    Column("new_logprob", "New logprob", "nats", "In one epoch of the update.", signed=False, per_epoch=True),
+    Column(
+        "new_logprob", "New logprob", "nats", "Log-probability in one epoch.", signed=False, per_epoch=True
+    ),
     Column("ratio", "Ratio", "", _RATIO, signed=False, centre=1.0, per_epoch=True, clip="policy_clip"),
     Column("new_value", "New value", "score", _NEW_VALUE, per_epoch=True, clip="value_clip"),
     _clip("policy"),

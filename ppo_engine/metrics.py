@@ -54,7 +54,7 @@ METRICS: dict[str, Metric] = {
             "env/reward_mean",
             "Score",
             "mean over the batch of the reward function's scores",
-            "The quantity training maximises, before the KL penalty.",
+            "The quantity that training maximises, before the KL penalty.",
             "rises, then levels off",
             _TRL,
             "logit",
@@ -183,7 +183,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "ppo/policy/approxkl",
-            "Policy change (half square)",
+            "Policy change (k2)",
             "½ mean over tokens of (log π − log π_old)²",
             "How far the update moved the policy from the sampling policy, by the notebook's estimator.",
             "below 0.1",
@@ -204,7 +204,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "ppo/policy/policykl",
-            "Policy change (signed)",
+            "Policy change (k1)",
             "mean over tokens of log π_old − log π",
             "The same quantity by the plain log-ratio, which can be negative by chance.",
             "near 0",

@@ -184,7 +184,7 @@ def _explained(draw: Drawing) -> Chart:
     title = (
         "Explained variance"
         if np.isnan(now)
-        else f"The values explain {percent(now)} of the returns' variance"
+        else f"The value head explains {percent(now)} of the return variance"
     )
     return Chart(
         "explained",

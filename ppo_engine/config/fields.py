@@ -97,7 +97,7 @@ def explain(problem: Any, fields: Mapping[str, Field]) -> list[str]:
     if name not in fields:
         near = difflib.get_close_matches(name, fields, n=1, cutoff=0.4)
         advice = f"did you mean {near[0]}?" if near else "allowed: " + ", ".join(fields)
-        return [f"{shortened(name)}: there is no such setting; {advice}"]
+        return [f"{shortened(name)}: unknown setting; {advice}"]
     refusal = str(problem.get("ctx", {}).get("error", ""))
     wanted = refusal if refusal.startswith("must be") else f"must be {fields[name].allowed}"
     return [f"{name} = {shortened(problem['input'])}: {wanted}"]

@@ -57,8 +57,8 @@ class Config(BaseModel):
     checkpoint_disk_mb: int = setting(
         2000,
         "Run",
-        "Above this total, checkpoints of every tenth step are deleted, oldest first.",
-        label="Disk for checkpoints",
+        "Disk space for checkpoints. Above it, those of every tenth step are deleted too, oldest first.",
+        label="Checkpoint disk budget",
         unit="MB",
         live=True,
         ge=0,
@@ -288,8 +288,8 @@ class Config(BaseModel):
     max_grad_norm: float = setting(
         1.0,
         "Optimisation",
-        "Maximum gradient norm; longer gradients are scaled down to it. 0 is off.",
-        label="Gradient clip",
+        "Gradients with a larger norm are scaled down to it. 0 is off.",
+        label="Maximum gradient norm",
         live=True,
         ge=0,
         le=1e6,
@@ -326,7 +326,7 @@ class Config(BaseModel):
     reward: str = setting(
         "sentiment",
         "Models and data",
-        f"What training raises. {described()}.",
+        f"The reward that training maximises. {described()}.",
         label="Reward",
         min_length=1,
     )
@@ -395,8 +395,7 @@ class Config(BaseModel):
     threads: int = setting(
         0,
         "Machine",
-        "Threads of the trainer. 0 leaves one core for the page. Changing this can change the last digits of "
-        "a run.",
+        "CPU threads for training. 0 leaves one core for the page. A change can alter a run's last digits.",
         label="CPU threads",
         unit="threads",
         ge=0,

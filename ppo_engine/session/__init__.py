@@ -213,7 +213,7 @@ def reopen(
     info = RunReader(folder).info()
     if info.last_step >= info.config.steps:
         raise ConfigError(
-            [f"steps = {info.config.steps}: {info.name} has completed them all; branch it with more steps"]
+            [f"steps = {info.config.steps}: {info.name} has completed every step; branch it with more steps"]
         )
     return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended, accept_changed)
 

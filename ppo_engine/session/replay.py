@@ -60,7 +60,7 @@ class JournaledTrainer:
         self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
         if not info.fingerprints and (info.last_step >= 0 or info.parent):
             self.remarks.append(
-                "The models and data of this run's earlier steps were not recorded; those loaded now are."
+                "The models and data of the earlier steps were not recorded; those loaded now are recorded."
             )
         self._compares_all = info.versions.get(DEFINITIONS) == METRICS_VERSION
         if not self._compares_all and info.last_step >= 0:

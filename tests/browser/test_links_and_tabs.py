@@ -95,7 +95,7 @@ def test_a_link_with_bad_settings_says_which_and_uses_the_rest(open_page: Callab
         "preset = nope: must be one of tiny-reviews, gpt2-imdb",
         "lam = nan: must be a number from 0 to 1",
         "batch_size = -3: must be a whole number from 1",
-        "wat: there is no such setting",
+        "wat: unknown setting",
     ):
         expect(warning).to_contain_text(words)
     expect(page.get_by_role("spinbutton", name="Seed")).to_have_value("5")

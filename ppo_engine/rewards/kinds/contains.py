@@ -16,7 +16,7 @@ class _Contains(RewardKind):
     def words(self, settings: RewardSettings) -> RewardWords:
         word = argument_of(settings.reward)
         return RewardWords(
-            title=f"Share with “{word}”",
+            title=f"Share of responses with “{word}”",
             unit="",
             judge="word search",
             about=f"1 if the continuation contains the word “{word}” (in any case), else 0.",

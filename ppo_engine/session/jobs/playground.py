@@ -42,7 +42,7 @@ def _opening_ids(trainer: Trainer, request: PlaygroundRequest) -> list[int]:
     if room is not None and len(ids) + length > room:
         most = room - length
         raise ConfigError(
-            [f"opening = {len(ids)} tokens: must be at most {most}; the policy takes {room} tokens"]
+            [f"opening = {len(ids)} tokens: must be at most {most}; the policy's context is {room} tokens"]
         )
     return ids
 

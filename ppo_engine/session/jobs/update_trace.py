@@ -167,7 +167,7 @@ def _update(
     steps, planned = update.gradient_steps, _planned(config, len(rollout.mask))
     if steps == planned:
         return update, ""
-    where = f"after {steps} of {planned} gradient steps" if steps else "before its first gradient step"
+    where = f"after {steps} of {planned} gradient steps" if steps else "before the first gradient step"
     return update, (
         f"Early stopping {where}: the next minibatch's KL from the sampling policy exceeded "
         f"target_kl = {config.target_kl:g} nats per token."

@@ -69,7 +69,7 @@ def test_an_edit_while_loading_waits_for_the_models(begin: Callable[..., Run]) -
 IMPOSSIBLE_EDITS: list[tuple[dict[str, object], str]] = [
     ({"seed": 3}, "seed = 3: fixed during a run; branch the run to change it"),
     ({"lam": 2}, "lam = 2: must be a number from 0 to 1"),
-    ({"nothing": 2}, "nothing: there is no such setting"),
+    ({"nothing": 2}, "nothing: unknown setting"),
     ({"mini_batch_size": 9}, "mini_batch_size = 9: must be at most batch_size, which is 8"),
     ({"steps": 1}, "steps = 1: must be more than the 1 already completed"),
     ({"gamma": 1.0}, "gamma = 1.0: already has this value"),
@@ -105,7 +105,7 @@ def test_an_edit_that_another_made_impossible_meanwhile_is_refused_by_the_owner(
     )
     assert (
         run.reader.command(too_long)[0] == "refused"
-        and "the policy takes 64 tokens" in run.reader.command(too_long)[1]
+        and "the policy's context is 64 tokens" in run.reader.command(too_long)[1]
     )
 
 
@@ -302,7 +302,7 @@ def test_a_run_with_a_living_owner_is_not_taken_over(begin: Callable[..., Run]) 
         session.reopen(run.folder)
     run.let_go()
     run.join()
-    with pytest.raises(ConfigError, match="has completed them all; branch it with more"):
+    with pytest.raises(ConfigError, match="has completed every step; branch it with more"):
         session.reopen(run.folder)
 
 

@@ -114,7 +114,7 @@ def test_a_branch_starts_from_a_checkpoint_and_shows_its_parent(paused: Page, sh
     paused.get_by_role("button", name="Branch a new run").click()
     dialog = paused.get_by_role("dialog")
     dialog.get_by_role("combobox", name="Settings to change").click()
-    paused.get_by_role("option", name="seed", exact=True).click()
+    paused.get_by_role("option", name="Seed", exact=True).click()
     paused.keyboard.press("Tab")  # closes the list
     seed = dialog.get_by_role("spinbutton", name="Seed")
     seed.fill("7")

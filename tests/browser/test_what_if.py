@@ -158,8 +158,10 @@ def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(
     press(page, "Pause")
     wait_for_state(page, "paused")
     board(page).get_by_role("button", name="Use these in the run").click()
-    expect(board(page).locator(".said")).to_contain_text("Pending in the sidebar: lam 0.4. Press Apply there")
-    expect(page.get_by_text("lam: 0.95 → 0.4")).to_be_visible()
+    expect(board(page).locator(".said")).to_contain_text(
+        "Pending in the sidebar: Lambda (λ) 0.4. Press Apply there"
+    )
+    expect(page.get_by_text("Lambda (λ): 0.95 → 0.4")).to_be_visible()
     page.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Pending", exact=True)).to_have_count(0)
     assert RunReader(list_runs(shared_server.runs)[0]).info().config.lam == 0.4

@@ -150,7 +150,7 @@ def test_bad_input_exits_2_without_a_traceback(setting: str, message: str, tmp_p
 def test_a_runs_folder_that_cannot_be_written_exits_1(settings: list[str], tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
     done = ppo("train", *settings, "--runs", str(tmp_path / "taken"))
-    assert done.returncode == 1 and "Choose another runs folder" in done.stderr
+    assert done.returncode == 1 and "choose another runs folder" in done.stderr
 
 
 def test_exporting_what_is_no_run_exits_2_and_says_so(tmp_path: Path) -> None:

@@ -147,7 +147,7 @@ def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> N
         torch.testing.assert_close(model(ids).logits, trainer.policy.language_model(ids).logits)
         assert not torch.allclose(model(ids).logits, untrained)
     card = (target / "README.md").read_text()
-    assert folder.name in card and "after step 2" in card and '"seed": 2' in card
+    assert folder.name in card and "to step 2" in card and '"seed": 2' in card
     with pytest.raises(ConfigError, match="already exists"):
         export_policy(folder, target)
     with pytest.raises(ConfigError, match="step = 1: no checkpoint at this step; available: 2, 3"):

@@ -105,7 +105,7 @@ def test_the_main_file_alone_is_a_run_with_steps(begin: Callable[..., Run], tmp_
 def test_a_runs_folder_says_what_belongs_together(begin: Callable[..., Run]) -> None:
     run = begin(steps=1)
     words = (run.folder / "README.txt").read_text(encoding="utf-8")
-    assert "copy, move or delete it as a whole" in words
+    assert "Copy, move or delete it as a whole" in words
     run.hold_at(1)
     files = {path.name for path in run.folder.iterdir()} - {"README.txt"}
     assert all(name in words for name in files), files

@@ -12,11 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFINITIONS = "metrics"
-"""Under this name a run's versions say by which definitions its metrics were computed."""
+"""Key among a run's versions for the version of the metric definitions."""
 METRICS_VERSION = "2"
-"""2: explained variance by the values of before the update; the minibatch that `target_kl` ended an update at
-counts.
-"""
+"""2: explained variance from values before the update; the minibatch that exceeded `target_kl` counts."""
 
 _PPO = "Schulman et al. 2017, Proximal Policy Optimization Algorithms"
 _GAE = "Schulman et al. 2016, High-Dimensional Continuous Control Using GAE"
@@ -42,7 +40,7 @@ class Metric:
 
     @property
     def tooltip(self) -> str:
-        """The text of every tooltip: name, meaning, formula, healthy range."""
+        """Tooltip text: name, meaning, formula, healthy range."""
         unit = f" ({self.unit})" if self.unit else ""
         return f"{self.name}{unit}\n{self.meaning}\nFormula: {self.formula}\nHealthy: {self.healthy}"
 

@@ -19,9 +19,7 @@ from .presets import find_preset
 
 
 class Config(BaseModel):
-    """One run's hyperparameters. Construction raises `ConfigError`, which names each bad field, its value,
-    and what is allowed.
-    """
+    """A run's hyperparameters. Raises `ConfigError`: each invalid field, its value and what is allowed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
@@ -448,8 +446,8 @@ class Config(BaseModel):
 
     @classmethod
     def from_strings(cls, preset: str, changes: Mapping[str, str]) -> Config:
-        """The same from text, as `--set` and the URL give it: {"steps": "40"}. Raises `ConfigError` for all
-        bad fields at once.
+        """The same from text, as in `--set` and the URL: {"steps": "40"}. Raises one `ConfigError` for all
+        fields.
         """
         return cls.preset(preset, **changes)
 

@@ -1,4 +1,4 @@
-"""1 where the response contains a word, else 0: a reward without a model, to see PPO at its plainest."""
+"""1 if the response contains a word, else 0: a reward without a model, to show PPO at its simplest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _Contains(RewardKind):
 
 
 class ContainsWord:
-    """1.0 for a response that contains `word` as a whole word, in any case. The query is not read."""
+    """1.0 for a response that contains `word` as a whole word, in any case. The query is ignored."""
 
     remarks: Sequence[str] = ()
     fingerprints: Mapping[str, str] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import commands, component, run_view
+from pages.ui import commands, component, messages, run_view
 from pages.ui.address import LIVE, beyond, refusal
 from pages.ui.live import board
 from pages.ui.payloads.live import LivePayload, ShownBatch
@@ -21,16 +21,16 @@ def draw() -> None:
         st.switch_page("../tokens.py", query_params={name: str(value) for name, value in token.items()})
     folder = run_view.shown_run()
     example = folder is None
-    if folder is not None and commands.info(folder) is None:
+    if folder is not None and messages.info(folder) is None:
         return  # the frame around the page says why
     try:
         payload = _payload(folder or run_view.EXAMPLE, example)
     except StoreError as error:
-        st.error(commands.inert(str(error)))
+        st.error(messages.inert(str(error)))
         return
-    commands.say_unmet(_unmet(run_view.info_of(folder or run_view.EXAMPLE), payload["batch"]))
+    messages.say_unmet(_unmet(run_view.info_of(folder or run_view.EXAMPLE), payload["batch"]))
     result = component.mount(
-        payload, key="board", on_pin=commands.answering(_pin), on_ask=commands.answering(_ask)
+        payload, key="board", on_pin=messages.answering(_pin), on_ask=messages.answering(_ask)
     )
     follow_visibility(result)
 
@@ -40,7 +40,7 @@ def _payload(folder: Path, example: bool) -> LivePayload:
     earlier = None if example else run_view.earlier_run(folder)
     prompt = (st.session_state.get("board") or {}).get("prompt") or 0
     return board.board_payload(
-        folder, info, earlier, _pinned(), example, int(prompt), commands.problem_in_words()
+        folder, info, earlier, _pinned(), example, int(prompt), messages.problem_in_words()
     )
 
 
@@ -97,4 +97,4 @@ def _unmet(info: RunInfo, batch: ShownBatch | None) -> list[str]:
     return found + beyond(query, "sample", len(batch["samples"]), f"step {batch['step']}", None)
 
 
-st.fragment(commands.surviving(draw), run_every=interval(busy=0.5))()
+st.fragment(messages.surviving(draw), run_every=interval(busy=0.5))()

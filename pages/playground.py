@@ -7,7 +7,7 @@ from typing import cast
 
 import streamlit as st
 
-from pages.ui import commands, component, run_view
+from pages.ui import component, messages, run_view
 from pages.ui.payloads.playground import Played
 from pages.ui.top import top_line
 from ppo_engine import session
@@ -23,7 +23,7 @@ def draw() -> None:
     """The form, and below it the continuations as soon as there are any."""
     st.title("Playground")
     folder = run_view.shown_run()
-    info = commands.info(folder)
+    info = messages.info(folder)
     if folder is None or info is None or info.last_step < 0:
         st.info(
             "No model to try yet. Press Start, and return when the first step is complete.",
@@ -56,7 +56,7 @@ def draw() -> None:
         if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
             _ask(folder, PlaygroundRequest(opening, sources, count, length, temperature, seed))
     if st.session_state.get("playing", (None,))[0] == folder:
-        st.fragment(commands.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
+        st.fragment(messages.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
 
 
 def _sources(folder: Path, info: RunInfo) -> list[str | int]:
@@ -74,11 +74,11 @@ def _titled(source: str | int) -> str:
 
 
 def _ask(folder: Path, request: PlaygroundRequest) -> None:
-    commands.forget_problem()
+    messages.forget_problem()
     try:
         st.session_state.playing = folder, session.ask(folder, request)
     except PPOEngineError as error:
-        commands.complain(error)
+        messages.complain(error)
 
 
 def _is_open() -> bool:
@@ -99,7 +99,7 @@ def _answer() -> None:
         )
         return
     if job.result is not None and "error" in job.result:
-        st.error("Not possible:\n\n" + commands.listed(job.result["error"].splitlines()))
+        st.error("Not possible:\n\n" + messages.listed(job.result["error"].splitlines()))
         return
     component.mount(
         {"only": "playground", "playground": cast(Played, job.result), "number": number}, key="playground"
@@ -110,4 +110,4 @@ def _answer() -> None:
 
 
 top_line()
-commands.surviving(draw)()
+messages.surviving(draw)()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import commands, run_view
+from pages.ui import messages, run_view
 from pages.ui.runs import actions, comparing
 from pages.ui.top import top_line
 from ppo_engine.formatting import data_size
@@ -43,7 +43,7 @@ _COLUMNS = {
 def draw() -> None:
     """The table, and below it the runs chosen there."""
     st.title("Runs")
-    commands.show_confirmation()
+    messages.show_confirmation()
     found, damaged = survey(run_view.runs_folder())
     _list_damaged(damaged)
     if not found:
@@ -59,7 +59,7 @@ def draw() -> None:
         placeholder="name, tag, remark, preset or state",
         label_visibility="collapsed",
     )
-    size, folder = data_size(sum(one.size for one in found)), commands.inert(str(run_view.runs_folder()))
+    size, folder = data_size(sum(one.size for one in found)), messages.inert(str(run_view.runs_folder()))
     right.caption(f"{len(found)} {'run' if len(found) == 1 else 'runs'}, {size} in {folder}")
     listed = [one for one in found if _matches(one, wanted)]
     if not listed:
@@ -80,11 +80,11 @@ def _list_damaged(there: list[tuple[Path, str]]) -> None:
     """The folders among the runs that cannot be read, each with its reason."""
     if there:
         reasons = "\n".join(
-            f"- **{commands.inert(folder.name)}**: {commands.inert(reason)}" for folder, reason in there
+            f"- **{messages.inert(folder.name)}**: {messages.inert(reason)}" for folder, reason in there
         )
         count = "One run" if len(there) == 1 else f"{len(there)} runs"
         st.warning(
-            f"{count} in {commands.inert(str(run_view.runs_folder()))} cannot be shown, and nothing in there "
+            f"{count} in {messages.inert(str(run_view.runs_folder()))} cannot be shown, and nothing in there "
             f"was changed.\n\n{reasons}"
         )
 
@@ -135,5 +135,5 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
 
 
 top_line()
-commands.surviving(draw)()
-commands.surviving(actions.draw_trash)(run_view.runs_folder())
+messages.surviving(draw)()
+messages.surviving(actions.draw_trash)(run_view.runs_folder())

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from pages.ui import commands, component, run_view
+from pages.ui import component, messages, run_view
 from pages.ui.address import TOKENS, beyond, parse_index, refusal
 from pages.ui.payloads.tokens import TokensPage, TokensState
 from pages.ui.refresh import interval
@@ -18,7 +18,7 @@ from ppo_engine.errors import PPOEngineError
 def draw() -> None:
     """The microscope; while it follows the newest step, it is redrawn regularly."""
     folder = run_view.shown_run()
-    info = commands.info(folder)
+    info = messages.info(folder)
     if folder is None:
         st.info(
             "No tokens yet. Press Start, and return when the first step is complete.",
@@ -33,7 +33,7 @@ def draw() -> None:
     try:
         made = payload(folder, _look(info.id))
     except PPOEngineError as error:
-        st.error(commands.inert(str(error)))
+        st.error(messages.inert(str(error)))
         return
     if made is None:
         st.info(
@@ -41,12 +41,12 @@ def draw() -> None:
             icon=":material/biotech:",
         )
         return
-    commands.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
+    messages.say_unmet([] if _asked().get("run") == info.id else _unmet(made))
     page: TokensPage = {**made, "echo": _asked().get("click")}
     component.mount(
         {"only": "microscope", "run": {"id": info.id}, "microscope": page},
         key="microscope",
-        on_look=commands.answering(_remember),
+        on_look=messages.answering(_remember),
     )
 
 
@@ -96,4 +96,4 @@ def _remember() -> None:
 
 
 top_line()
-st.fragment(commands.surviving(draw), run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()
+st.fragment(messages.surviving(draw), run_every=interval(busy=2.0 if "step" in st.query_params else 0.5))()

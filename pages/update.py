@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import streamlit as st
 
-from pages.ui import commands, component, run_view
+from pages.ui import component, messages, run_view
 from pages.ui.address import UPDATE, parse_index, refusal
 from pages.ui.payloads.update import UpdatePage
 from pages.ui.refresh import interval
@@ -26,14 +26,14 @@ _LAST_STAGE = 11
 def draw() -> None:
     """The stages, or what has to happen first."""
     folder = run_view.shown_run()
-    info = commands.info(folder)
+    info = messages.info(folder)
     payload = _payload(folder, info)
-    commands.say_unmet(_unmet(payload) if info is not None else [])
+    messages.say_unmet(_unmet(payload) if info is not None else [])
     component.mount(
         {"only": "walk", "walk": cast(UpdatePage, payload)},
         key="walk",
-        on_ask=commands.answering(_ask),
-        on_look=commands.answering(_look),
+        on_ask=messages.answering(_ask),
+        on_look=messages.answering(_look),
     )
     every = (
         _WAITING_S
@@ -220,6 +220,6 @@ top_line()
 _reopen()
 st.session_state.setdefault("walk_every", None)
 st.fragment(
-    commands.surviving(draw),
+    messages.surviving(draw),
     run_every=None if st.session_state.get("hidden") else st.session_state.walk_every,
 )()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import commands, component, run_view
+from pages.ui import component, messages, run_view
 from pages.ui.refresh import interval
 from pages.ui.sidebar import form
 from pages.ui.top import top_line
@@ -19,11 +19,11 @@ def draw() -> None:
     if st.session_state.pop("whatif_staged", False):
         st.rerun(scope="app")  # the sidebar is not this fragment's to draw
     folder = _folder()
-    info = commands.info(folder)
+    info = messages.info(folder)
     number = view_state.last_message("look").get("number", 0)
     if info is None:
         return  # the run cannot be read; the sidebar says so
-    if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != commands.circumstances():
+    if st.session_state.get("whatif_said") and st.session_state.whatif_said_when != messages.circumstances():
         st.session_state.whatif_said = ""  # applied, discarded, or changed again
     try:
         made = payload.payload(
@@ -35,13 +35,13 @@ def draw() -> None:
             number,
         )
     except PPOEngineError as error:
-        st.error(commands.inert(str(error)))
+        st.error(messages.inert(str(error)))
         return
     component.mount(
         {"only": "whatif", "whatif": made},
         key="whatif",
-        on_look=commands.answering(_look),
-        on_ask=commands.answering(_use),
+        on_look=messages.answering(_look),
+        on_ask=messages.answering(_use),
     )
 
 
@@ -78,10 +78,10 @@ def _use() -> None:
         form.forms().shown, look, scene, on=bool(form.forms().of)
     )
     form.put(changes)
-    st.session_state.whatif_said_when = commands.circumstances()
+    st.session_state.whatif_said_when = messages.circumstances()
     st.session_state.whatif_staged = bool(changes)
 
 
 view_state.take_from_address(shown.name if (shown := run_view.shown_run()) else None)
 top_line()
-st.fragment(commands.surviving(draw), run_every=interval(busy=1.0))()
+st.fragment(messages.surviving(draw), run_every=interval(busy=1.0))()

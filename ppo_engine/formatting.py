@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import floor, isfinite, log10
+from math import isfinite
 from typing import Any
 
 MINUS, THIN_SPACE = "\u2212", "\u2009"
@@ -14,12 +14,11 @@ def three_digits(x: float) -> str:
         return "–" if x != x else ("∞" if x > 0 else f"{MINUS}∞")
     if x == 0:
         return "0"
-    x = float(f"{x:.2e}")
-    size = floor(log10(abs(x)))
+    mantissa, power = f"{x:.2e}".split("e")
+    size = int(power)
     if size < -3 or size > 5:
-        mantissa, power = f"{x:.2e}".split("e")
         return f"{mantissa}e{int(power)}".replace("-", MINUS)
-    text = f"{x:,.{max(0, 2 - size)}f}"
+    text = f"{float(f'{x:.2e}'):,.{max(0, 2 - size)}f}"
     return text.replace(",", THIN_SPACE).replace("-", MINUS)
 
 
@@ -33,8 +32,9 @@ def percent(x: float) -> str:
     """A share in percent, to two digits below 10 %: 4.2 %, 37 %."""
     if not isfinite(x):
         return "–"
-    digits = f"{100 * x:.{1 if abs(100 * x) < 9.95 else 0}f}"
-    return digits.replace("-", MINUS) + "\u202f%"
+    hundredths = 100 * x + 0.0  # which is never −0
+    text = f"{hundredths:.1f}" if abs(hundredths) < 9.95 else f"{hundredths:.0f}"
+    return text.replace("-", MINUS) + "\u202f%"
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ if ROOT not in sys.path:
 
 import streamlit as st  # noqa: E402
 
-from pages.ui import commands, run_view  # noqa: E402
+from pages.ui import messages, run_view  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
 from pages.ui.refresh import interval  # noqa: E402
 from pages.ui.sidebar import branching, controls, settings  # noqa: E402
@@ -33,13 +33,13 @@ page = st.navigation(
 )
 run_view.keep_run(page.url_path)
 with st.sidebar:
-    st.fragment(commands.surviving(controls.buttons), run_every=interval(busy=1.0))()
+    st.fragment(messages.surviving(controls.buttons), run_every=interval(busy=1.0))()
     corrected = settings.correct()
-    commands.surviving(branching.branch_button)()
-    commands.surviving(settings.settings)(corrected)
+    messages.surviving(branching.branch_button)()
+    messages.surviving(settings.settings)(corrected)
 # always there, so that the page below keeps its place among Streamlit's elements
 with st.container(key="trouble"):
     if said := run_view.run_trouble():
-        st.warning(commands.inert(said))
+        st.warning(messages.inert(said))
 page.run()
 session.warm_up()  # once the first page is drawn

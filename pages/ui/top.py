@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from . import commands, component, run_view
+from . import component, messages, run_view
 from .live import run_line
 from .refresh import follow_visibility, interval
 
 
 def top_line() -> None:
     """Draws it, and keeps it up to date."""
-    st.fragment(commands.surviving(_draw), run_every=interval(busy=1.0))()
+    st.fragment(messages.surviving(_draw), run_every=interval(busy=1.0))()
 
 
 def _draw() -> None:
     folder = run_view.shown_run()
-    info = commands.info(folder)
+    info = messages.info(folder)
     rows = run_view.view_of(folder).refresh()[0] if folder and info else []
     follow_visibility(component.mount(run_line.top_payload(info, rows), key="top"))

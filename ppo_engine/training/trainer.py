@@ -48,9 +48,8 @@ _FIRST_RATIO_LIMIT = 0.01
 class Trainer:
     """Iterates over a run's steps.
 
-    config: the run's settings; may be replaced between steps by one that differs in `live` fields only.
-    on_stage: told "loading policy" and so on, and each phase of a step as it begins.
-    interrupted: asked between tokens and minibatches; True abandons the step (`StepAbandonedError`).
+    config: replaced between steps only by one that differs in `live` fields; on_stage: told what begins, as
+    "loading policy"; interrupted: asked between tokens and minibatches, True abandons the step.
     """
 
     def __init__(

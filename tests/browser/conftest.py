@@ -234,3 +234,11 @@ def paused(kept_page: Page) -> Page:
         press(kept_page, "Pause")
         wait_for_state(kept_page, "paused")
     return kept_page
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder drives a browser, and takes its time."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.slow)

@@ -13,7 +13,7 @@ import pytest
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 
-from pages.ui import commands
+from pages.ui import messages
 from ppo_engine import METRICS, Config, RunReader, session
 from ppo_engine.config import FIELDS
 from ppo_engine.errors import StoreError
@@ -295,7 +295,7 @@ def test_runs_of_any_names_can_be_compared(
 
 @pytest.mark.parametrize("text", ["__x__", "_hidden_", "**b** $x$ :red[c]", "# a\n\n    b", "<i>"])
 def test_inert_text_escapes_all_that_markdown_reads(text: str) -> None:
-    assert not re.search(r"(?<!\\)[^\w\s\\]|(?<!\\)_|\n|  ", commands.inert(text))
+    assert not re.search(r"(?<!\\)[^\w\s\\]|(?<!\\)_|\n|  ", messages.inert(text))
 
 
 def test_a_run_of_another_process_is_shown_read_only(

@@ -19,7 +19,7 @@ from ppo_engine.store import RunReader, describe
 from ppo_engine.store.catalog import TRASH, Summary, list_trash, move_to_trash, restore_from_trash
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
-from .. import commands
+from .. import messages
 from ..run_view import TAKEN_UP
 from ..sidebar.controls import when_free
 
@@ -29,7 +29,7 @@ _PATIENCE_S = 300
 
 def draw(one: Summary, branches: list[str]) -> None:
     """The actions in four groups. branches: the names of the runs that branched from this one."""
-    st.subheader(commands.inert(one.name))
+    st.subheader(messages.inert(one.name))
     opening, describing, exporting, deleting = st.tabs(["Open", "Describe", "Export", "Delete"])
     with opening:
         _open(one)
@@ -39,7 +39,7 @@ def draw(one: Summary, branches: list[str]) -> None:
         _export(one)
     with deleting:
         _delete(one, branches)
-    commands.show_problem("run-")
+    messages.show_problem("run-")
 
 
 def _open(one: Summary) -> None:
@@ -84,10 +84,10 @@ def _describe(one: Summary) -> None:
             try:
                 describe(one.folder, name, [tag for tag in tags.split(",") if tag.strip()], remark)
             except PPOEngineError as error:
-                commands.complain(error)
+                messages.complain(error)
             else:
-                commands.forget_problem()
-                commands.confirm("Saved.")
+                messages.forget_problem()
+                messages.confirm("Saved.")
             st.rerun()
 
 
@@ -166,18 +166,18 @@ def _delete(one: Summary, branches: list[str]) -> None:
     )
     if branches:
         st.warning(
-            f"Its curves will no longer appear behind its branches': {commands.inert(', '.join(branches))}."
+            f"Its curves will no longer appear behind its branches': {messages.inert(', '.join(branches))}."
         )
     sure = st.checkbox("Yes, delete this run", key=f"sure-{one.id}")
     if st.button("Delete the run", icon=":material/delete:", disabled=not sure, key=f"delete-{one.id}"):
         try:
             move_to_trash(one.folder)
         except PPOEngineError as error:
-            commands.complain(error)
+            messages.complain(error)
         else:
             if st.query_params.get("run") == one.id:
                 st.query_params.pop("run")
-            commands.confirm(f"{one.name} moved to the trash.")
+            messages.confirm(f"{one.name} moved to the trash.")
         st.rerun()
 
 
@@ -187,15 +187,15 @@ def draw_trash(runs: Path) -> None:
     if not thrown:
         return
     with st.expander(f"Trash: {len(thrown)} deleted {'run' if len(thrown) == 1 else 'runs'}"):
-        st.caption(f"In {commands.inert(str(runs / TRASH))}. To free disk space, delete that folder.")
+        st.caption(f"In {messages.inert(str(runs / TRASH))}. To free disk space, delete that folder.")
         folder = st.selectbox("Deleted run", thrown, format_func=_name_of)
         if st.button("Restore", icon=":material/restore_from_trash:"):
             try:
                 restore_from_trash(folder)
             except PPOEngineError as error:
-                commands.complain(error)
+                messages.complain(error)
             else:
-                commands.confirm(f"{_name_of(folder)} restored.")
+                messages.confirm(f"{_name_of(folder)} restored.")
             st.rerun()
 
 

@@ -13,7 +13,7 @@ from ppo_engine.errors import ConfigError, PPOEngineError
 from ppo_engine.formatting import setting
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
-from .. import commands
+from .. import messages
 from ..run_view import runs_folder, shown_run
 from .controls import replace_run
 from .form import staged
@@ -26,7 +26,7 @@ _FIXED = ("model_name",)
 def branch_button() -> None:
     """Opens the dialog for the run shown; it stays open while the page around it runs again."""
     folder = shown_run()
-    info = commands.info(folder)
+    info = messages.info(folder)
     if st.button(
         "Branch a new run",
         icon=":material/call_split:",
@@ -48,7 +48,7 @@ def _close() -> None:
 @st.dialog("Branch a new run", on_dismiss=_close)
 def _dialog(parent: Path) -> None:
     """Asks for the checkpoint and the settings to change, then starts the branch."""
-    info = commands.info(parent)
+    info = messages.info(parent)
     if info is None:
         return
     points = {one.step: one for one in reversed(list_checkpoints(parent))}
@@ -69,7 +69,7 @@ def _dialog(parent: Path) -> None:
     try:
         config = points[step].config
     except PPOEngineError as error:
-        st.error(commands.inert(str(error)))
+        st.error(messages.inert(str(error)))
         return
     names = st.multiselect(
         "Settings to change",
@@ -84,21 +84,21 @@ def _dialog(parent: Path) -> None:
     for name in names:
         st.session_state.setdefault(f"branch-{name}", staged(parent, info).get(name, getattr(config, name)))
         widget(FIELDS[name], key="branch")
-        st.caption(f"At the checkpoint: {commands.inert(setting(getattr(config, name)))}")
+        st.caption(f"At the checkpoint: {messages.inert(setting(getattr(config, name)))}")
     changes = {name: st.session_state[f"branch-{name}"] for name in names}
     try:
         session.branched_config(parent, step, changes)
     except ConfigError as error:
-        st.error("Invalid settings for the branch:\n\n" + commands.listed(error.problems))
+        st.error("Invalid settings for the branch:\n\n" + messages.listed(error.problems))
         return
     except PPOEngineError as error:
-        st.error(commands.inert(str(error)))
+        st.error(messages.inert(str(error)))
         return
     running = session.running()
-    on = commands.info(running.folder) if running else None
+    on = messages.info(running.folder) if running else None
     if on is not None:
         st.caption(
-            f"The run {commands.inert(on.name)} is active, and only one can be at a time. Its record is kept."
+            f"The run {messages.inert(on.name)} is active, and only one can be at a time. Its record is kept."
         )
     if st.button(
         "Stop it and start the branch" if on is not None else "Start the branch",

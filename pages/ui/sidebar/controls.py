@@ -16,7 +16,7 @@ from ppo_engine.config import Config
 from ppo_engine.errors import PPOEngineError, RunBusyError, StoreError
 from ppo_engine.store import RunInfo, RunReader
 
-from .. import commands
+from .. import commands, messages
 from ..address import PLACES
 from ..run_view import can_go_on, from_where, is_mine, newest_run, run_trouble, runs_folder, shown_run
 from . import form
@@ -27,7 +27,7 @@ _KEY = "press-"
 def buttons() -> None:
     """All commands to a run; redrawn regularly while a page is open."""
     folder = shown_run()
-    info = commands.info(folder)
+    info = messages.info(folder)
     _answer_late_presses(info)
     _rerun_when_something_changed(folder, info)
     mine = folder is not None and info is not None and is_mine(folder, info)
@@ -83,7 +83,7 @@ def buttons() -> None:
         _waiting()
         _confirm_replacement()
         _offer_changed_files(folder, info)
-        commands.show_problem()
+        messages.show_problem()
 
 
 def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) -> None:
@@ -92,9 +92,9 @@ def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) ->
         st.markdown("No run yet" if folder is None else "This run cannot be read")
     else:
         step = f", step {info.last_step}" if info.last_step > 0 else ""
-        st.markdown(f"**{commands.inert(info.name)}**: {info.state}{step}")
+        st.markdown(f"**{messages.inert(info.name)}**: {info.state}{step}")
         if info.alive and not mine:
-            st.caption(f"Owned by {commands.inert(info.owner.name)}: read-only here.")
+            st.caption(f"Owned by {messages.inert(info.owner.name)}: read-only here.")
     running, newest = session.running(), newest_run()
     other = (
         running.folder
@@ -103,9 +103,9 @@ def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) ->
         if newest != folder
         else None
     )
-    if other is not None and (there := commands.info(other)) is not None:
+    if other is not None and (there := messages.info(other)) is not None:
         how = "training" if running is not None and other == running.folder else "newer"
-        label = f"Go to {commands.inert(there.name)} ({how})"
+        label = f"Go to {messages.inert(there.name)} ({how})"
         st.button(
             label,
             key="go-to-other",
@@ -165,7 +165,7 @@ def _answer_late_presses(info: RunInfo | None) -> None:
     for label in _greyed():
         if st.session_state.get(_KEY + label):
             now = f"the run is now {info.state}" if info else "there is no run"
-            commands.complain(StoreError(f"{label} was pressed too late: {now}."))
+            messages.complain(StoreError(f"{label} was pressed too late: {now}."))
 
 
 def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
@@ -189,10 +189,10 @@ def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> 
 
 def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
     """Starts or resumes a run here; asks first if another is active."""
-    commands.forget_problem()
+    messages.forget_problem()
     running = session.running()
     if running and action is session.resume and running.folder == arguments[0]:
-        commands.complain(RunBusyError("This run is already active: another tab resumed it."))
+        messages.complain(RunBusyError("This run is already active: another tab resumed it."))
     elif running:
         st.session_state.replacing = "ask", action, arguments
     else:
@@ -210,11 +210,11 @@ def replace_run(action: Callable[..., session.Session], *arguments: Any) -> None
 
 
 def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
-    commands.forget_problem()
+    messages.forget_problem()
     try:
         begun = action(*arguments)
     except PPOEngineError as error:
-        commands.complain(error)
+        messages.complain(error)
         return
     _go_to(begun.folder)  # and to its newest step
     seconds = session.SPEEDS.get(st.session_state.get("speed") or "", 0.0)
@@ -227,7 +227,7 @@ def _do(action: Callable[..., session.Session], *arguments: Any) -> None:
 
 def _resume(folder: Path, ended: bool) -> None:
     """Resumes an ended run, or continues a paused one unless it has ended since the button was drawn."""
-    info = commands.info(folder)
+    info = messages.info(folder)
     if ended or info is None or not info.alive:
         when_free(session.resume, folder)
     else:
@@ -239,7 +239,7 @@ def _press_start() -> None:
     try:
         when_free(_start, form.config(), form.forms().shown["preset"])
     except PPOEngineError as error:
-        commands.complain(error)
+        messages.complain(error)
 
 
 def _start(config: Config, preset: str) -> session.Session:
@@ -257,11 +257,11 @@ def _confirm_replacement() -> None:
     if running is None:
         st.session_state.replacing = None
         return
-    on, (action, arguments) = commands.info(running.folder), what
+    on, (action, arguments) = messages.info(running.folder), what
     if action is session.resume and running.folder == arguments[0]:
         st.session_state.replacing = None  # another tab has done it
         return
-    name = commands.inert(on.name if on else running.folder.name)
+    name = messages.inert(on.name if on else running.folder.name)
     st.warning(f"The run {name} is active, and only one can be at a time. Stop it and start the other?")
     if st.button("Stop it and start", width="stretch"):
         replace_run(action, *arguments)
@@ -278,7 +278,7 @@ def _offer_changed_files(folder: Path | None, info: RunInfo | None) -> None:
     with st.container(border=True, key="changed"):
         st.warning(
             "Not resumed, because the run began with other models or data:\n\n"
-            + commands.listed(_differences(changed))
+            + messages.listed(_differences(changed))
         )
         st.button(
             "Resume with the changed files",

@@ -14,7 +14,7 @@ from ppo_engine.errors import ConfigError
 from ppo_engine.formatting import setting
 from ppo_engine.store import RunInfo
 
-from .. import commands
+from .. import commands, messages
 from ..run_view import failed_early, is_mine, shown_run
 from . import form
 
@@ -24,7 +24,7 @@ _FIRST = ("seed", "steps")
 def settings(corrected: list[str]) -> None:
     """The fields that `correct` has not drawn. What varies above them has fixed places, lest groups close."""
     run = shown_run()
-    info = commands.info(run)
+    info = messages.info(run)
     on = run is not None and info is not None and is_mine(run, info)
     form.show(run if on else None, info)
     with st.container():
@@ -75,12 +75,12 @@ def _say_what_the_link_could_not() -> None:
     if kept.touched or kept.draft_of:
         kept.refused.clear()
     if kept.refused:
-        st.warning("Invalid settings in the link, left out:\n\n" + commands.listed(kept.refused))
+        st.warning("Invalid settings in the link, left out:\n\n" + messages.listed(kept.refused))
 
 
 def correct() -> list[str]:
     """For a run that failed before its first step: the fields to correct beside the reason; their names."""
-    info = commands.info(shown_run())
+    info = messages.info(shown_run())
     with st.container():
         names = (
             []
@@ -92,7 +92,7 @@ def correct() -> list[str]:
             return []
         form.show(None, None)
         with st.container(border=True, key="correct"):
-            st.error(commands.listed(info.error.splitlines()))
+            st.error(messages.listed(info.error.splitlines()))
             for name in names:
                 widget(FIELDS[name], on_change=form.heard, args=(name,))
             st.caption("Correct this, then press Start to try again.")
@@ -126,7 +126,7 @@ def _pending(folder: Path, info: RunInfo) -> None:
             return
         problems = _problems(info, changes)
         if problems:
-            st.error("Invalid changes:\n\n" + commands.listed(problems))
+            st.error("Invalid changes:\n\n" + messages.listed(problems))
         left, right = st.columns(2, gap="small")
         left.button(
             "Apply",
@@ -159,7 +159,7 @@ def _offer_settings_of(run: Path | None, info: RunInfo | None) -> None:
         return
     st.caption("Settings of the next run.")
     st.button(
-        f"Use the settings of {commands.inert(info.name)}",
+        f"Use the settings of {messages.inert(info.name)}",
         icon=":material/content_copy:",
         width="stretch",
         on_click=_take_over,

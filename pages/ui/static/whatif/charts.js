@@ -26,8 +26,8 @@ import { drawLadder, ladderTitle } from "./ladder.js";
 const ABOUT = {
   advantages:
     "How many of the batch's tokens have which advantage, before whitening: grey as they were, blue with " +
-    "these knobs.",
-  returns: "How many of the batch's tokens have which return: grey as they were, green with these knobs.",
+    "these settings.",
+  returns: "How many of the batch's tokens have which return: grey as they were, green with these settings.",
   sweep:
     "Over the whole batch, for every lambda. Variance: how widely the advantages scatter, because they " +
     "lean on one sampled text. Squared distance from lambda 1: how far they are on average from the " +
@@ -155,7 +155,7 @@ function distribution({ key, x, was, now, axis }, example) {
   return {
     data: [
       steps(example ? "in the notebook" : "in the run", was, grey),
-      steps("with these knobs", now, { line }),
+      steps("with these settings", now, { line }),
     ],
     layout: {
       xaxis: { title: { text: axis.slice(0, -1), standoff: 4 } },

@@ -10,7 +10,7 @@ const WRITTEN = { signed, number, percent };
 const CELLS = ["was", "now", "by"];
 
 export function buildFigures() {
-  const heads = ["", "in the run", "with these knobs", "difference"].map((label) => h("th", {}, label));
+  const heads = ["", "in the run", "with these settings", "difference"].map((label) => h("th", {}, label));
   const rows = h("tbody");
   const root = h("table", { class: "figures" }, h("thead", {}, h("tr", {}, ...heads)), rows);
   return { root, rows, was: heads[1] };

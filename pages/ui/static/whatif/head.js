@@ -10,7 +10,7 @@ import { changeView, viewState } from "./view_state.js";
  */
 
 const ABOUT_NEWEST =
-  "Go to the newest step and stay with it as the run goes on; knobs, sample and token stay. Key: G";
+  "Go to the newest step and stay with it as the run goes on; settings, sample and token stay. Key: G";
 const ABOUT_EXAMPLE = "Four responses whose values, advantages and returns the tutorial notebook prints.";
 
 /** @param {WhatIfBoard} board */
@@ -83,6 +83,6 @@ export function drawHead(head, data) {
 
 /** @param {WhatIfPayload["whatif"]} data */
 function titleOf({ example, step, run }) {
-  if (example) return "The notebook's example with other knobs";
-  return step === null ? "What if" : `Step ${step}${run ? ` of ${run}` : ""} with other knobs`;
+  if (example) return "The notebook's example with other settings";
+  return step === null ? "What if" : `Step ${step}${run ? ` of ${run}` : ""} with other settings`;
 }

@@ -68,7 +68,7 @@ export function buildTokens(board) {
   const header = h("header", {}, title, h("span", { class: "grow" }), moved, before, after);
   const query = h("p", { class: "query text" });
   const strips = [h("div", { class: "strip" }), h("div", { class: "strip" })];
-  const labels = ["as it was", "with these knobs"];
+  const labels = ["as it was", "with these settings"];
   const pairs = strips.map((strip, side) =>
     h("div", { class: "pairs" }, h("span", { class: "quiet when" }, labels[side]), strip),
   );

@@ -45,7 +45,7 @@ class TokenRewards(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """The clipped surrogate. loss, clipfrac, approxkl: scalars; ratio (1 if masked out), clipped: per token."""
+    """The clipped surrogate. loss, clipfrac, approxkl: scalars; ratio (1 in padding), clipped: per token."""
 
     loss: Tensor
     ratio: Tensor

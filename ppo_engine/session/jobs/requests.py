@@ -14,7 +14,7 @@ POLICY, REFERENCE = "policy", "reference"
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A job request, which leaves the run unchanged. `kind` is its name in the store, stable across versions."""
+    """A job request, which leaves the run unchanged. `kind`: its name in the store, in all versions."""
 
     kind: ClassVar[str]
 

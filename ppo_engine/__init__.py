@@ -1,12 +1,12 @@
-"""PPO fine-tuning of a small language model, step by step, with everything that happened to every token.
+"""PPO fine-tuning of a small language model, with a record of every step and every token.
 
     from ppo_engine import Config, Trainer
 
     for record in Trainer(Config.preset("tiny-reviews", steps=20)):
         print(record.step, record.metrics.get("env/reward_mean"))
 
-Names load when they are first used, so that the parts without torch (config, metrics, store, session, charts)
-import fast.
+Names load on first use, so that the parts without torch (config, metrics, store, session, charts) import
+fast.
 """
 
 from importlib import import_module

@@ -1,8 +1,6 @@
-"""`python -m ppo_engine`: the command line, see cli.py. Here is what has to be so before anything large is
-imported.
-
-Ctrl-C, a closed terminal and SIGTERM end the process as they should from its first moment on, and no
-console's encoding or closed pipe ends it as they should not.
+"""`python -m ppo_engine`: the command line, see cli.py. Runs before any large import, so that Ctrl-C, a
+closed terminal and SIGTERM end the process cleanly from the start, and a console encoding or a closed pipe
+never breaks it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The part of a checkpoint that readers read: step, configuration and KL controller."""
+"""The part of a checkpoint that viewers need: step, configuration and KL controller."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from .config import Config
 from .errors import CheckpointError
 
 STATE = "trainer.json"
-"""The file of a checkpoint that holds it."""
+"""Its file within a checkpoint."""
 
 
 @dataclass(frozen=True)
 class CheckpointState:
-    """step: PPO updates done; config: in force then; controlled_by: whose KL settings the controller follows;
-    kl_coef: its value, in score per nat.
-    """
+    """step: PPO updates done; controlled_by: the KL controller's settings; kl_coef: score per nat."""
 
     step: int
     config: Config
@@ -49,11 +47,11 @@ class CheckpointState:
 UNREADABLE = (
     OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError,
 )  # fmt: skip
-"""What reading a damaged file, and making sense of it, runs into."""
+"""Raised by reading or interpreting a damaged file."""
 
 
 def damaged(path: Path, error: BaseException) -> CheckpointError:
-    """What to raise for a checkpoint's file that cannot be read."""
+    """The error for a checkpoint file that cannot be read."""
     return CheckpointError(
         f"{path}: cannot be read ({error or type(error).__name__}); use another checkpoint"
     )

@@ -202,11 +202,11 @@ def _work_on_jobs(options: argparse.Namespace) -> int:
 
 
 def _verdict(folder: Path, owner: RunOwner, known: int) -> int:
-    """Reports how the run ended, and its remarks; the folder goes to standard output in any case."""
+    """Reports how the run ended, and its remarks; always prints the folder to standard output."""
     info = RunReader(folder).info()
     for one in timeline_entries(RunReader(folder).events())[known:]:
         if one.kind in ("remark", "accepted", "difference"):
-            where = f"step {one.step}, recomputed, differs: " if one.kind == "difference" else ""
+            where = f"recomputed step {one.step} differs: " if one.kind == "difference" else ""
             print(f"ppo_engine: {where}{one.text}", file=sys.stderr)
     if owner.state == "failed":
         print(
@@ -229,7 +229,7 @@ def _assignments(changes: list[str]) -> dict[str, str]:
 
 
 class _Progress:
-    """The progress bar on standard error: steps, time left, score and KL."""
+    """The progress bar on standard error: steps, remaining time, score and KL."""
 
     def __init__(self, steps: int) -> None:
         from tqdm import tqdm
@@ -243,7 +243,7 @@ class _Progress:
         self._bar.close()
 
     def say(self, words: str) -> None:
-        """A line of its own, above the bar."""
+        """Prints a line above the bar."""
         self._bar.write(f"ppo_engine: {words}", file=sys.stderr)
 
     def show(self, record: StepRecord) -> None:

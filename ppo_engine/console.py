@@ -1,4 +1,4 @@
-"""The command line's process: its signals, output and end. Light, as it precedes all imports."""
+"""The command line's process: signals, output and exit. Light, as it precedes all imports."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import TextIO
 FAILED = 1
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 LOADER = "ppo-live loading"
-"""Name of the threads on which sources are loaded, and which may be stuck when a run ends."""
+"""Name of the threads that load sources; they may be stuck when a run ends."""
 
 
 class _Asked:
-    """Whether this process was asked to end while something must not be left half done, and who is told."""
+    """Whether a signal asked this process to end during `holding`, and the function to call then."""
 
     def __init__(self) -> None:
         self.noted = False
@@ -28,18 +28,14 @@ _asked: _Asked | None = None
 
 
 def begin() -> None:
-    """From now on this process ends cleanly when it is asked to, and its output never fails."""
+    """From now on this process ends cleanly on a signal, and its output never fails."""
     _listen()
     sys.stdout, sys.stderr = Steady(sys.stdout), Steady(sys.stderr)
 
 
 @contextmanager
 def holding() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Within it this process does not simply end when it is asked to: the function that is given to what this
-    yields is called.
-
-    If it was asked before there was one, it is called then.
-    """
+    """Defers signals: instead of ending the process, they call the function passed to the yielded one."""
     global _asked
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     mine = _asked = _Asked()
@@ -59,14 +55,14 @@ def holding() -> Iterator[Callable[[Callable[[], None]], None]]:
 
 
 def _listen() -> None:
-    """Takes the signals that ask a process to end; one that is ignored, as under nohup, stays so."""
+    """Handles the signals that end a process; an ignored one, as under nohup, stays ignored."""
     for number in _SIGNALS:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _heed)
 
 
 def _heed(number: int, _: object) -> None:
-    """A second signal ends the process, whatever it is stuck in."""
+    """A second signal ends the process, even if it is stuck."""
     signal.signal(number, signal.SIG_DFL)
     if _asked is None:
         with suppress(OSError):
@@ -78,7 +74,7 @@ def _heed(number: int, _: object) -> None:
 
 
 def end(code: int) -> None:
-    """Ends the process with that exit code, at once where a load that was abandoned still holds a thread."""
+    """Exits with that code, at once if an abandoned load still holds a thread."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()
@@ -92,7 +88,7 @@ def end(code: int) -> None:
 
 
 class Steady:
-    """A text stream that escapes what its encoding lacks, and is silent once nobody listens."""
+    """A text stream that escapes what its encoding lacks, and ignores a closed pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream

@@ -1,22 +1,20 @@
-"""Every error the engine raises on purpose, as one tree, so that a caller can catch as much of it as it means
-to.
+"""The errors that the engine raises on purpose, as one tree, so that callers can catch any part of it.
 
     PPOEngineError
-      ConfigError             a hyperparameter is out of range, unknown, or contradicts another        exit
-      code 2 SourceError             a model or data set cannot be loaded: missing, offline, corrupt
-      exit code 2
+      ConfigError             a setting is out of range, unknown, or contradicts another (exit code 2)
+      SourceError             a model or data set cannot be loaded: missing, offline, corrupt (exit code 2)
         AssetError            a built-in file does not match the manifest
-        CanaryError           the classifier scores a plainly good review below a plainly bad one
-      DeviceError             the device asked for is not there                                        exit
-      code 2 StoreError              the run's folder cannot be read or written
-        CheckpointError       a checkpoint is missing, damaged, or does not fit
-      RunBusyError            a second run was started while one is on
+        CanaryError           the classifier scores a clearly good review below a clearly bad one
+      DeviceError             the requested device is missing (exit code 2)
+      StoreError              the run's folder cannot be read or written
+        CheckpointError       a checkpoint is missing, damaged, or does not fit the run
+      RunBusyError            another run of this process is still running
       TrainingError           a step failed
-        OutOfMemoryError      a phase of the step did not fit in the device's memory
+        OutOfMemoryError      a phase of the step ran out of device memory
         NumericalError        a loss or gradient is NaN or infinite
-      StepAbandonedError           the step was given up between minibatches because the run has to end now
+      StepAbandonedError      the step was abandoned between minibatches because the run has to end
 
-Each message is one that a user can act on: it names what was given, what is allowed, and what to do.
+Each message is actionable: it names the value given, what is allowed, and the remedy.
 """
 
 
@@ -25,7 +23,7 @@ class PPOEngineError(Exception):
 
 
 class ConfigError(PPOEngineError, ValueError):
-    """A value of the configuration is refused. `problems` holds one message per field."""
+    """A setting is invalid. `problems` holds one message per field."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = problems
@@ -41,7 +39,7 @@ class AssetError(SourceError):
 
 
 class CanaryError(SourceError):
-    """The classifier scores a canary sentence the wrong way round."""
+    """The classifier scores the canary sentences in the wrong order."""
 
 
 _CHANGED_ADVICE = (
@@ -51,7 +49,7 @@ _CHANGED_ADVICE = (
 
 
 class ChangedSourcesError(SourceError):
-    """Models or data are not those that the run began with. `changed`: what, and how it differs, by name."""
+    """Models or data changed since the run began. `changed`: how each differs, by name."""
 
     def __init__(self, changed: dict[str, str]) -> None:
         self.changed = changed
@@ -60,7 +58,7 @@ class ChangedSourcesError(SourceError):
 
 
 class DeviceError(PPOEngineError):
-    """The device asked for does not exist on this machine."""
+    """The requested device does not exist on this machine."""
 
 
 class StoreError(PPOEngineError):
@@ -72,7 +70,7 @@ class CheckpointError(StoreError):
 
 
 class RunBusyError(PPOEngineError):
-    """A run is already on in this process."""
+    """A run is already running in this process."""
 
 
 class TrainingError(PPOEngineError):
@@ -80,12 +78,12 @@ class TrainingError(PPOEngineError):
 
 
 class OutOfMemoryError(TrainingError):
-    """A phase of the step did not fit in the device's memory."""
+    """A phase of the step ran out of device memory."""
 
 
 class NumericalError(TrainingError):
-    """A loss or a gradient is NaN or infinite; the update was not applied."""
+    """A loss or gradient is NaN or infinite; the update was not applied."""
 
 
 class StepAbandonedError(PPOEngineError):
-    """The step under way was given up, unrecorded."""
+    """The current step was abandoned, unrecorded."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and their hashes."""
+"""Atomically written files, and file hashes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 ASIDE = ".making-"
-"""Before the name of what is not finished yet."""
+"""Prefix of the names of unfinished files."""
 
 
 def sha256(path: Path) -> str:
@@ -20,9 +20,8 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def written_aside(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write a file or a folder to, renamed to `target` at the end.
-
-    After an error nothing is left of it. `target` must not exist, or be a file.
+    """A path beside `target` for a new file or folder, renamed to `target` at the end and deleted on an
+    error. `target` must not exist, or be a file.
     """
     aside = target.with_name(ASIDE + target.name)
     remove(aside)
@@ -36,7 +35,7 @@ def written_aside(target: Path) -> Iterator[Path]:
 
 
 def remove(path: Path) -> None:
-    """Deletes a file or a folder, if it is there. A folder is renamed first: no half keeps its name."""
+    """Deletes a file or folder if it exists. A folder is renamed first: no partial one keeps its name."""
     if path.is_dir():
         gone = path.with_name(f"{ASIDE}gone-{path.name.lstrip('.')}")
         shutil.rmtree(gone, ignore_errors=True)

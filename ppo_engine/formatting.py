@@ -1,4 +1,4 @@
-"""How numbers are written: three significant digits, signs where they matter, thin spaces."""
+"""Number formats: three significant digits, signs where they matter, thin spaces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def three_digits(x: float) -> str:
 
 
 def signed(x: float) -> str:
-    """The same with a plus where it is positive."""
+    """The same, with a plus sign if positive."""
     text = three_digits(x)
     return f"+{text}" if x > 0 and isfinite(x) else text
 
@@ -56,7 +56,7 @@ def data_size(count: int) -> str:
 
 
 def setting(value: Any) -> str:
-    """A setting's value as a person writes it."""
+    """A setting's value as displayed."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

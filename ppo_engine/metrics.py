@@ -12,11 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 DEFINITIONS = "metrics"
-"""Under this name a run's versions say by which definitions its metrics were computed."""
+"""Key among a run's versions for the version of the metric definitions."""
 METRICS_VERSION = "2"
-"""2: explained variance by the values of before the update; the minibatch that `target_kl` ended an update at
-counts.
-"""
+"""2: explained variance from values before the update; the minibatch that exceeded `target_kl` counts."""
 
 _PPO = "Schulman et al. 2017, Proximal Policy Optimization Algorithms"
 _GAE = "Schulman et al. 2016, High-Dimensional Continuous Control Using GAE"
@@ -42,7 +40,7 @@ class Metric:
 
     @property
     def tooltip(self) -> str:
-        """The text of every tooltip: name, meaning, formula, healthy range."""
+        """Tooltip text: name, meaning, formula, healthy range."""
         unit = f" ({self.unit})" if self.unit else ""
         return f"{self.name}{unit}\n{self.meaning}\nFormula: {self.formula}\nHealthy: {self.healthy}"
 
@@ -54,7 +52,7 @@ METRICS: dict[str, Metric] = {
             "env/reward_mean",
             "Score",
             "mean over the batch of the reward function's scores",
-            "The quantity training maximises, before the KL penalty.",
+            "The quantity that training maximises, before the KL penalty.",
             "rises, then levels off",
             _TRL,
             "logit",
@@ -183,7 +181,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "ppo/policy/approxkl",
-            "Policy change (half square)",
+            "Policy change (k2)",
             "½ mean over tokens of (log π − log π_old)²",
             "How far the update moved the policy from the sampling policy, by the notebook's estimator.",
             "below 0.1",
@@ -204,7 +202,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             "ppo/policy/policykl",
-            "Policy change (signed)",
+            "Policy change (k1)",
             "mean over tokens of log π_old − log π",
             "The same quantity by the plain log-ratio, which can be negative by chance.",
             "near 0",

@@ -1,9 +1,8 @@
-"""PPO for language models, as pure functions on tensors: one function a formula, no model and no
-configuration in sight.
+"""PPO for language models, as pure functions on tensors: one function per formula, no model or settings.
 
-Every function takes (batch, time) tensors over response tokens; `mask` is True where a token counts. Whatever
-stands in the padding, NaN and infinity included, changes neither a result nor a gradient: it is replaced by 0
-before anything else.
+Every function takes (batch, time) tensors over response tokens; `mask` is True where a token counts. The
+contents of the padding, NaN and infinity included, affect neither results nor gradients: they are replaced by
+0 first.
 
 Sources: Schulman et al. 2017, "Proximal Policy Optimization Algorithms" (PPO); Schulman et al. 2016,
 "High-Dimensional Continuous Control Using Generalized Advantage Estimation" (GAE); Ziegler et al. 2019,
@@ -28,17 +27,17 @@ CLIP_CASES = (
     "ratio inside, advantage negative",
     "ratio above, advantage negative",
 )
-"""Names of what `clip_case` returns."""
+"""Names of the cases that `clip_case` returns."""
 
 LARGEST_LOG_RATIO = 20.0
-"""Log-ratios are cut to this before exp: e^20 is far outside of every clip, e^89 no float32."""
+"""Log-ratios are clamped to this before exp: e^20 is far outside any clip range; e^89 overflows float32."""
 
 BINDING_CASES = (3, 4)
 """The cases in which the clip binds."""
 
 
 class TokenRewards(NamedTuple):
-    """What each response token earns. All (batch, time), 0 outside the mask. kl: as the penalty took it."""
+    """Token rewards. All (batch, time), 0 outside the mask. kl: the estimate used in the penalty."""
 
     rewards: Tensor
     kl: Tensor
@@ -46,9 +45,7 @@ class TokenRewards(NamedTuple):
 
 
 class PolicyLoss(NamedTuple):
-    """The clipped surrogate. Scalars `loss`, `clipfrac`, `approxkl`; (batch, time) `ratio` (1 outside the
-    mask), `clipped`.
-    """
+    """The clipped surrogate. loss, clipfrac, approxkl: scalars; ratio (1 in padding), clipped: per token."""
 
     loss: Tensor
     ratio: Tensor
@@ -58,9 +55,7 @@ class PolicyLoss(NamedTuple):
 
 
 class ValueLoss(NamedTuple):
-    """The clipped value loss. Scalars `loss`, `clipfrac`, `error` (mean squared error, unclipped); (batch,
-    time) `clipped`.
-    """
+    """The clipped value loss. loss, clipfrac, error (MSE, unclipped): scalars; clipped: (batch, time)."""
 
     loss: Tensor
     clipped: Tensor
@@ -90,11 +85,9 @@ def masked_var(x: Tensor, mask: Tensor, unbiased: bool = True) -> Tensor:
 
 
 def explained_variance(returns: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """1 - Var(returns - values) / Var(returns) over the mask: 1 foretells all, 0 no more than a constant. NaN
-    for constant returns.
-
-    values: (batch, time), of before the update, so that what the critic learned from these returns does not
-    count (as OpenAI baselines).
+    """1 - Var(returns - values) / Var(returns) over the mask: 1 is perfect, 0 no better than a constant. NaN
+    for constant returns. values: (batch, time), from before the update, so that what the critic learned from
+    these returns does not count (as in OpenAI baselines).
     """
     variance = masked_var(returns, mask)
     explained = 1 - masked_var(_zeroed(returns, mask) - _zeroed(values, mask), mask) / variance
@@ -115,7 +108,7 @@ def logprobs_from_logits(logits: Tensor, labels: Tensor) -> Tensor:
     """Log-probability of each label: log softmax(logits)[labels].
 
     logits: (batch, time, vocabulary), already divided by the temperature; labels: (batch, time) token ids.
-    Returns (batch, time). The full log softmax is never kept: a gather and a logsumexp do.
+    Returns (batch, time). The full log softmax is never materialised: a gather and a logsumexp suffice.
     """
     chosen = logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
     return chosen - torch.logsumexp(logits, dim=-1)
@@ -139,8 +132,8 @@ def token_rewards(
 ) -> TokenRewards:
     """r_t = -kl_coef * kl_t, plus the sample's score at its last response token (Ziegler 2019, 2.2).
 
-    scores: (batch,); logprobs, ref_logprobs, mask: (batch, time). kl_t is the estimator's: with k1,
-    logprob_t - ref_logprob_t. A row with an empty mask earns nothing.
+    scores: (batch,); logprobs, ref_logprobs, mask: (batch, time). kl_t is the estimate: with k1, logprob_t -
+    ref_logprob_t. A row with an empty mask gets 0.
     """
     kl = KL_ESTIMATORS[kl_estimator](logprobs, ref_logprobs, mask)
     kl_penalty = -kl_coef * kl
@@ -152,12 +145,12 @@ KLEstimator = Literal["k1", "k2", "k3"]
 
 
 def _k1(logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor) -> Tensor:
-    """log(policy / reference): unbiased, and negative at half of all tokens."""
+    """log(policy / reference): unbiased, but negative for about half of all tokens."""
     return _zeroed(logprobs, mask) - _zeroed(ref_logprobs, mask)
 
 
 def _k2(logprobs: Tensor, ref_logprobs: Tensor, mask: Tensor) -> Tensor:
-    """Half of its square: biased, never negative."""
+    """Half its square: biased, never negative."""
     return 0.5 * _k1(logprobs, ref_logprobs, mask) ** 2
 
 
@@ -166,11 +159,11 @@ KL_ESTIMATORS: dict[KLEstimator, Callable[[Tensor, Tensor, Tensor], Tensor]] = {
     "k2": _k2,
     "k3": lambda logprobs, ref_logprobs, mask: k3(ref_logprobs, logprobs, mask),
 }
-"""Estimates of KL(policy, reference) at each token of a text that the policy sampled (Schulman 2020)."""
+"""Per-token estimates of KL(policy, reference) on text sampled by the policy (Schulman 2020)."""
 
 
 def last_token(mask: Tensor) -> Tensor:
-    """(batch, time) mask with True at each row's last counted token alone."""
+    """(batch, time) mask of each row's last counted token."""
     later = mask.flip(1).cumsum(1).flip(1)
     return mask & (later == 1)
 
@@ -216,8 +209,8 @@ def policy_loss(
     """The clipped surrogate, to be minimised: mean of max(-A ratio, -A clip(ratio, 1 - eps, 1 + eps)) (PPO,
     eq. 7).
 
-    A clip binds where the clipped term is strictly the greater: there, and only there, it changes the loss,
-    and cuts the gradient. `approxkl` is half the mean squared difference of the log-probabilities.
+    A clip binds where the clipped term is strictly greater: only there does it change the loss, and zero the
+    gradient. `approxkl` is half the mean squared difference of the log-probabilities.
     """
     log_ratio = _zeroed(logprobs, mask) - _zeroed(old_logprobs, mask)
     ratio = torch.exp(log_ratio.clamp(max=LARGEST_LOG_RATIO))
@@ -247,7 +240,7 @@ def value_loss(
     """Half the mean of max((V - R)^2, (V_clipped - R)^2), V_clipped within cliprange_value of the old value.
 
     As in Ziegler et al.'s code (lm-human-preferences, `train_policy.py`). The clip binds where its term is
-    strictly the greater.
+    strictly greater.
     """
     greater, clipped = clipped_squares(vpreds, old_values, returns, mask, cliprange_value)
     return ValueLoss(
@@ -289,7 +282,7 @@ def clip_case(ratio: Tensor, advantages: Tensor, cliprange: float) -> Tensor:
 
 
 class FixedKLController:
-    """A KL coefficient that stays as it is."""
+    """A fixed KL coefficient."""
 
     def __init__(self, kl_coef: float) -> None:
         self.value = kl_coef
@@ -303,8 +296,8 @@ class AdaptiveKLController:
 
     error = clip(kl / target - 1, -0.2, 0.2);  value *= 1 + error * min(n / horizon, 1)
 
-    The paper's factor turns negative where a batch is more than five horizons; cut so, it lies between 0.8
-    and 1.2.
+    The paper's factor turns negative for batches of more than five horizons; with the minimum it stays
+    between 0.8 and 1.2.
     """
 
     def __init__(self, init_kl_coef: float, target: float, horizon: float) -> None:
@@ -313,6 +306,6 @@ class AdaptiveKLController:
         self.horizon = horizon
 
     def update(self, kl: float, n: int) -> None:
-        """kl: the step's `objective/kl` in nats a sample; n: the samples it was taken over."""
+        """kl: the step's `objective/kl` in nats per sample; n: its number of samples."""
         error = min(max(kl / self.target - 1, -0.2), 0.2)
         self.value *= 1 + error * min(n / self.horizon, 1.0)

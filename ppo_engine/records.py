@@ -1,13 +1,11 @@
-"""What a step leaves behind: `StepRecord`, the contract between the trainer and everything that shows its
-work.
+"""`StepRecord`: the record of a step, and the contract between the trainer and everything that displays it.
 
-Arrays here are NumPy, on the CPU, detached: nothing holds on to the autograd graph. Floats are float32, and
-units are nats for log-probabilities and the classifier's logit for scores, rewards, values, advantages and
-returns.
+Arrays are NumPy, on the CPU, detached from the autograd graph. Floats are float32, and units are nats for
+log-probabilities and the classifier's logit for scores, rewards, values, advantages and returns.
 
-A token's KL, KL penalty, score share, reward, delta and return follow exactly, to the last bit, from what is
-stored (they are the same float32 operations that the trainer did), so they are derived on reading:
-`TokenTable.column` gives either kind.
+A token's KL, KL penalty, score share, reward, delta and return follow bit for bit from the stored columns (by
+the same float32 operations as in the trainer), so they are derived on reading: `TokenTable.column` gives
+either kind.
 """
 
 from __future__ import annotations
@@ -47,15 +45,14 @@ class Sample:
 
 @dataclass(frozen=True)
 class TokenTable:
-    """Every response token of a batch, a row each, ordered by sample and position.
+    """The response tokens of a batch, one per row, by sample and position.
 
-    sample, position, token_id: (tokens,) int32; text: tokens as displayed;
-    old_logprob, ref_logprob, value, advantage, whitened: (tokens,) float32;
-    new_logprob, ratio, new_value: (tokens, epochs) float32, and policy_clip, value_clip: (tokens, epochs)
-    bool, where only the first `epochs_seen` entries of a row count: the update KL limit can end an update
-    within an epoch.
-    kl_estimate: (tokens,) float32, the KL as the penalty took it; stored where it is not the KL itself.
-    kl_coef, gamma: the values in force, from which the derived columns follow. scores: (samples,) float32.
+    sample, position, token_id: (tokens,) int32; text: tokens as displayed; old_logprob, ref_logprob, value,
+    advantage, whitened: (tokens,) float32; new_logprob, ratio, new_value: (tokens, epochs) float32, and
+    policy_clip, value_clip: (tokens, epochs) bool, where only the first `epochs_seen` entries of a row count:
+    the update KL limit can end an update within an epoch. kl_estimate: (tokens,) float32, the estimate used
+    in the penalty; stored unless it equals the KL. kl_coef, gamma: the values in force, from which the
+    derived columns follow. scores: (samples,) float32.
     """
 
     sample: Array
@@ -82,7 +79,7 @@ class TokenTable:
         return len(self.token_id)
 
     def column(self, name: str) -> Array:
-        """A stored or derived column by name; `return` is a word of Python's, hence a method."""
+        """A stored or derived column by name (`return` is a Python keyword, hence a method)."""
         column: Array = getattr(self, name if COLUMNS[name].stored else f"_{name}")
         return column
 
@@ -122,7 +119,7 @@ class TokenTable:
         return self.epochs_seen.astype(np.int64) - 1
 
     def at_last_epoch(self, name: str, missing: float) -> Array:
-        """(tokens,) a per-epoch column at each token's last entry; `missing` where there is none."""
+        """(tokens,) a per-epoch column at each token's last entry; `missing` if it has none."""
         column = getattr(self, name)
         if not column.shape[1]:
             return np.full(len(self), missing, np.float32)
@@ -131,17 +128,17 @@ class TokenTable:
         return known
 
     def clip_epochs(self, name: str) -> Array:
-        """(tokens,) in how many epochs the clip of that column (policy_clip, value_clip) bound."""
+        """(tokens,) number of epochs in which that column's clip (policy_clip, value_clip) bound."""
         counts: Array = (getattr(self, name) & self.entered).sum(1)
         return counts
 
     @cached_property
     def entered(self) -> Array:
-        """(tokens, epochs) bool: the entries that count."""
+        """(tokens, epochs) bool: the valid entries."""
         return np.arange(self.ratio.shape[1])[None, :] < self.epochs_seen[:, None]
 
     def head(self, samples: int) -> TokenTable:
-        """The tokens of the first so many samples."""
+        """The tokens of the first `samples` samples."""
         kept = self.sample < samples
         columns = {name: getattr(self, name)[kept] for name in (*_FLAT, *_PER_EPOCH, "epochs_seen")}
         return replace(self, text=self.text[: int(kept.sum())], scores=self.scores[:samples], **columns)
@@ -209,13 +206,12 @@ _PER_EPOCH = {name: bool if COLUMNS[name].kind == "flag" else np.float32 for nam
 
 @dataclass(frozen=True)
 class StepRecord:
-    """Everything that one step did. Step 0 is the untrained policy: `eval/` metrics and held-out samples
-    only.
+    """The full record of a step. Step 0 is the untrained policy: `eval/` metrics and held-out samples only.
 
-    step: PPO updates done, this one included; wall_time: when it ended, UTC; config_version: which journalled
-    configuration was in force, 0 is the first; metrics: name to float, names of `metrics.METRICS`, phase
-    times in seconds among them; samples and tokens: the training batch; eval_samples: the held-out batch,
-    where this step evaluated.
+    step: PPO updates done, this one included; wall_time: its end, UTC; config_version: the journalled
+    configuration in force, 0 for the first; metrics: name to float, names of `metrics.METRICS`, phase times
+    in seconds among them; samples and tokens: the training batch; eval_samples: the held-out batch, where
+    this step evaluated.
     """
 
     step: int
@@ -232,9 +228,8 @@ class Rollout:
     """A batch of openings and their continuations, detached tensors on the device.
 
     query_ids, query_mask: (batch, query), padded on the left; response_ids, mask: (batch, response), padded
-    on the right;
-    logprobs, values, entropy: (batch, response) float32, 0 outside the mask: captured while sampling, or in
-    bf16, the first two computed again in the update's numerics.
+    on the right; logprobs, values, entropy: (batch, response) float32, 0 outside the mask: captured while
+    sampling; in bf16, the first two are recomputed in the update's numerics.
     """
 
     query_ids: Tensor
@@ -246,7 +241,7 @@ class Rollout:
     entropy: Tensor
 
     def head(self, rows: int) -> Rollout:
-        """The first so many rows."""
+        """The first `rows` rows."""
         return Rollout(**{name: getattr(self, name)[:rows] for name in self.__dataclass_fields__})
 
     @property
@@ -265,7 +260,7 @@ class Rollout:
 
 
 def first_difference(recorded: Mapping[str, float], again: Mapping[str, float]) -> str:
-    """The first metric that differs from the record, times aside, and how; "" if none does."""
+    """The first metric, times aside, that differs from the record, and how; "" if none."""
     for name in sorted(set(recorded) | set(again)):
         old, new = recorded.get(name), again.get(name)
         if not name.startswith("time/") and old != new and not (old != old and new != new):

@@ -1,1 +1,1 @@
-"""What records say, worked out from their numbers alone: no model, no store."""
+"""Analyses of step records, from their numbers alone: no model, no store."""

@@ -12,7 +12,7 @@ from ..records import Array, Sample, TokenTable
 
 @dataclass(frozen=True)
 class Highlight:
-    """A token that stands out. name: why; about: the comparison; number: its figure; unit: before it."""
+    """A token that stands out. about: how it was found; number: the figure shown; unit: shown before it."""
 
     name: str
     about: str
@@ -23,9 +23,7 @@ class Highlight:
 
 
 def highlights(tokens: TokenTable, samples: Sequence[Sample]) -> list[Highlight]:
-    """Where to look first: extreme scores, KL, advantages, ratios and value errors. What the update never
-    came to is left out.
-    """
+    """Extreme scores, KL, advantages, ratios, value errors; the last two only for tokens the update saw."""
     if not len(tokens):
         return []
     last_of = dict(
@@ -39,28 +37,10 @@ def highlights(tokens: TokenTable, samples: Sequence[Sample]) -> list[Highlight]
     kl, gain = tokens.column("kl"), tokens.advantage
     error = np.abs(tokens.at_last_epoch("new_value", float("nan")) - tokens.column("return"))
     for name, about, size, figure, unit in (
-        (
-            "Largest KL",
-            "The token whose log-probability is farthest from the reference's.",
-            np.abs(kl),
-            kl,
-            "",
-        ),
-        (
-            "Largest advantage",
-            "The token that did best or worst against what the values expected.",
-            np.abs(gain),
-            gain,
-            "",
-        ),
+        ("Largest KL", "The token with the largest log-ratio to the reference.", np.abs(kl), kl, ""),
+        ("Largest advantage", "The outcome furthest from its value estimate.", np.abs(gain), gain, ""),
         _most_clipped(tokens),
-        (
-            "Worst value",
-            "The token whose value is farthest from its return after the update.",
-            error,
-            error,
-            "",
-        ),
+        ("Largest value error", "The value furthest from its return after the update.", error, error, ""),
     ):
         row = int(np.nan_to_num(size, nan=-1.0).argmax())
         if np.isfinite(figure[row]):
@@ -73,16 +53,11 @@ def highlights(tokens: TokenTable, samples: Sequence[Sample]) -> list[Highlight]
 
 
 def _most_clipped(tokens: TokenTable) -> tuple[str, str, Array, Array, str]:
-    """Name, meaning, size, figure and unit of the most clipped token, else of the farthest ratio."""
+    """Name, meaning, size, figure and unit of the most clipped token, else of the most extreme ratio."""
     ratio, clips = tokens.at_last_epoch("ratio", float("nan")), tokens.clip_epochs("policy_clip")
     far = np.abs(ratio - 1)
     if not clips.any():
-        return (
-            "Farthest ratio",
-            "No policy clip binds in this batch. The token whose ratio went farthest from 1.",
-            far,
-            ratio,
-            "ratio",
-        )
-    about = "The token that the policy clip held in most epochs; of those, the one whose ratio went farthest."
+        about = "The ratio furthest from 1. No policy clip binds in this batch."
+        return "Most extreme ratio", about, far, ratio, "ratio"
+    about = "The token clipped in the most epochs; among ties, the one with the ratio furthest from 1."
     return "Most clipped", about, clips + np.minimum(far, 0.999), ratio, "ratio"

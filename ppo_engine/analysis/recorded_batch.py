@@ -1,8 +1,6 @@
-"""A recorded step as padded tensors: what was sampled and scored once, kept still, so that all that follows
-can be computed again.
+"""A recorded step as padded tensors: fixed samples and scores, from which the rest can be recomputed.
 
-The shapes and the arithmetic are the trainer's own, so at the run's own settings the results are the recorded
-ones.
+Shapes and arithmetic are the trainer's, so the run's own settings reproduce the recorded results.
 """
 
 from __future__ import annotations
@@ -18,12 +16,12 @@ from ..records import Array, TokenTable
 
 @dataclass(frozen=True)
 class RecordedBatch:
-    """A step's rollout and what its update saw, on the CPU.
+    """A step's rollout and update entries, on the CPU.
 
     mask: (batch, response) bool; old_logprobs, ref_logprobs, values, advantages, whitened: (batch, response)
     float32, 0 outside the mask; scores: (batch,) float32. ratios, new_values: (batch, response, epochs)
-    float32, read from the record;
-    entered: the same in bool, True where the update reached that token in that epoch.
+    float32, read from the record; entered: the same shape, bool, True where the update reached the token in
+    that epoch.
     """
 
     mask: Tensor
@@ -42,10 +40,7 @@ class RecordedBatch:
 
     @classmethod
     def of(cls, tokens: TokenTable, kl_estimator: KLEstimator = "k1") -> RecordedBatch:
-        """The padded form of a table; samples without a token keep their row.
-
-        kl_estimator: the one in force at the step.
-        """
+        """The padded form of a table; samples without tokens keep their row. kl_estimator: the step's."""
         sample, position = (
             torch.tensor(tokens.sample, dtype=torch.long),
             torch.tensor(tokens.position, dtype=torch.long),
@@ -77,7 +72,7 @@ class RecordedBatch:
         )
 
     def rewards(self, kl_coef: float) -> Tensor:
-        """(batch, response) token rewards with that coefficient."""
+        """Token rewards under that KL coefficient, (batch, response)."""
         texts = self.old_logprobs, self.ref_logprobs, self.mask
         return token_rewards(self.scores, *texts, kl_coef, self.kl_estimator).rewards
 

@@ -1,4 +1,4 @@
-"""Why a token moved: its record put together so that each number follows from the others."""
+"""Why the update changed a token: its record, arranged so that each number follows from the others."""
 
 from __future__ import annotations
 
@@ -42,12 +42,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class TokenTrace:
-    """A token's way through a step, in the order of the algorithm.
+    """A token's path through a step, in the order of the algorithm.
 
-    columns: every number that the record has of it, by the name of its token column: reward = kl_penalty +
-    score_share; kl_penalty = -kl_coef * kl_estimate; delta = reward + gamma * next_value - value; advantage =
-    the sum of the terms' parts; whitened = (advantage - mean) / spread, over the batch; return = advantage +
-    value.
+    columns: all its recorded numbers, by token column: reward = kl_penalty + score_share; kl_penalty =
+    -kl_coef * kl_estimate; delta = reward + gamma * next_value - value; advantage = the sum of the terms'
+    parts; whitened = (advantage - mean) / spread, over the batch; return = advantage + value.
     """
 
     text: str
@@ -63,7 +62,7 @@ class TokenTrace:
 
 
 def token_trace(tokens: TokenTable, config: Config, sample: int, position: int) -> TokenTrace:
-    """The trace of that token. config: in force at the step. Raises `LookupError` for no such token."""
+    """A token's trace. config: the step's. Raises `LookupError` for an unknown token."""
     found = np.flatnonzero((tokens.sample == sample) & (tokens.position == position))
     if not len(found):
         raise LookupError(f"sample {sample} has no token at position {position}")

@@ -1,8 +1,6 @@
-"""The tutorial notebook's own batch: the values of four responses, and the rewards that follow from the
-advantages it prints.
+"""The tutorial notebook's batch: values of four responses, and rewards derived from its printed advantages.
 
-`notebook.json` has the numbers alone. The notebook prints neither ratios nor new values, so there are no
-clips to show.
+`notebook.json` has the numbers alone. The notebook prints neither ratios nor new values, so it has no clips.
 """
 
 from __future__ import annotations
@@ -30,7 +28,7 @@ class Notebook:
 
 @cache
 def tutorial_batch() -> Notebook:
-    """The batch, read once."""
+    """The batch, cached."""
     stored = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     rows = {
         name: [torch.tensor(row, dtype=torch.float64) for row in stored[name]]

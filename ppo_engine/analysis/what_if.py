@@ -1,9 +1,8 @@
-"""What a recorded step's update would have seen with other settings: advantages, clips and losses from the
-recorded rollout.
+"""A recorded step under different settings: advantages, clips and losses, recomputed from its rollout.
 
-Ratios and new values are read from the record: other settings would have trained another policy, and that is
-not computed here. What is answered is narrower and exact: what these settings make of the very same tokens.
-The formulas are all `ppo`'s.
+Ratios and new values come from the record: other settings would have trained a different policy, which is not
+computed here. The question answered is narrower and exact: the outcome of these settings on the very same
+tokens. The formulas are all `ppo`'s.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from .recorded_batch import RecordedBatch
 
 @dataclass(frozen=True)
 class WhatIfSettings:
-    """Settings to turn. kl_coef: score per nat; cliprange_value: score; whiten: whether it is done."""
+    """The adjustable settings. kl_coef: score per nat; cliprange_value: score."""
 
     gamma: float
     lam: float
@@ -34,13 +33,13 @@ class WhatIfSettings:
 
     @classmethod
     def of(cls, config: Config, tokens: TokenTable) -> WhatIfSettings:
-        """The run's own settings at that step. config: in force then, but the KL coefficient of the table."""
+        """The run's settings at that step. config: the step's; the KL coefficient is the table's."""
         return cls(tokens.gamma, config.lam, tokens.kl_coef, config.cliprange, config.cliprange_value)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Targets, and what the update's entries come to with them.
+    """Targets, and the clips and losses that follow.
 
     policy_clips, value_clips: (batch, response, epochs) bool, where a clip binds. The figures are means over
     all counted tokens of all epochs, like the trainer's metrics; NaN where the update had no entry.
@@ -57,7 +56,7 @@ class Outcome:
 
 
 def targets_of(recorded: RecordedBatch, knobs: WhatIfSettings) -> Targets:
-    """What the step would have been trained towards with `knobs`."""
+    """The step's training targets under `knobs`."""
     _, made = score_targets(
         recorded.scores,
         recorded.old_logprobs,
@@ -78,7 +77,7 @@ def targets_of(recorded: RecordedBatch, knobs: WhatIfSettings) -> Targets:
 
 
 def what_if(recorded: RecordedBatch, knobs: WhatIfSettings, config: Config, entropy: float) -> Outcome:
-    """The step with `knobs`. config: for the weights of the losses; entropy: `ppo/policy/entropy`."""
+    """The outcome under `knobs`. config: for the loss weights; entropy: `ppo/policy/entropy`."""
     made = targets_of(recorded, knobs)
     surrogate, policy_clips = ppo.clipped_surrogate(
         recorded.ratios, made.whitened.unsqueeze(-1), recorded.entered, knobs.cliprange
@@ -123,24 +122,21 @@ def k_step_estimators(
 
 
 def gae_weights(count: int, lam: float) -> tuple[float, ...]:
-    """How much A(1) to A(count) of a token weigh in its GAE advantage, `count` tokens before the end (GAE,
-    eq. 16).
+    """Weights of A(1) to A(count) in a token's GAE advantage, `count` tokens before the end (GAE, eq. 16).
 
-    (1 - lam) lam^(k-1). The last estimator sees the whole rest of the response, as would all longer ones, so
-    it takes their weight too: lam^(count-1). So the weights sum to 1, and the estimators so weighted to the
-    advantage.
+    (1 - lam) lam^(k-1). The last estimator covers the rest of the response, as would all longer ones, so it
+    takes their weight too: lam^(count-1). The weights sum to 1, and the weighted estimators to the advantage.
     """
     return (*((1 - lam) * lam ** (k - 1) for k in range(1, count)), *([lam ** (count - 1)] * (count > 0)))
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Bias against variance over a batch: for each lambda the variance of the advantages, and how far they
-    are from lambda = 1.
+    """Bias against variance over a batch: for each lambda, the variance of the advantages and their distance
+    from lambda = 1.
 
-    distance: mean squared difference from the advantages with lambda = 1, whose only values are sampled
-    rewards and the token's own value, so that nothing in them leans on the value head's forecasts of later
-    tokens.
+    distance: mean squared difference from the advantages with lambda = 1, which use only sampled rewards and
+    the token's own value, not the value head's estimates of later tokens.
     """
 
     lams: tuple[float, ...]

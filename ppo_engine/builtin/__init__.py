@@ -1,8 +1,7 @@
 """The built-in world `tiny-reviews`: a small GPT-2, a small sentiment classifier and their reviews, ready
 offline.
 
-This module stays free of torch: it knows where the files are and whether they are the ones the manifest
-describes.
+This module stays free of torch: it only locates the files and verifies them against the manifest.
 """
 
 import json
@@ -36,7 +35,7 @@ def read_manifest(folder: Path = ASSETS) -> dict[str, Any]:
 
 
 def verify(folder: Path = ASSETS) -> None:
-    """Raise AssetError unless every file that the manifest lists is there, byte for byte."""
+    """Raises `AssetError` unless every file in the manifest is present and intact."""
     folder = Path(folder)
     for name, expected in read_manifest(folder)["files"].items():
         path = folder / name

@@ -1,4 +1,4 @@
-"""Data in, plotly descriptions out; usable from a notebook."""
+"""Charts as plotly descriptions; usable from a notebook."""
 
 from .drawing import Chart
 from .live import live_charts

@@ -1,4 +1,4 @@
-"""What every chart is drawn with: colours, curves, bands, and the marks of what happened."""
+"""What all charts share: colours, curves, bands and event markers."""
 
 from __future__ import annotations
 
@@ -16,17 +16,16 @@ from .series import Spec, present, scatter
 from .timeline import TimelineEntry, markers
 
 POLICY, REFERENCE, VALUE, KL, CLIP = "#0072B2", "#8c8c8c", "#009E73", "#E69F00", "#CC79A7"
-"""One colour a quantity: policy and score, reference and earlier runs, values and returns, KL, clips."""
+"""One colour per quantity: policy and score, reference and earlier runs, values and returns, KL, clips."""
 
 _GHOST = ", previous run"
-"""How the name of an earlier run's curve ends."""
+"""Suffix of the names of an earlier run's curves."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A figure, the statement above it, and the metrics whose definitions belong to it.
-
-    spec: {"data": [...], "layout": {...}} of JSON's types alone, as plotly.js takes it.
+    """A figure, its headline, and the metrics whose definitions it shows. spec: {"data": [...], "layout":
+    {...}} in plain JSON types, as plotly.js takes it.
     """
 
     key: str
@@ -36,12 +35,12 @@ class Chart:
 
     @cached_property
     def figure(self) -> go.Figure:
-        """The same as a plotly figure, checked by plotly."""
+        """The same as a plotly figure, validated by plotly."""
         return go.Figure(self.spec)
 
 
 class Drawing:
-    """Makes the traces of one run, of the one before it, and the marks of what happened."""
+    """Makes the traces of a run and of an earlier one, and the event markers."""
 
     def __init__(
         self, metrics: pd.DataFrame, earlier: pd.DataFrame | None, history: Sequence[TimelineEntry]
@@ -94,7 +93,7 @@ class Drawing:
     def line(
         self, metric: str, label: str, colour: str, dash: str = "solid", width: float = 2, **more: Any
     ) -> list[Spec]:
-        """The metric's curve, and the earlier run's behind it."""
+        """The metric's curve, with the earlier run's behind it."""
         curve = scatter(
             *present(self.metrics, metric),
             name=label,
@@ -116,13 +115,13 @@ class Drawing:
         return [ghost, curve]
 
     def last(self, metric: str) -> float:
-        """The newest value of a metric, NaN before there is one."""
+        """The newest value of a metric; NaN if it has none."""
         values = present(self.metrics, metric)[1]
         return float(values[-1]) if len(values) else float("nan")
 
 
 def _own_range(traces: Sequence[Spec], axis: str) -> Spec:
-    """Fits the axis to the run's own curves, where an earlier run's stand beside them."""
+    """Fits the axis to the run's own curves when an earlier run is shown too."""
     here = [trace for trace in traces if trace.get("yaxis", "y") == axis and not trace.get("stackgroup")]
     own = [trace for trace in here if not trace["name"].endswith(_GHOST)]
     ends = [float(end) for trace in own for end in _ends(trace)]
@@ -134,14 +133,14 @@ def _own_range(traces: Sequence[Spec], axis: str) -> Spec:
 
 
 def _ends(trace: Spec) -> list[float]:
-    """The smallest and the largest of what a curve draws, error bars included."""
+    """Minimum and maximum of what a curve draws, error bars included."""
     y = np.array(trace["y"], float)
     bars = np.array(trace["error_y"]["array"], float) if "error_y" in trace else np.zeros_like(y)
     return [float((y - bars).min()), float((y + bars).max())] if len(y) else []
 
 
 def healthy(metric: str, colour: str) -> list[Spec]:
-    """The metric's healthy range as a quiet band, from 0 without a lower end; none without an upper."""
+    """The metric's healthy range as a faint band, from 0 if it has no lower end; none without an upper."""
     low, high = METRICS[metric].low, METRICS[metric].high
     return [] if high is None else [band(low or 0.0, high, colour, 0.08)]
 

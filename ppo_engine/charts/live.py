@@ -1,4 +1,4 @@
-"""Charts: a run's metrics in, plotly figures out. Usable from a notebook:
+"""The charts of a run, from its metrics. Usable from a notebook:
 
     from ppo_engine import RunReader
     from ppo_engine.charts import live_charts, metrics_frame
@@ -6,9 +6,9 @@
     for chart in live_charts(metrics_frame(RunReader("runs/...").steps())):
         chart.figure.show()
 
-A chart is kept as the plain description that plotly.js draws (`Chart.spec`): making a `go.Figure`, which
-checks every property, takes forty times as long, too long for a page that draws nine of them at every step.
-Background, font and grid colours are left unset, so that a page or a plotly template can fill them in.
+A chart is a plain description for plotly.js (`Chart.spec`): building a `go.Figure`, which validates every
+property, takes forty times as long, too slow for a page that redraws nine charts at every step. Background,
+font and grid colours are left unset, so that a page or a plotly template can fill them in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .series import Spec, present, scatter, shortened, together
 from .timeline import TimelineEntry
 
 _NORMAL_95 = 1.96
-"""Standard errors to either side of a mean that hold it in 95 of 100 cases."""
+"""Half-width of a 95% confidence interval, in standard errors."""
 
 _PHASES = ("time/sample", "time/score", "time/reference", "time/update", "time/record", "time/evaluate")
 _PHASE_COLOURS = (POLICY, VALUE, REFERENCE, KL, CLIP, "#56B4E9")
@@ -40,7 +40,7 @@ def live_charts(
     earlier: pd.DataFrame | None = None,
     history: Sequence[TimelineEntry] = (),
 ) -> list[Chart]:
-    """Every curve of a run, in page order. earlier: another run, in grey behind; history: marked."""
+    """All charts of a run, in page order. earlier: a run drawn in grey behind; history: events to mark."""
     config = config or Config()
     draw = Drawing(metrics, earlier, history)
     return [
@@ -184,7 +184,7 @@ def _explained(draw: Drawing) -> Chart:
     title = (
         "Explained variance"
         if np.isnan(now)
-        else f"The values explain {percent(now)} of the returns' variance"
+        else f"The value head explains {percent(now)} of the return variance"
     )
     return Chart(
         "explained",

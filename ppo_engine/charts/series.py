@@ -1,4 +1,4 @@
-"""A run's metrics as series that a screen can show: picked, thinned, shortened."""
+"""A run's metrics as series fit for a screen: selected, thinned, rounded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_POINTS = 1000
 
 
 def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
-    """A row a step: `step`, `wall_time`, and a column for each metric, NaN where a step lacks it."""
+    """A row per step: `step`, `wall_time` and a column per metric, NaN where a step lacks it."""
     return pd.DataFrame(
         [{"step": row.step, "wall_time": row.wall_time, **row.metrics} for row in rows],
         columns=["step", "wall_time", *METRICS],
@@ -27,7 +27,7 @@ def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
 
 
 def scatter(steps: Array, values: Array, **more: Any) -> Spec:
-    """A scatter trace, thinned and shortened to what a screen can show."""
+    """A scatter trace, thinned and rounded to screen resolution."""
     steps, values = thinned(steps, values)
     return {
         "type": "scatter",
@@ -39,7 +39,7 @@ def scatter(steps: Array, values: Array, **more: Any) -> Spec:
 
 
 def shortened(values: Array, digits: int = 5) -> list[float]:
-    """Floats with so many significant digits, which make short JSON."""
+    """Floats rounded to that many significant digits, for short JSON."""
     with np.errstate(divide="ignore"):
         sizes = np.floor(np.log10(np.abs(values)))
     scale = 10.0 ** (digits - 1 - np.where(np.isfinite(sizes), sizes, 0))
@@ -48,26 +48,26 @@ def shortened(values: Array, digits: int = 5) -> list[float]:
 
 
 def shortened_or_none(values: Array, digits: int = 5) -> list[float | None]:
-    """The same with None, which JSON can say, for NaN."""
+    """The same with None for NaN, which JSON lacks."""
     return [None if x != x else x for x in shortened(values.astype(float), digits)]
 
 
 def present(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
-    """(steps, values) of a metric where it has a finite value."""
+    """A metric as (steps, values), finite values only."""
     values = frame[name].to_numpy(dtype=float)
     there = np.isfinite(values)
     return frame["step"].to_numpy()[there], values[there]
 
 
 def together(frame: pd.DataFrame, *names: str) -> tuple[Array, ...]:
-    """(steps, values, values ...) of metrics where all of them have finite values: a step may lack one."""
+    """Metrics as (steps, values, values ...), at the steps where all are finite."""
     columns = frame[list(names)].to_numpy(dtype=float)
     there = np.isfinite(columns).all(1)
     return frame["step"].to_numpy()[there], *columns[there].T
 
 
 def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Array, Array]:
-    """About `limit` points at most: the extremes of each stretch, so that no peak is lost, and the ends."""
+    """At most about `limit` points: the ends, and the extremes of each stretch, so that no peak is lost."""
     if len(steps) <= limit:
         return steps, values
     stretches = np.array_split(np.arange(len(steps)), limit // 2)

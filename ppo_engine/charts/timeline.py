@@ -1,4 +1,4 @@
-"""A run's journal in words, for the history on the page and the markers on the charts."""
+"""A run's journal in words, for the History panel and the chart markers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_WORDS = 30
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One line of the journal. word: a chart marker's, or ""; undo: the edit that reverts it, if any."""
+    """A line of the history. word: its chart marker, or ""; undo: the edit that reverts it, if any."""
 
     number: int
     step: int
@@ -38,7 +38,7 @@ class TimelineEntry:
 
 
 def timeline_entries(events: Iterable[Event]) -> list[TimelineEntry]:
-    """The journal's events in words and in order. Raises `StoreError` for a damaged one."""
+    """The journal's events in words, in order. Raises `StoreError` for a damaged one."""
     told = []
     trained = False
     for event in events:
@@ -87,9 +87,8 @@ def _label(name: str) -> str:
 
 
 def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """plotly shapes and annotations: a thin line for each step with an event, with its word.
-
-    Lines of a kind are one shape, and only the newest have words: plotly.js takes milliseconds for each.
+    """plotly shapes and annotations: a thin line at each step with an event, labelled. Lines of a kind share
+    one shape, and only the newest are labelled: plotly.js takes milliseconds for each.
     """
     by_step: dict[int, list[TimelineEntry]] = {}
     for one in told:
@@ -108,7 +107,7 @@ def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, 
 
 
 def _lines(steps: Sequence[int], height: float, colour: str, dash: str) -> dict[str, Any]:
-    """Upright lines at those steps, from the axis to that share of the chart's height."""
+    """Vertical lines at those steps, up to that share of the chart height."""
     path = " ".join(f"M{step},0L{step},{height:g}" for step in steps)
     line = {"color": colour, "width": 1, "dash": dash}
     return {"type": "path", "path": path, "yref": "paper", "line": line}

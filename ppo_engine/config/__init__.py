@@ -1,4 +1,4 @@
-"""Every setting of a run: what it is, the model that holds them, the presets."""
+"""The settings of a run: their descriptions, the model that holds them, the presets."""
 
 from .fields import BOS_MODES, GROUPS, Field
 from .model import FIELDS, Config

@@ -1,4 +1,4 @@
-"""What a setting is, for forms, command lines and tables; and how a bad value is explained."""
+"""Descriptions of settings for forms, command lines and tables, and explanations of invalid values."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ GROUPS = (
 def setting(
     default: Any, group: str, help: str, *, label: str, unit: str = "", live: bool = False, **range_: Any
 ) -> Any:
-    """A pydantic field with what a form needs to draw it. `range_`: gt, ge, le, min_length."""
+    """A pydantic field with its label, group and unit. `range_`: gt, ge, le, min_length."""
     extra: dict[str, Any] = {"group": group, "unit": unit, "live": live, "label": label}
     return pydantic.Field(default, description=help, json_schema_extra=extra, **range_)
 
 
 @dataclass(frozen=True)
 class Field:
-    """What a form, a command line or a table needs to know of one field of `Config`."""
+    """Description of one field of `Config`, for forms, command lines and tables."""
 
     name: str
     label: str
@@ -50,7 +50,7 @@ class Field:
 
     @property
     def allowed(self) -> str:
-        """What values are allowed, in words."""
+        """The allowed values, in words."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         if self.kind is bool:
@@ -64,7 +64,7 @@ class Field:
 
 
 def read_field(name: str, field: FieldInfo) -> Field:
-    """What the model's own description of a field says."""
+    """The `Field` of a field of the pydantic model."""
     extra: dict[str, Any] = dict(field.json_schema_extra)  # type: ignore[arg-type]
     choices = get_args(field.annotation) if get_origin(field.annotation) is Literal else ()
     bounds = {
@@ -87,9 +87,7 @@ def read_field(name: str, field: FieldInfo) -> Field:
 
 
 def explain(problem: Any, fields: Mapping[str, Field]) -> list[str]:
-    """One pydantic error as "field = value: what is allowed"; more than one only where fields contradict each
-    other.
-    """
+    """A pydantic error as "field = value: what is allowed"; several where fields contradict each other."""
     if not problem["loc"]:
         contradictions: list[str] = problem["ctx"]["error"].problems
         return contradictions
@@ -104,6 +102,6 @@ def explain(problem: Any, fields: Mapping[str, Field]) -> list[str]:
 
 
 def shortened(value: Any) -> str:
-    """A value that a stranger gave, short enough for a message."""
+    """An untrusted value, short enough for a message."""
     text = str(value) if isinstance(value, str | int | float) else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

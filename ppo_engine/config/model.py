@@ -19,9 +19,7 @@ from .presets import find_preset
 
 
 class Config(BaseModel):
-    """One run's hyperparameters. Construction raises `ConfigError`, which names each bad field, its value,
-    and what is allowed.
-    """
+    """A run's hyperparameters. Raises `ConfigError`: each invalid field, its value and what is allowed."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, validate_default=True)
 
@@ -57,8 +55,8 @@ class Config(BaseModel):
     checkpoint_disk_mb: int = setting(
         2000,
         "Run",
-        "Above this total, checkpoints of every tenth step are deleted, oldest first.",
-        label="Disk for checkpoints",
+        "Disk space for checkpoints. Above it, those of every tenth step are deleted too, oldest first.",
+        label="Checkpoint disk budget",
         unit="MB",
         live=True,
         ge=0,
@@ -288,8 +286,8 @@ class Config(BaseModel):
     max_grad_norm: float = setting(
         1.0,
         "Optimisation",
-        "Maximum gradient norm; longer gradients are scaled down to it. 0 is off.",
-        label="Gradient clip",
+        "Gradients with a larger norm are scaled down to it. 0 is off.",
+        label="Maximum gradient norm",
         live=True,
         ge=0,
         le=1e6,
@@ -326,7 +324,7 @@ class Config(BaseModel):
     reward: str = setting(
         "sentiment",
         "Models and data",
-        f"What training maximises. {described()}.",
+        f"The reward that training maximises. {described()}.",
         label="Reward",
         min_length=1,
     )
@@ -395,8 +393,7 @@ class Config(BaseModel):
     threads: int = setting(
         0,
         "Machine",
-        "Threads of the trainer. 0 leaves one core for the page. Changing this can change the last digits of "
-        "a run.",
+        "CPU threads for training. 0 leaves one core for the page. A change can alter a run's last digits.",
         label="CPU threads",
         unit="threads",
         ge=0,
@@ -449,8 +446,8 @@ class Config(BaseModel):
 
     @classmethod
     def from_strings(cls, preset: str, changes: Mapping[str, str]) -> Config:
-        """The same from text, as `--set` and the URL give it: {"steps": "40"}. Raises `ConfigError` for all
-        bad fields at once.
+        """The same from text, as in `--set` and the URL: {"steps": "40"}. Raises one `ConfigError` for all
+        fields.
         """
         return cls.preset(preset, **changes)
 

@@ -58,7 +58,7 @@ def export_policy(run: Path, target: Path, step: int | None = None) -> Path:
 
 
 def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
-    """Checks configuration and tokenizer, which come from the source and not the checkpoint."""
+    """Checks configuration and tokenizer, which come from the source, not the checkpoint."""
     recorded = RunReader(run).fingerprints()
     recorded.pop("policy.weights", None)
     if changed := changes(recorded, of_model("policy", model, tokenizer)):
@@ -66,7 +66,7 @@ def _check_is_the_runs_own(run: Path, model: object, tokenizer: object) -> None:
 
 
 def _check_reads_back(folder: Path, model: Any) -> None:
-    """Raises `StoreError` where what `from_pretrained` makes of the folder is not the model."""
+    """Raises `StoreError` if `from_pretrained` does not reproduce the model from the folder."""
     from transformers import AutoModelForCausalLM
 
     from ..sources.loaded import load_whole
@@ -93,7 +93,7 @@ def _checkpoint(run: Path, step: int | None) -> Checkpoint:
 
 
 def _card(run: Path, info: RunInfo, step: int) -> str:
-    """The model card: where the weights come from, how they were trained, what they are good for."""
+    """The model card: origin of the weights, training, intended use."""
     sums = summary(run)
     about = reward_words(info.config).about
     settings = json.dumps(info.config.model_dump(), indent=1)

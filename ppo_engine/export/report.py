@@ -1,7 +1,7 @@
-"""A run as one HTML file that opens offline: its curves, then and now, samples, settings and history.
+"""A run as one HTML file that opens offline: curves, held-out comparisons, samples, settings and history.
 
-The page is `report.html` beside this; plotly.js goes into it. Every text of the run stands in it escaped:
-nothing that a model or a person wrote is markup.
+The template is `report.html`; plotly.js is embedded. All text of the run is escaped: nothing that a model or
+a user wrote is markup.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_PAIRS = 10
 
 
 def html_report(run: Path, samples: int = 40) -> str:
-    """The whole report, of one moment."""
+    """The whole report, from a single snapshot."""
     page = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
     page.filters["signed"] = signed
     script = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_text(encoding="utf-8")

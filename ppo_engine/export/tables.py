@@ -24,7 +24,7 @@ FORMATS = ("csv", "jsonl", "parquet")
 
 
 def metrics_table(reader: RunReader) -> pd.DataFrame:
-    """A row a step and a column a metric, `step` first; empty where a step has no such metric."""
+    """A row per step, a column per metric, `step` first; empty where a step lacks the metric."""
     rows = [
         {"step": row.step, "wall_time": row.wall_time.isoformat(), **row.metrics} for row in reader.steps()
     ]
@@ -32,7 +32,7 @@ def metrics_table(reader: RunReader) -> pd.DataFrame:
 
 
 def samples_table(reader: RunReader) -> pd.DataFrame:
-    """A row a sample of every step, training and held-out."""
+    """A row per sample of every step, training and held-out."""
     rows = [
         {
             "step": step,
@@ -58,14 +58,14 @@ def samples_table(reader: RunReader) -> pd.DataFrame:
 
 
 def tokens_table(reader: RunReader) -> pd.DataFrame:
-    """A row a response token of every step whose tokens are kept; per-epoch columns hold lists."""
+    """A row per response token of every step whose tokens are kept; per-epoch columns hold lists."""
     kept = ((step, reader.tokens(step)) for step in reader.steps_with_tokens())
     frames = [_step_tokens(step, tokens) for step, tokens in kept if tokens is not None]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _seen(column: Array, epochs: Array) -> list[list[float]]:
-    """A list a row: its entries in the epochs that reached it."""
+    """A list per row: its entries in the epochs that reached it."""
     return [row[:count].tolist() for row, count in zip(column, epochs, strict=True)]
 
 
@@ -76,20 +76,20 @@ def _step_tokens(step: int, tokens: TokenTable) -> pd.DataFrame:
 
 
 def config_table(reader: RunReader) -> pd.DataFrame:
-    """A row a hyperparameter: name and value, the value as text."""
+    """A row per hyperparameter: name, and value as text."""
     values = reader.info().config.model_dump()
     return pd.DataFrame({"name": list(values), "value": [str(value) for value in values.values()]})
 
 
 def export(run: Path, what: str, format: str, output: str) -> None:
-    """Writes one table of the run in `run` to the file `output`, or to standard output for "-"."""
+    """Writes a table of the run in `run` to the file `output`, or to standard output for "-"."""
     frame = table(run, what)
     with _opened(output) as file:
         _write(frame, format, file)
 
 
 def table(run: Path, what: str) -> pd.DataFrame:
-    """One of the tables in `WHAT`, of the run as it is at one moment, on or not."""
+    """One of the tables in `WHAT`, from a single snapshot of the run."""
     make = {
         "metrics": metrics_table,
         "samples": samples_table,
@@ -141,14 +141,14 @@ def _write(frame: pd.DataFrame, format: str, file: BinaryIO) -> None:
 
 
 def _lists_as_json(frame: pd.DataFrame) -> pd.DataFrame:
-    """CSV has no lists: a cell that holds one gets its JSON."""
+    """Lists as JSON, since CSV has none."""
     there = [name for name in names(per_epoch=True) if name in frame]
     lists: dict[str, Any] = {name: frame[name].map(json.dumps) for name in there}
     return frame.assign(**lists)
 
 
 def _inert(frame: pd.DataFrame) -> pd.DataFrame:
-    """Guards text that a spreadsheet would run as a formula with an apostrophe. Numbers stay numbers."""
+    """Prefixes text that a spreadsheet would run as a formula with an apostrophe. Numbers stay numbers."""
     guarded = {
         name: frame[name].map(lambda cell: guard(cell) if isinstance(cell, str) else cell)
         for name in frame.columns
@@ -158,7 +158,7 @@ def _inert(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def guard(cell: str) -> str:
-    """The text as a spreadsheet cell that is always text; `unguard` gives it back exactly."""
+    """The text as a cell that no spreadsheet runs as a formula; `unguard` restores it exactly."""
     return f"'{cell}" if _runs(cell.lstrip("'")) else cell
 
 
@@ -168,12 +168,12 @@ def unguard(cell: str) -> str:
 
 
 def _runs(text: str) -> bool:
-    """Whether a spreadsheet may run the text as a formula, past what it drops; a lone sign is none."""
+    """Whether a spreadsheet may run the text as a formula, ignoring blanks; a lone sign is none."""
     inner = text.lstrip(_dropped(text))
     sign = unicodedata.normalize("NFKC", inner[:1])
     return text.startswith(("\t", "\r", "\n")) or (sign != "" and sign in "=+-@" and len(text) > 1)
 
 
 def _dropped(text: str) -> str:
-    """The characters of the text without a shape: blanks, controls, direction marks, zero widths."""
+    """The invisible characters of the text: blanks, controls, direction marks, zero widths."""
     return "".join({one for one in text if unicodedata.category(one)[0] in "ZC"})

@@ -1,7 +1,7 @@
-"""What training raises: reward functions, each a module in `kinds`, behind one protocol, with its own words.
+"""Reward functions: each a module in `kinds`, behind one protocol, with its own display texts.
 
-To add one, put a module into `kinds` that ends in `KIND = ...`; the setting `reward` takes it from then on.
-Nothing here imports torch before a reward is loaded: pages need the words, not the models.
+To add one, put a module that ends in `KIND = ...` into `kinds`; the setting `reward` then accepts it. Nothing
+here imports torch before a reward is loaded: pages need the texts, not the models.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scores:
-    """total: (batch,) float32, what training raises; parts: (batch,) by name, what it was read from."""
+    """total: (batch,) float32, the reward; parts: (batch,) by name, what it was computed from."""
 
     total: Tensor
     parts: dict[str, Tensor]
 
 
 class Reward(Protocol):
-    """A loaded reward. remarks: what a person should know of it; fingerprints: of what it was loaded from."""
+    """A loaded reward. remarks: notes for the user; fingerprints: of its source."""
 
     @property
     def remarks(self) -> Sequence[str]: ...
@@ -38,12 +38,12 @@ class Reward(Protocol):
     def score(
         self, queries: Sequence[str], responses: Sequence[str], between: Callable[[], None] = ...
     ) -> Scores:
-        """The score of each response to its query. `between` is called now and then and may raise."""
+        """The score of each response to its query. `between` is called regularly and may raise."""
         ...
 
 
 class RewardSettings(Protocol):
-    """What a reward may read of a run's configuration."""
+    """The settings that a reward may read."""
 
     @property
     def reward(self) -> str: ...
@@ -57,9 +57,9 @@ class RewardSettings(Protocol):
 
 @dataclass(frozen=True)
 class RewardWords:
-    """How a reward is spoken of. title: of its mean on a chart; unit: of a score; judge: who scores, after
-    "the"; about: what a score is, a sentence; aim: what training does to the texts; parts: what a score is
-    read from, "" where it has no parts; low, high: the ends of its range, None where it has none.
+    """Display texts of a reward. title: of its mean on a chart; unit: of a score; judge: the scorer, after
+    "the"; about: a sentence on the score; aim: the effect of training on the texts; parts: what a score is
+    computed from, "" for none; low, high: its range, None if unbounded.
     """
 
     title: str
@@ -73,14 +73,14 @@ class RewardWords:
 
 
 class RewardKind(ABC):
-    """A reward function. argument: what follows a colon, or ""; help: what a score is, briefly."""
+    """A reward function. argument: the part after a colon, or ""; help: the score in brief."""
 
     argument = ""
     help = ""
 
     @abstractmethod
     def words(self, settings: RewardSettings) -> RewardWords:
-        """How this reward is spoken of under these settings."""
+        """The display texts under these settings."""
 
     @abstractmethod
     def load(self, settings: RewardSettings, device: Any) -> Reward:
@@ -89,31 +89,31 @@ class RewardKind(ABC):
 
 @cache
 def reward_kinds() -> dict[str, RewardKind]:
-    """Every kind there is, by name."""
+    """All kinds, by name."""
     home = f"{__name__}.kinds"
     names = sorted(module.name for module in pkgutil.iter_modules(import_module(home).__path__))
     return {name: import_module(f"{home}.{name}").KIND for name in names}
 
 
 def allowed() -> list[str]:
-    """What the setting `reward` may be, with the place of an argument in capitals."""
+    """The allowed values of the setting `reward`, with arguments in capitals."""
     return [f"{name}:{kind.argument}" if kind.argument else name for name, kind in reward_kinds().items()]
 
 
 def described() -> str:
-    """The same with what each is, for the setting's help."""
+    """The same, each explained, for the setting's help."""
     return "; ".join(
         f"{name}: {kind.help}" for name, kind in zip(allowed(), reward_kinds().values(), strict=True)
     )
 
 
 def argument_of(reward: str) -> str:
-    """What follows the colon in the setting `reward`."""
+    """The part after the colon in the setting `reward`."""
     return reward.partition(":")[2]
 
 
 def find_kind(reward: str) -> RewardKind:
-    """The kind that the setting `reward` names. Raises `ValueError` for one that isn't there."""
+    """The kind named by the setting `reward`. Raises `ValueError` for an unknown one."""
     name, colon, argument = reward.partition(":")
     kind = reward_kinds().get(name)
     if kind is None or bool(kind.argument) != bool(colon) or bool(argument.strip()) != bool(colon):
@@ -122,7 +122,7 @@ def find_kind(reward: str) -> RewardKind:
 
 
 def reward_words(settings: RewardSettings) -> RewardWords:
-    """How a run's reward is spoken of."""
+    """The display texts of a run's reward."""
     return find_kind(settings.reward).words(settings)
 
 

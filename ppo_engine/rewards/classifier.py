@@ -25,23 +25,22 @@ from ..sources.provenance import of_model
 from . import Scores
 
 PADDING_MOVES = 1e-3
-"""How far a logit may move when a longer text stands beside its own; float32 leaves some 1e-5."""
+"""Largest change of a logit by padding in a batch; float32 rounding gives about 1e-5."""
 
 _AT_ONCE = 64
 """Texts in a batch."""
 _LONGEST = 1024
-"""Tokens, where neither model nor tokenizer knows a limit."""
+"""Tokens, if neither model nor tokenizer has a limit."""
 _OFFSETS = 4
-"""So many positions of a table at most are not for tokens (RoBERTa counts from 2)."""
+"""Most position embeddings not usable for tokens (RoBERTa counts from 2)."""
 
 
 class SentimentClassifier:
     """Scores texts by the raw logit of the label named `positive_label`. Construction checks two canary
     sentences.
 
-    Any sequence classifier, with any number of labels. One whose tokenizer has no pad token pads with
-    end-of-text; where it has neither, or padding moves its scores, texts are scored one at a time, which is
-    one of the `remarks`.
+    Any sequence classifier, with any number of labels. If its tokenizer has no pad token, end-of-text pads;
+    if it has neither, or padding changes scores, texts are scored one at a time, which is noted in `remarks`.
     Raises `CanaryError`, and `SourceError` for a model that takes no text.
     """
 
@@ -66,15 +65,15 @@ class SentimentClassifier:
     def score(
         self, queries: Sequence[str], responses: Sequence[str], between: Callable[[], None] = lambda: None
     ) -> Scores:
-        """The scores of whole texts, each a query and its response."""
+        """The scores of the whole texts, query and response."""
         whole = [query + response for query, response in zip(queries, responses, strict=True)]
         return self.score_texts(whole, between)
 
     @torch.no_grad()
     def score_texts(self, texts: Sequence[str], between: Callable[[], None] = lambda: None) -> Scores:
-        """A text longer than the classifier takes is cut at its end.
+        """Scores texts; those longer than the classifier's context are truncated.
 
-        `between` is called before each batch and may raise to give up.
+        `between` is called before each batch and may raise to abort.
         """
         parts, size = [], _AT_ONCE if self._pads else 1
         for start in range(0, len(texts), size):
@@ -98,7 +97,7 @@ class SentimentClassifier:
 
     @torch.no_grad()
     def _find_longest(self) -> int:
-        """The most tokens the classifier takes, by trial: position tables count in their own ways."""
+        """The classifier's maximum input length, by trial: position embeddings differ in their offsets."""
         positions = position_count(self.model.config)
         most = min(self.tokenizer.model_max_length, positions or _LONGEST)
         for self.longest in range(most, max(0, most - _OFFSETS), -1):
@@ -114,7 +113,7 @@ class SentimentClassifier:
 
     @torch.no_grad()
     def _why_one_at_a_time(self) -> str:
-        """What keeps texts from being scored in batches; "" for nothing."""
+        """Why texts cannot be scored in batches; "" if they can."""
         if not self._pads:
             return "its tokenizer has neither a pad token nor an end-of-text token"
         texts = ["It was", *CANARIES]
@@ -154,13 +153,13 @@ class SentimentClassifier:
 
 
 def _names(config: Any) -> list[str]:
-    """The labels' names, each its own: a name that several labels share is numbered."""
+    """Unique label names: duplicates are numbered."""
     names = [str(config.id2label.get(i, f"LABEL_{i}")) for i in range(config.num_labels)]
     return [name if names.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(names)]
 
 
 def _with_a_pad_token(model: Any, tokenizer: Any) -> bool:
-    """Gives tokenizer and model the same pad token; False where none is available."""
+    """Gives tokenizer and model the same pad token; False if none is available."""
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             return False

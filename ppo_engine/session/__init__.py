@@ -1,7 +1,6 @@
-"""A run's life: start, resume, branch; and the one run that this process may be training.
+"""The life cycle of runs: start, resume, branch; and this process's one live run.
 
-After the start, everything asked of a run is a row in the store's command table, so it does not matter who
-asks.
+After the start, every command is a row in the store's command table, so its origin does not matter.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ from .names import draw_name
 from .owner import FINISH_STEP_WITHIN_S, RunOwner
 
 SPEEDS = {"full": 0.0, "1 s/step": 1.0, "5 s/step": 5.0}
-"""The least seconds a step may take, by what a person calls it."""
+"""Minimum seconds per step, by display name."""
 
 
 class Session:
@@ -51,7 +50,7 @@ class Session:
 
     @property
     def alive(self) -> bool:
-        """Whether the run is still on. One that has ended may yet be clearing its models away."""
+        """Whether the run is live. One that has ended may still be freeing its models."""
         return self.thread.is_alive() and self.owner.state not in ENDED
 
     def _run(self) -> None:
@@ -71,7 +70,7 @@ OnRecord = Callable[[StepRecord], None]
 
 
 def warm_up() -> None:
-    """Imports what a run needs in the background, so that the first start does not wait seconds for it."""
+    """Imports what a run needs in the background, which saves the first start some seconds."""
     global _warming
     with _lock:
         if _warming is None:
@@ -92,8 +91,8 @@ def start(config: Config, preset: str, runs: Path) -> Session:
 def resume(folder: Path, accept_changed: bool = False) -> Session:
     """Resumes a run that stopped, failed or was interrupted. Raises `RunBusyError` and `StoreError`.
 
-    accept_changed: continue although models or data differ from the run's first ones. Without it such a run
-    fails, and `RunReader.changed_sources` says what differs.
+    accept_changed: continue although models or data changed since the run began. Without it such a run fails,
+    and `RunReader.changed_sources` lists the changes.
     """
 
     # Under the lock that `_begin` holds, no session of this process is on: if one had this run, it has given
@@ -111,7 +110,7 @@ def resume(folder: Path, accept_changed: bool = False) -> Session:
 def branch(
     parent: Path, step: int, changes: dict[str, Any], runs: Path, accept_changed: bool = False
 ) -> Session:
-    """Starts a branch of `parent`, see `fork` and `resume`. Raises as `start`, and `ConfigError`."""
+    """Starts a branch of `parent`, see `fork` and `resume`. Raises `ConfigError` and as `start`."""
     return _begin(lambda: fork(parent, step, changes, runs, accept_changed=accept_changed))
 
 
@@ -128,20 +127,19 @@ def _begin(make: Callable[[], tuple[Path, RunOwner]]) -> Session:
 
 
 def current() -> Session | None:
-    """The session that was started last in this process."""
+    """The most recent session of this process."""
     return _current
 
 
 def running() -> Session | None:
-    """The session that is on in this process, None while none is."""
+    """The running session of this process, None if there is none."""
     return _current if _current is not None and _current.alive else None
 
 
 def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> int:
-    """Submits a command to a run's owner, and wakes it if it lives in this process; returns its number.
-
-    Raises `StoreError` where it can never be obeyed or another process owns the run, `ConfigError` for an
-    invalid edit.
+    """Submits a command to a run's owner, and wakes an owner in this process; returns its number. Raises
+    `StoreError` if it can never be applied or another process owns the run, `ConfigError` for an invalid
+    edit.
     """
     info = RunReader(folder).info()
     refuse_without_owner(info, kind)
@@ -155,7 +153,7 @@ def command(folder: Path, kind: str, issuer: str = "page", **payload: Any) -> in
 
 
 def ask(folder: Path, request: JobRequest) -> int:
-    """Asks for a job on a run's models; returns its number. See `ensure_worker`."""
+    """Requests a job on a run's models; returns its number. See `ensure_worker`."""
     number = ask_job(folder, request.kind, request.payload())
     _wake(folder)
     ensure_worker(folder)
@@ -168,7 +166,7 @@ def _wake(folder: Path) -> None:
 
 
 def ensure_worker(folder: Path) -> None:
-    """Makes sure that the run's jobs are done: by its owner, or once it has ended by a worker process."""
+    """Ensures that the run's jobs are processed: by its owner, or by a worker once it has ended."""
     if RunReader(folder).info().alive:
         return
     with _lock:
@@ -182,7 +180,7 @@ def ensure_worker(folder: Path) -> None:
 
 
 def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
-    """Ends this process's run, cleanly if time allows, and its workers; called when the server ends."""
+    """Ends this process's run, cleanly if time allows, and its workers; called on server shutdown."""
     with _lock:
         if _current is not None:
             _current.owner.quit()
@@ -194,7 +192,7 @@ def shutdown(timeout_s: float = FINISH_STEP_WITHIN_S + 1.5) -> None:
 def create(
     config: Config, preset: str, runs: Path, on_record: OnRecord = lambda record: None, attended: bool = True
 ) -> tuple[Path, RunOwner]:
-    """A new run's folder, named after the time and a name drawn for it, and the owner that will train it."""
+    """Creates a run's folder, named by time and a random name, and the owner that will train it."""
     store = RunStore.create(*_new_home(runs), preset, config)
     return store.folder, RunOwner(store, on_record, attended)
 
@@ -206,14 +204,14 @@ def reopen(
     abandoned: bool = False,
     accept_changed: bool = False,
 ) -> tuple[Path, RunOwner]:
-    """A run that stopped, failed or was interrupted, and the owner that will take it up where it ended.
+    """The owner that will resume a run that stopped, failed or was interrupted.
 
     abandoned: see `RunStore`; accept_changed: see `resume`.
     """
     info = RunReader(folder).info()
     if info.last_step >= info.config.steps:
         raise ConfigError(
-            [f"steps = {info.config.steps}: {info.name} has completed them all; branch it with more steps"]
+            [f"steps = {info.config.steps}: {info.name} has completed every step; branch it with more steps"]
         )
     return folder, RunOwner(RunStore.reopen(folder, abandoned), on_record, attended, accept_changed)
 
@@ -227,7 +225,7 @@ def fork(
     attended: bool = True,
     accept_changed: bool = False,
 ) -> tuple[Path, RunOwner]:
-    """A new run from the checkpoint of `parent` at `step`, with changed settings, and its owner."""
+    """Creates a run from the checkpoint of `parent` at `step`, with changed settings, and its owner."""
     reader, config = RunReader(parent), branched_config(parent, step, changes)
     info = reader.info()
     found = next(one for one in checkpoint_files.list_checkpoints(parent) if one.step == step)
@@ -246,7 +244,7 @@ def fork(
 
 
 def _kept_fingerprints(recorded: dict[str, str], before: Config, after: Config) -> dict[str, str]:
-    """Those of a parent that hold for its branch: all but of what the branch changes on purpose."""
+    """The parent's fingerprints, except of what the branch changes on purpose."""
     new = [
         key
         for name, keys in CHANGED_BY.items()
@@ -257,7 +255,7 @@ def _kept_fingerprints(recorded: dict[str, str], before: Config, after: Config) 
 
 
 def branched_config(parent: Path, step: int, changes: dict[str, Any]) -> Config:
-    """A branch's configuration: its parent's at that checkpoint, changed. Raises `ConfigError`."""
+    """A branch's configuration: the parent's at that checkpoint, changed. Raises `ConfigError`."""
     there = {one.step: one for one in checkpoint_files.list_checkpoints(parent)}
     if step not in there:
         allowed = ", ".join(map(str, there)) or "none yet"

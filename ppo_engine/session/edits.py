@@ -1,4 +1,4 @@
-"""Live edits of a run's settings: which are possible."""
+"""Live edits of a run's settings: validation."""
 
 from __future__ import annotations
 

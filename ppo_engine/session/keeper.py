@@ -1,4 +1,4 @@
-"""Keeps a run's checkpoints: writes them, thins them, and finds the one to go on from."""
+"""Manages a run's checkpoints: writes them, thins them, and finds the one to continue from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MB = 1_000_000
 
 
 class CheckpointKeeper:
-    """Of one run. took_s: how long the last one took to write."""
+    """The checkpoints of one run. took_s: duration of the last write."""
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
@@ -23,9 +23,7 @@ class CheckpointKeeper:
         self.took_s = 0.0
 
     def keep(self, trainer: Trainer, must: bool = False) -> None:
-        """Keeps the trainer as it is after this step, and thins old checkpoints. Training goes on without,
-        unless someone asked for it: then it raises `StoreError`.
-        """
+        """Saves a checkpoint and thins old ones. Raises `StoreError` only if a user requested it."""
         from .checkpoints import save
 
         folder, step, began = self.store.folder, trainer.done_steps, time.monotonic()
@@ -44,7 +42,7 @@ class CheckpointKeeper:
             self.store.event(step, "checkpoint", {"bytes": made.size})
 
     def newest(self) -> checkpoint_files.Checkpoint | None:
-        """The newest intact checkpoint of a recorded step; those of lost steps are put aside."""
+        """The newest intact checkpoint of a recorded step; those of lost steps are renamed."""
         info = self.reader.info()
         last = max(info.last_step, -1 if info.parent_step is None else info.parent_step)
         if lost := checkpoint_files.put_aside(self.store.folder, last):
@@ -57,7 +55,7 @@ class CheckpointKeeper:
         return checkpoint_files.newest_sound(self.store.folder)
 
     def _pointed_at(self) -> set[int]:
-        """Steps whose checkpoints are kept: a note or a branch points at them, or this run began there."""
+        """Steps whose checkpoints are never thinned: of notes and branches, and where this run began."""
         named = {event.step for event in self.reader.events() if event.kind in ("note", "branch")}
         began = self.reader.info().parent_step
         return named if began is None else named | {began}

@@ -1,4 +1,4 @@
-"""Loads a run's trainer at a checkpoint, and records what it was loaded from."""
+"""Loads a run's trainer at a checkpoint, and records its sources."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RunLoader:
-    """Of one run. accept_changed: go on though models or data are not those recorded; that is journalled."""
+    """The loading of one run. accept_changed: continue although models or data differ; journalled."""
 
     def __init__(self, store: RunStore, accept_changed: bool) -> None:
         self.store = store
@@ -32,7 +32,7 @@ class RunLoader:
         on_stage: Callable[[str], None],
         must_give_up: Callable[[], bool],
     ) -> JournaledTrainer:
-        """The trainer at that checkpoint, or at the start. Notes changed sources before the run fails."""
+        """The trainer at that checkpoint, or at the start. Records changed sources before the run fails."""
         journal = abandonable("importing", lambda: import_module("ppo_engine.session.replay"), wait)
         try:
             trainer_run: JournaledTrainer = journal.JournaledTrainer(
@@ -49,7 +49,7 @@ class RunLoader:
         return trainer_run
 
     def journal_sources(self, trainer_run: JournaledTrainer, recorded: int) -> None:
-        """Records what the run is trained on, and journals what a person should know of it, once.
+        """Records the sources of the run, and journals remarks for the user, once.
 
         recorded: the last recorded step.
         """
@@ -69,7 +69,7 @@ class RunLoader:
 
 
 def collect() -> None:
-    """Gives back the memory of models that nobody holds any more."""
+    """Frees the memory of unreferenced models."""
     gc.collect()
     if not gc.get_freeze_count():  # half a million lasting objects of libraries, never looked at again
         gc.freeze()

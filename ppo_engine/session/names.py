@@ -1,4 +1,4 @@
-"""Names that people can tell apart and remember."""
+"""Memorable names for runs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import secrets
 
 
 def draw_name() -> str:
-    """A name like brave-otter. Drawn apart from the generators that a restored checkpoint sets back."""
+    """A name like brave-otter. Independent of the generators that a checkpoint restores."""
     return f"{secrets.choice(_MANNERS)}-{secrets.choice(_ANIMALS)}"
 
 

@@ -1,11 +1,10 @@
-"""The owner of a run: trains it into its store, and obeys commands between steps. It works in whatever thread
-calls `run`.
+"""The owner of a run: trains it into its store, and applies commands between steps, on the thread that calls
+`run`.
 
     loading -> running <-> paused -> finished | stopped | failed
 
-The journal in the store says which edit came after which step; the owner follows it alike for an edit of this
-moment and for those of steps that it takes again. So a run that is taken up at a checkpoint repeats itself
-exactly.
+The journal in the store records which edit followed which step; the owner follows it for new edits and
+recomputed steps alike, so a run resumed at a checkpoint repeats itself exactly.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
     from .replay import JournaledTrainer
 
 FINISH_STEP_WITHIN_S = 3.0
-"""How long the step under way may still take when the process ends, before it is abandoned."""
+"""Time left to the current step when the process ends, before it is abandoned."""
 
 _POLL_S = 0.1
 _QUICK_S = 1.0
@@ -73,17 +72,17 @@ class RunOwner:
         self._beaten = 0.0
 
     def wake(self) -> None:
-        """There is a command to look at now."""
+        """Wakes the owner to read a command."""
         self._woken.set()
 
     def quit(self, within_s: float = FINISH_STEP_WITHIN_S) -> None:
-        """End the run: the current step may finish within that time. Safe in a signal handler."""
+        """Ends the run; the current step may finish within that time. Safe in a signal handler."""
         # No lock is touched here, and the waits look at this ten times a second.
         if self._quit_by is None:
             self._quit_by = time.monotonic() + within_s
 
     def run(self) -> None:
-        """Trains until the run ends, and stores the reason. Raises nothing of the run's."""
+        """Trains until the run ends, and stores the reason. Never raises an error of the run."""
         try:
             self._train()
         except StepAbandonedError:
@@ -130,7 +129,7 @@ class RunOwner:
         self._on_stage(stage)
 
     def _recompute(self, trainer_run: JournaledTrainer) -> str:
-        """Recomputes the steps recorded after the checkpoint; returns how the first that differs does."""
+        """Recomputes the steps recorded after the checkpoint; returns the first difference."""
         different = ""
         for record, difference in trainer_run.recompute():
             self._again = f"recomputing step {record.step + 1}"
@@ -144,7 +143,7 @@ class RunOwner:
         return different
 
     def _evaluate_last(self) -> None:
-        """Evaluates the policy after a Stop, unless the process has to end."""
+        """Evaluates the policy after Stop, unless the process has to end."""
         if self.trainer_run is None or not self._wishes.stop or self._quit_by is not None or self._step < 1:
             return
         if self._step in self.reader.steps_with_samples(EVAL):
@@ -157,7 +156,7 @@ class RunOwner:
             )
 
     def _keep(self, record: StepRecord) -> None:
-        """Commits a step; only then may anyone see it."""
+        """Commits a step, which makes it visible."""
         from ..training.device import memory_in_use
 
         assert self.trainer_run is not None
@@ -170,7 +169,7 @@ class RunOwner:
             self._checkpoint()
 
     def _paced(self) -> Iterator[StepRecord]:
-        """The records, each taken only when the run may go on."""
+        """The records, each computed only once the run may continue."""
         while not self._done:
             self._wait_for_leave()
             if self._must_end or self._done:
@@ -185,7 +184,7 @@ class RunOwner:
             self._keep_pace(started)
 
     def _attempt(self) -> StepRecord | None:
-        """The next record; None for non-finite numbers: the run is then restored, and paused."""
+        """The next record; None for non-finite numbers, after which the run is restored and paused."""
         assert self.trainer_run is not None
         try:
             return self.trainer_run.next()
@@ -204,7 +203,7 @@ class RunOwner:
         return None
 
     def _wait_for_leave(self) -> None:
-        """Obeys what is queued; returns when a step may be taken or the run has to end."""
+        """Applies queued commands; returns when a step may be taken or the run has to end."""
         self._obey()
         self._do_jobs()
         while self.state == "paused" and not (self._must_end or self._wishes.single_steps or self._done):
@@ -213,14 +212,14 @@ class RunOwner:
             self._do_jobs()
 
     def _do_jobs(self) -> None:
-        """Answers what was asked about the models, between two steps."""
+        """Processes jobs between two steps."""
         from .jobs.work import do_jobs
 
         if self.trainer_run is not None and self.store.has_jobs():
             do_jobs(self.store.folder, self.trainer_run)
 
     def _keep_pace(self, started: float) -> None:
-        """Waits until the step has taken its least time, obeying commands meanwhile."""
+        """Waits for the minimum duration of a step, applying commands meanwhile."""
         while self.state == "running" and not self._must_end:
             left = started + self._wishes.seconds_per_step - time.monotonic()
             if left <= 0:
@@ -247,13 +246,13 @@ class RunOwner:
         self._woken.clear()
 
     def _beat(self) -> None:
-        """Says now and then that this owner lives."""
+        """Writes a regular heartbeat."""
         if time.monotonic() - self._beaten > HEARTBEAT_S:
             self._beaten = time.monotonic()
             self.store.update_run()
 
     def _obey(self) -> None:
-        """Applies or refuses queued commands. What needs the trainer waits until it is loaded."""
+        """Applies or refuses queued commands. Those that need the trainer wait until it is loaded."""
         for number, kind, payload in self.store.queued():
             if self.state == "loading" and kind in ("edit", "checkpoint") and not self._wishes.stop:
                 continue
@@ -293,7 +292,7 @@ class RunOwner:
         self._checkpoint(must=True)
 
     def _do_edit(self, changes: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """The edit goes into the journal with the command's answer; the next step follows the journal."""
+        """Journals the edit with the command's result; the next step follows the journal."""
         now = self.reader.config_after(len(self.reader.edits()))
         wanted = edited_config(now, changes, self._step)
         assert self.trainer_run is not None
@@ -328,7 +327,7 @@ class RunOwner:
             self.store.update_run(stage=shown)
 
     def _must_give_up(self) -> bool:
-        """Whether to give up now: loading at once when stopped, a step when its time is up."""
+        """Whether to abort now: loading at once on Stop, a step when its time is up."""
         self._beat()
         if self.state == "loading" and self._must_end:
             return True

@@ -1,7 +1,7 @@
-"""A trainer that follows a run's journal, which says which edit came after which step.
+"""A trainer that follows a run's journal, which records which edit followed which step.
 
-It takes new steps, takes recorded ones again after a checkpoint, and replays a whole run, all by the same few
-lines: that is why a run that was resumed is bit for bit the run that was never stopped.
+New steps, steps recomputed after a checkpoint, and the replay of a whole run share the same few lines, so a
+resumed run is bit for bit identical to one that was never stopped.
 """
 
 from __future__ import annotations
@@ -20,13 +20,12 @@ from .checkpoints import restore
 
 
 class JournaledTrainer:
-    """The trainer of the run in `folder`, at `checkpoint`, or at the run's beginning for None. Loads the
-    models.
+    """The trainer of the run in `folder`, at `checkpoint` (None: its start). Loads the models.
 
-    on_stage, interrupted: as in `Trainer`. accept_changed: go on with other models or data than those
-    recorded, which is otherwise a `ChangedSourcesError`; `changed` says which they were. from_the_start:
-    compare with what the run began with, whatever was accepted since. reader: the owner's own. remarks: what
-    a person should know of what was loaded, and of a machine that is another than at the beginning.
+    on_stage, interrupted: as in `Trainer`. accept_changed: continue with changed models or data, listed in
+    `changed`, instead of raising `ChangedSourcesError`. from_the_start: compare with the original sources,
+    whatever was accepted since. reader: the owner's. remarks: notes for the user on the sources, and on a
+    different machine.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class JournaledTrainer:
     ) -> None:
         self.reader = reader or RunReader(folder)
         self.step = -1 if checkpoint is None else checkpoint.step
-        """The last step taken; -1 before the evaluation that is step 0."""
+        """The last completed step; -1 before step 0, the evaluation."""
         info = self.reader.info()
         if info.parent and checkpoint is None:
             raise CheckpointError(
@@ -60,7 +59,7 @@ class JournaledTrainer:
         self.remarks = [*self.trainer.remarks, *([elsewhere] if elsewhere else [])]
         if not info.fingerprints and (info.last_step >= 0 or info.parent):
             self.remarks.append(
-                "The models and data of this run's earlier steps were not recorded; those loaded now are."
+                "The models and data of the earlier steps were not recorded; those loaded now are recorded."
             )
         self._compares_all = info.versions.get(DEFINITIONS) == METRICS_VERSION
         if not self._compares_all and info.last_step >= 0:
@@ -73,19 +72,19 @@ class JournaledTrainer:
 
     @property
     def done(self) -> bool:
-        """Whether all the steps that the newest configuration asks for are done."""
+        """Whether all steps of the newest configuration are done."""
         self.follow()
         return self.trainer.done
 
     def next(self) -> StepRecord:
-        """Takes the next step under the configuration that the journal has for it."""
+        """Takes the next step under its configuration in the journal."""
         self.follow()
         record = self.trainer.evaluate_untrained() if self.step < 0 else self.trainer.step()
         self.step = record.step
         return record
 
     def follow(self) -> None:
-        """Brings the configuration to what the journal has after this step."""
+        """Sets the configuration to that of the journal after this step."""
         for edit in self.reader.edits()[self.trainer.config_version :]:
             if edit.step > self.step:
                 break
@@ -103,7 +102,7 @@ class JournaledTrainer:
             yield record, first_difference(*map(self._comparable, (recorded[record.step], record.metrics)))
 
     def _comparable(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
-        """Those that mean the same in the version that recorded the run."""
+        """The metrics defined alike in the version that recorded the run."""
         if self._compares_all:
             return metrics
         return {name: x for name, x in metrics.items() if name.startswith(("env/", "objective/"))}
@@ -115,12 +114,12 @@ def replay(
     accept_changed: bool = False,
     on_remark: Callable[[str], None] = lambda remark: None,
 ) -> str:
-    """Runs a run again from its first configuration, seed and journal. Returns "" where every step is the
-    same, else the first step and metric that differ. A branch is replayed from the checkpoint it began with.
-    Changes nothing in `folder`.
+    """Recomputes a run from its first configuration, seed and journal. Returns "" if every step is identical,
+    else the first step and metric that differ. A branch is replayed from its initial checkpoint. Leaves
+    `folder` unchanged.
 
-    Raises `ChangedSourcesError` where models or data are not those that the run began with, unless that is
-    accepted. `on_remark` is told what else differs from the run's beginning.
+    Raises `ChangedSourcesError` if models or data changed since the run began, unless accepted. `on_remark`
+    receives other differences from the start.
     """
     info = RunReader(folder).info()
     if info.last_step < 0:

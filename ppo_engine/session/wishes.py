@@ -1,4 +1,4 @@
-"""What people have asked of a run that is on, as far as it goes beyond one step."""
+"""Pending requests to a live run that outlast a step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Wishes:
-    """single_steps: to take while paused; pause_when_loaded: queued pause; seconds_per_step: at least."""
+    """single_steps: left to take while paused; pause_when_loaded: queued pause; seconds_per_step: minimum."""
 
     stop: bool = False
     single_steps: int = 0
@@ -15,7 +15,7 @@ class Wishes:
     seconds_per_step: float = 0.0
 
     def refusal(self, kind: str, state: str) -> str:
-        """Why a command cannot be obeyed now, or nothing. state: the run's."""
+        """Why a command cannot be applied now, or nothing. state: the run's."""
         if self.stop:
             return "the run is already stopping"
         paused = state == "paused" or self.pause_when_loaded

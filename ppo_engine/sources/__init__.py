@@ -1,1 +1,1 @@
-"""Models and reviews: where they come from, how they are downloaded, read and checked."""
+"""Models and reviews: locating, downloading, reading and checking them."""

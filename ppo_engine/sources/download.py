@@ -1,4 +1,4 @@
-"""Models and data sets of the Hugging Face Hub, downloaded by a process that ends if unwanted."""
+"""Downloads of models and data sets from the Hugging Face Hub, by a process that can be cancelled."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pathlib import Path
 from typing import IO
 
 PATIENCE_S = 5.0
-"""How long the Hub may take to answer at all, before what was downloaded earlier is used."""
+"""Time limit for a first answer of the Hub, after which an earlier download is used."""
 STALLED_S = 90.0
-"""How long a download may bring nothing new before it is given up."""
+"""Time without new data after which a download is aborted."""
 _POLL_S = 0.1
 
 
 class HubError(Exception):
-    """Why a name cannot be had from the Hub, in words."""
+    """Why a name is not available from the Hub, in words."""
 
 
 def download(kind: str, name: str, limit_mb: int, tell: Callable[[str], None]) -> Path:
-    """The folder with the files of `name` that are needed, downloaded unless they are there.
+    """The folder with the required files of `name`, downloaded unless cached.
 
-    kind: models or datasets. `tell` is called ten times a second with what is going on; what it raises ends
-    the download. Raises `HubError`.
+    kind: models or datasets. `tell` is called ten times a second with the current stage; an exception from it
+    ends the download. Raises `HubError`.
     """
     script = Path(__file__).with_name("download_process.py")
     command = [sys.executable, "-P", str(script), kind, name, str(limit_mb * 1_000_000), str(PATIENCE_S)]
@@ -63,7 +63,7 @@ def _listen(process: subprocess.Popen[str], tell: Callable[[str], None], stage: 
 
 
 def _forward(lines: IO[str], into: queue.Queue[str]) -> None:
-    """Every line, and "" at the end."""
+    """All lines, then ""."""
     for line in lines:
         into.put(line)
     into.put("")

@@ -1,10 +1,10 @@
-"""Downloads a model's or a data set's files from the Hugging Face Hub: a process of its own, which can be
-killed whatever it waits for.
+"""Downloads the files of a model or data set from the Hugging Face Hub, in a separate process that can be
+killed at any time.
 
     python -P download_process.py models|datasets NAME LIMIT_BYTES PATIENCE_S
 
-Prints a JSON object a line: {"stage": words} as it goes on, and at last {"path": folder} or {"error": cause}.
-Imports nothing of this project, so that it starts in a moment.
+Prints a JSON object per line: {"stage": words} for progress, and finally {"path": folder} or {"error":
+cause}. Imports nothing of this project, so that it starts quickly.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 MOST_FILES = 10_000
 DATA_SUFFIXES = (".parquet", ".arrow", ".csv", ".tsv", ".jsonl", ".json", ".txt")
-"""Kinds of data files; one goes before those after it."""
+"""Kinds of data files, in order of preference."""
 NOT_DATA = {
     "config.json",
     "dataset_info.json",
@@ -34,11 +34,11 @@ _MODEL_FILES = ["*.json", "*.txt", "*.model", "*.jinja"]
 
 
 class RefusedError(Exception):
-    """Why nothing is downloaded, in words."""
+    """Why the download is refused, in words."""
 
 
 def main(kind: str, name: str, limit: int, patience_s: float) -> None:
-    """Downloads what is needed of a repository, or finds it in the cache where the Hub is out of reach."""
+    """Downloads the required files of a repository, or finds them in the cache if the Hub is unreachable."""
     from huggingface_hub import constants, errors
 
     try:
@@ -62,12 +62,12 @@ def main(kind: str, name: str, limit: int, patience_s: float) -> None:
 
 
 def say(**what: Any) -> None:
-    """A line to whoever started this."""
+    """Prints a line for the parent process."""
     print(json.dumps(what), flush=True)
 
 
 def answers(endpoint: str, patience_s: float) -> bool:
-    """Whether the Hub can be reached: its client would retry for a minute before it gives up."""
+    """Whether the Hub is reachable: its client would retry for a minute first."""
     from huggingface_hub import get_session
 
     try:
@@ -109,7 +109,7 @@ def _download(kind: str, name: str, limit: int) -> str:
 
 
 def _cached(kind: str, name: str) -> str:
-    """The folder of what was downloaded before, if it is complete."""
+    """The folder of an earlier download, if complete."""
     from huggingface_hub import errors, snapshot_download
 
     def find(wanted: dict[str, Any]) -> str:
@@ -136,13 +136,13 @@ def _snapshots(name: str) -> str:
 
 
 def _of_model(safetensors: bool) -> dict[str, Any]:
-    """Which files of a model are needed, as patterns: its weights once."""
+    """Patterns of the required files of a model, with its weights in one format."""
     weights = "*.safetensors" if safetensors else "*.bin"
     return {"allow_patterns": [*_MODEL_FILES, weights], "ignore_patterns": ["*/*"]}
 
 
 def _of_data(name: str, tables: bool) -> dict[str, Any]:
-    """The files needed of a data set, as patterns: its default configuration's, else tables, else texts."""
+    """Patterns of the required files of a data set: its default configuration's, else tables, else texts."""
     wanted = _configured(name) or _patterns(DATA_SUFFIXES[:-1] if tables else DATA_SUFFIXES[-1:])
     ignored = [start + one for one in NOT_DATA for start in ("", "*/")]
     return {"allow_patterns": ["README.md", *wanted], "ignore_patterns": ignored}
@@ -159,7 +159,7 @@ def _patterns(suffixes: Sequence[str]) -> list[str]:
 
 
 def _configured(name: str) -> list[str]:
-    """The patterns of the data files that a data set's card names; empty where it names none."""
+    """Patterns of the data files listed in a data set's card; empty if it lists none."""
     from huggingface_hub import errors, snapshot_download
 
     try:
@@ -173,11 +173,8 @@ def _configured(name: str) -> list[str]:
 
 
 def card_patterns(card: Path) -> dict[str, list[str]]:
-    """Split to patterns of its files, of the default configuration in a data set's card; {} where it names
-    none.
-
-    Raises `RefusedError` where none of several is the default, or where what it says of its files is not
-    what the Hub takes.
+    """Split to file patterns, of the default configuration in a data set's card; {} if it lists none. Raises
+    `RefusedError` if none of several is the default, or for file lists that the Hub does not accept.
     """
     import yaml  # type: ignore[import-untyped]
 
@@ -240,7 +237,7 @@ def _matches(path: str, allow_patterns: list[str], ignore_patterns: Sequence[str
 
 
 def _telling(name: str = "", total: int = 0) -> Any:
-    """A progress bar that is not drawn, but says how many bytes of `total` have come."""
+    """An invisible progress bar that reports how many bytes of `total` have arrived."""
     from tqdm import tqdm
 
     come: dict[int, int] = {}

@@ -1,4 +1,4 @@
-"""Why a model's folder could not be loaded, from its files: asked after a failure for its cause."""
+"""Why a model folder could not be loaded: the cause of a failure, from its files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _VOCABULARIES = ("tokenizer.json", "vocab", "merges", ".model", ".spm", ".tiktoken", "bpe", "codes")
-"""Parts of the names of files that hold a tokenizer's vocabulary."""
+"""Parts of the file names of tokenizer vocabularies."""
 _BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 """Tokenizers that need no vocabulary."""
 _OTHERS_WEIGHTS = {
@@ -24,7 +24,7 @@ _MOST_NAMED = 5
 
 
 def adapter_base(folder: Path) -> str:
-    """The base model's name where the folder holds a PEFT adapter alone; "" where it does not."""
+    """The base model's name if the folder holds only a PEFT adapter, else ""."""
     if (folder / "config.json").exists() or not (folder / "adapter_config.json").is_file():
         return ""
     try:
@@ -35,7 +35,7 @@ def adapter_base(folder: Path) -> str:
 
 
 def lacks_tokenizer(folder: Path) -> str:
-    """What to do about a missing tokenizer; "" for none. transformers would invent an empty one."""
+    """The remedy for a missing tokenizer; "" if present. transformers would create an empty one."""
     names = [path.name.lower() for path in folder.iterdir()]
     if "config.json" not in names or any(part in name for name in names for part in _VOCABULARIES):
         return ""
@@ -62,7 +62,7 @@ def encoder(folder: Path) -> str:
 
 
 def other_kind(folder: Path, wanted: str, endings: tuple[str, ...]) -> str:
-    """Why a whole model, by its classes' names, is not of the wanted kind; "" where it may be."""
+    """Why a full model, by its class names, is not of the required kind; "" if it may be."""
     settings = _json(folder / "config.json")
     made = [str(name) for name in settings.get("architectures") or ()]
     if not made or any(name.endswith(endings) for name in made):
@@ -72,7 +72,7 @@ def other_kind(folder: Path, wanted: str, endings: tuple[str, ...]) -> str:
 
 
 def model_fault(folder: Path) -> str:
-    """What is missing or damaged in a model's folder, and the remedy; "" where nothing is evident."""
+    """What is missing or damaged in a model folder, and the remedy; "" if nothing is evident."""
     return next(_faults(folder), "")
 
 
@@ -132,7 +132,7 @@ def _weight_faults(folder: Path, names: list[str]) -> Iterator[str]:
 
 
 def _damage(weights: Path) -> str:
-    """What is wrong with a file of weights; "" for nothing that its beginning and its size show."""
+    """What is wrong with a weights file, by its header and size; "" for nothing."""
     if weights.suffix != ".safetensors":
         sound = _starts_with(weights, b"PK") or _starts_with(weights, b"\x80")
         return "" if sound else "not written by torch.save"
@@ -146,7 +146,7 @@ def _damage(weights: Path) -> str:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    """A file's JSON object. Raises `ValueError`, bytes that are no text included."""
+    """A file's JSON object. Raises `ValueError`, also for undecodable bytes."""
     found = json.loads(path.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise ValueError("not a JSON object")

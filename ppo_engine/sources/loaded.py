@@ -14,7 +14,7 @@ from ..errors import SourceError
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences transformers below errors: what matters about a load is checked and remarked on here."""
+    """Silences transformers below errors: this package checks and reports what matters."""
     from transformers.utils import logging
 
     before = logging.get_verbosity()
@@ -26,10 +26,8 @@ def quiet() -> Iterator[None]:
 
 
 def load_whole(auto_class: Any, place: str) -> Any:
-    """The model at `place` in float32; its `unused_weights` names what its files hold and it has no place
-    for.
-
-    A weight that it lacks is an error: transformers would go on with random numbers.
+    """The model at `place` in float32; its `unused_weights` lists weights unknown to its architecture. A
+    missing weight is an error: transformers would continue with random numbers.
     """
     model, report = auto_class.from_pretrained(
         place, dtype=torch.float32, trust_remote_code=False, output_loading_info=True
@@ -41,7 +39,7 @@ def load_whole(auto_class: Any, place: str) -> Any:
 
 
 def unused_weights(kind: str, model: Any) -> list[str]:
-    """A remark on weights the model has no place for, such as another value head; [] for none."""
+    """A remark on weights unknown to the architecture, such as another value head; [] for none."""
     names = model.unused_weights
     if not names:
         return []
@@ -58,7 +56,7 @@ def without_dropout(model: Any) -> Any:
 
 
 def check_tokenizer(field: str, source: str, model: Any, tokenizer: Any) -> None:
-    """Raises `SourceError` for more tokens than embeddings, an index error in mid-run otherwise."""
+    """Raises `SourceError` for more tokens than embeddings, which would be an index error in mid-run."""
     # A pad token never comes out of a text, and one that the model does not know is not used.
     tokens = 1 + max((i for i in tokenizer.get_vocab().values() if i != tokenizer.pad_token_id), default=-1)
     embeddings = embedding_count(model)
@@ -71,7 +69,7 @@ def check_tokenizer(field: str, source: str, model: Any, tokenizer: Any) -> None
 
 
 def embedding_count(model: Any) -> int | None:
-    """How many tokens the model has embeddings for; None for a model whose embeddings have no name."""
+    """Number of token embeddings; None if the model does not expose them."""
     try:
         return int(model.get_input_embeddings().weight.shape[0])
     except (NotImplementedError, AttributeError):
@@ -79,7 +77,7 @@ def embedding_count(model: Any) -> int | None:
 
 
 def position_count(config: Any) -> int | None:
-    """How many positions a model has, by any name; None for no known limit (ALiBi, recurrent)."""
+    """Number of positions of a model, by any name; None for no known limit (ALiBi, recurrent)."""
     text = config.get_text_config()
     names = ("max_position_embeddings", "n_positions", "max_seq_len", "max_seq_length")
     found = (getattr(text, name, None) for name in names)

@@ -1,10 +1,9 @@
 """Where models and reviews come from: a built-in name, a local folder or file, or a name on the Hugging Face
 Hub.
 
-One way for all: `locate` turns a source into a path here, downloading it if need be, and `loading` turns
-whatever goes wrong while it is read into a `SourceError` that names the field, the source, the cause, and
-what to do. `abandonable` keeps a run that loads able to end. Code that lies beside a model or in a data set
-is never run: nothing here imports any, or asks whether to.
+`locate` turns a source into a local path, downloading it if needed; `loading` turns any failure to read it
+into a `SourceError` that names the field, the source, the cause and the remedy. `abandonable` lets a run end
+while it loads. Code shipped with a model or data set is never run.
 """
 
 from __future__ import annotations
@@ -28,31 +27,31 @@ from .faults import adapter_base, encoder, is_out_of_memory, lacks_tokenizer, mo
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_NAMES = ("policy", "classifier", "reviews")
 DATA = "query_dataset"
-"""The one field whose source is data; the others are models."""
+"""The only field whose source is data; the others are models."""
 DEFAULT_LIMIT_MB = 10_000
 
 _OFFER = "The built-in preset tiny-reviews works offline."
 _LACKING = re.compile("^Unrecognized configuration class|^its weights lack")
-"""How errors begin that a model of another kind may be behind."""
+"""Beginnings of errors that a model of the wrong kind may cause."""
 _KINDS = {
     "model_name": ("causal language model", ("ForCausalLM", "LMHeadModel")),
     "reward_model": ("sequence classifier", ("ForSequenceClassification",)),
 }
-"""What a field takes, and how the classes of such models end."""
+"""The kind of model a field takes, and the suffixes of its class names."""
 _POLL_S = 0.1
 T = TypeVar("T")
 
 
 @dataclass
 class Watch:
-    """What a loader tells and asks whoever waits for it."""
+    """The channel from a loader to the thread that waits for it."""
 
     stage: str = ""
     limit_mb: int = DEFAULT_LIMIT_MB
     abandoned: threading.Event = field(default_factory=threading.Event)
 
     def tell(self, stage: str = "") -> None:
-        """Says what is going on. Raises `StepAbandonedError` where nobody waits any more."""
+        """Reports the current stage. Raises `StepAbandonedError` if nobody waits any more."""
         self.stage = stage or self.stage
         if self.abandoned.is_set():
             raise StepAbandonedError("loading was cancelled because the run was stopped")
@@ -60,23 +59,22 @@ class Watch:
 
 _watch: ContextVar[Watch | None] = ContextVar("watch", default=None)
 _located: ContextVar[str] = ContextVar("located", default="")
-"""What `locate` found last within `loading`."""
+"""The last result of `locate` within `loading`."""
 
 
 def watch() -> Watch:
-    """The one of the load under way on this thread; one that nobody looks at elsewhere."""
+    """The one of the current load on this thread, else an unobserved one."""
     return _watch.get() or Watch()
 
 
 def abandonable(
     stage: str, work: Callable[[], T], tell: Callable[[str], None], limit_mb: int = DEFAULT_LIMIT_MB
 ) -> T:
-    """The result of `work`, done on a thread of its own while `tell` is called ten times a second with what
-    is going on.
+    """The result of `work`, run on a separate thread while `tell` is called ten times a second with the
+    current stage.
 
-    What `tell` raises (`StepAbandonedError`, where the run has to end) leaves the thread to itself: it may be
-    stuck in a disk or a library that never returns. limit_mb: the largest source that `work` may download or
-    read.
+    If `tell` raises (`StepAbandonedError`, if the run has to end), the thread is abandoned: it may be stuck
+    in a disk or a library. limit_mb: the largest source that `work` may download or read.
     """
     mine, outcome = Watch(stage, limit_mb), _Outcome[T]()
     context = contextvars.copy_context()
@@ -95,7 +93,7 @@ def abandonable(
 
 
 class _Outcome(Generic[T]):
-    """What a thread's work came to."""
+    """The outcome of a thread's work."""
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -120,7 +118,7 @@ class _Outcome(Generic[T]):
 
 
 def locate(field: str, source: str) -> str:
-    """The local folder (or data file) of `source`, downloaded if need be; built-in files are checked."""
+    """The local folder (or data file) of `source`, downloaded if needed; built-in files are verified."""
     if source.startswith(BUILTIN_PREFIX):
         name = source.removeprefix(BUILTIN_PREFIX)
         if name not in BUILTIN_NAMES:
@@ -155,7 +153,7 @@ def _here(source: str) -> Path:
 
 
 def _refuse_what_would_not_be_itself(field: str, source: str, folder: Path) -> None:
-    """Folders that would load as something else: an adapter's base, no tokens, an encoder."""
+    """Rejects folders that would load as something else: an adapter's base, no tokenizer, an encoder."""
     if base := adapter_base(folder):
         raise SourceError(
             f"{field} = {source}: a PEFT adapter of {base}, not a full model; load it with its base, "
@@ -202,7 +200,7 @@ def loading(field: str, source: str) -> Iterator[None]:
 
 
 def _explanation(field: str, source: str, error: Exception) -> str:
-    """Why a source that is there cannot be loaded: what its folder shows, else what was raised."""
+    """Why an existing source cannot be loaded: by its folder, else by the exception."""
     detail = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
     if field == DATA:
         return f"{field} = {source}: {detail}"

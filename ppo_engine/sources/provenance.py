@@ -1,8 +1,7 @@
-"""Fingerprints of what a run really loaded, so that it never goes on with other models or data without a
-word.
+"""Fingerprints of the sources a run loaded, so that it never silently continues with other models or data.
 
-Of what is in memory, not of files: the same weights in another file are the same, and a file that changed
-while it was read is not.
+They are taken in memory, not from files: the same weights in another file match, and a file that changed
+while being read does not.
 """
 
 from __future__ import annotations
@@ -21,14 +20,14 @@ CHANGED_BY = {
     "text_column": ("reviews.texts",),
     "min_review_chars": ("reviews.texts",),
 }
-"""Which fingerprints a branch changes on purpose, by the setting that does."""
+"""The fingerprints that a branch changes on purpose, by setting."""
 
 _PASSING = ("transformers_version", "_name_or_path", "architectures", "dtype", "torch_dtype")
-"""What a model's configuration says of a file or a library, not of the model."""
+"""Entries of a model's configuration on files and libraries, not on the model."""
 
 
 def of_model(name: str, model: Any, tokenizer: Any) -> dict[str, str]:
-    """Fingerprints of a model's weights, its configuration and its tokenizer, as `name.weights` and so on."""
+    """Fingerprints of a model's weights, configuration and tokenizer, as `name.weights` and so on."""
     settings = {key: value for key, value in model.config.to_diff_dict().items() if key not in _PASSING}
     settings["ends of text"] = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
     return {
@@ -39,13 +38,13 @@ def of_model(name: str, model: Any, tokenizer: Any) -> dict[str, str]:
 
 
 def of_reviews(train: Iterable[str], held_out: Iterable[str]) -> dict[str, str]:
-    """The fingerprint of both splits' texts, in their order."""
+    """The fingerprint of the texts of both splits, in order."""
     texts = (text.encode("utf-8", "surrogatepass") for split in (train, [""], held_out) for text in split)
     return {"reviews.texts": _digest(texts)}
 
 
 def machine(device: Any, threads: int) -> dict[str, str]:
-    """What beside models, data, settings and journal decides a run's last digits."""
+    """What else affects a run's last digits, besides models, data, settings and journal."""
     import torch
 
     kind = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
@@ -68,7 +67,7 @@ def changes(recorded: Mapping[str, str], found: Mapping[str, str]) -> dict[str, 
 
 
 def machine_changes(recorded: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """How this machine differs from the one that the run began on, in a sentence; "" where it does not."""
+    """How this machine differs from the one the run began on, as a sentence; "" if it does not."""
     differ = [
         f"{name} was {old}, now {now[name]}" for name, old in recorded.items() if now.get(name, old) != old
     ]
@@ -94,7 +93,7 @@ def _weights(model: Any) -> str:
 
 
 def _tokenizer(tokenizer: Any) -> str:
-    """Its rules and special tokens. Padding and truncation are set at each call."""
+    """Its rules and special tokens, without padding and truncation, which are set per call."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         rules: Any = sorted(tokenizer.get_vocab().items())
@@ -118,7 +117,7 @@ def _digest(parts: Iterable[Any]) -> str:
 
 
 def _cpu() -> str:
-    """The kind of CPU, and which of its vector instructions are used."""
+    """The CPU model and the vector instructions in use."""
     import torch
 
     name = platform.processor() or platform.machine()

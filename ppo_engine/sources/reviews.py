@@ -1,5 +1,5 @@
-"""Texts out of data files: CSV, TSV, JSON, JSON lines, Parquet, Arrow (what `save_to_disk` writes) and plain
-text, a line a text.
+"""Texts from data files: CSV, TSV, JSON, JSON Lines, Parquet, Arrow (as written by `save_to_disk`) and plain
+text, one per line.
 
 Of a folder, the files that its card (README.md) names are read. Without a card, those of one kind are: the
 first there is of Parquet, Arrow, CSV, TSV, JSON lines and JSON, and plain text only where nothing else is; a
@@ -22,10 +22,10 @@ from .download_process import DATA_SUFFIXES, NOT_DATA, RefusedError, card_patter
 from .tables import KNOWN, Table, is_number, read_table
 
 MOST_ENTRIES = 10_000
-"""A folder with more files and folders in it than this is no data set of reviews, but somebody's home."""
+"""A folder with more entries is not a data set of reviews, but perhaps a home directory."""
 AUTO = "auto"
 PREFERRED = ("text", "review")
-"""Columns that `auto` takes, the first that is there."""
+"""Columns that `auto` takes, in order of preference."""
 
 _SPLITS = {
     "train": "train|training",
@@ -35,23 +35,21 @@ _SPLITS = {
 _PAPERS = re.compile(
     r"(readme|licen[cs]es?|copying|copyright|notice|requirements|change(log|s)|authors|citation|credits|version)([^a-z]|$)"
 )
-"""How texts about the data begin, not of it."""
+"""Beginnings of the names of text files that are not data."""
 _MOST_NAMED = 8
 
 
 @dataclass(frozen=True)
 class Texts:
-    """The texts of each split that was found, rows without one left out, and remarks on what was."""
+    """The texts of each split, without empty rows, and remarks on the rows left out."""
 
     by_split: dict[str, list[str]]
     remarks: list[str]
 
 
 def read_texts(place: Path, column: str, limit_mb: int, tell: Callable[[str], None]) -> Texts:
-    """The texts of a data file, or of the data files of a folder. `tell` is called between pieces of work; it
-    may raise.
-
-    Raises `ValueError`, in words, for what cannot be read: too large, no data file, no such column, damaged.
+    """The texts of a data file or a folder of them. `tell` is called regularly and may raise. Raises
+    `ValueError`, with a message for users, for what is too large, damaged, or lacks data files or the column.
     """
     files, remarks = ({"train": [place]}, []) if place.is_file() else _by_split(place)
     _check_size([file for found in files.values() for file in found], limit_mb)
@@ -75,7 +73,7 @@ def read_texts(place: Path, column: str, limit_mb: int, tell: Callable[[str], No
 
 
 def _refuse_without_words(rows: list[object], what: str) -> None:
-    """Raises `ValueError` where no cell that holds anything holds words."""
+    """Raises `ValueError` if no cell contains words."""
     filled = [row for row in rows if row is not None and (not isinstance(row, str) or row.strip())]
     if rows and not filled:
         raise ValueError(f"{what} is empty")
@@ -107,7 +105,7 @@ def _column(table: Table, wanted: str, file: Path) -> str:
 
 
 def _by_split(folder: Path) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files of the splits train and, if any, test, and remarks on other data files."""
+    """The files of the train split and any test split, and remarks on other data files."""
     files = [path for path in _files(folder) if _is_data(path)]
     if not files:
         raise ValueError(f"the folder has no data files; {KNOWN}")
@@ -130,7 +128,7 @@ def _listed(names: list[str]) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Every file under the folder, in order, but what is hidden. Raises `ValueError` past the bound."""
+    """All files under the folder, in order, except hidden ones. Raises `ValueError` past the limit."""
     count = 0
     for inside, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__")))
@@ -152,7 +150,7 @@ def _is_data(path: Path) -> bool:
 
 
 def _by_card(folder: Path, files: list[Path]) -> tuple[dict[str, list[Path]], list[str]]:
-    """The files that the card names for each split, and remarks; none without them."""
+    """The files that the card lists for each split, and remarks; empty without a list."""
     try:
         patterns = card_patterns(folder / "README.md")
     except RefusedError as error:
@@ -178,7 +176,7 @@ def _by_card(folder: Path, files: list[Path]) -> tuple[dict[str, list[Path]], li
 
 
 def _by_name(folder: Path, files: list[Path]) -> dict[str, list[Path]]:
-    """The files of the kind that goes before, by the words in their names, else in their folders'."""
+    """The files of the preferred kind, assigned to splits by their names, else their folders' names."""
     there = set(files)
     files = [path for path in files if path.suffix.lower() != ".gz" or path.with_suffix("") not in there]
     kind = min(map(_kind, files))
@@ -191,7 +189,7 @@ def _by_name(folder: Path, files: list[Path]) -> dict[str, list[Path]]:
 
 
 def _kind(path: Path) -> int:
-    """The place of a file's kind in the order of preference."""
+    """The rank of a file's kind in the order of preference."""
     return DATA_SUFFIXES.index(Path(path.name.lower().removesuffix(".gz")).suffix)
 
 
@@ -204,7 +202,7 @@ def _split_of(path: Path) -> str:
 
 
 def _check_size(files: list[Path], limit_mb: int) -> None:
-    """Raises `ValueError` for what is too large, or not a regular file: a pipe has no end."""
+    """Raises `ValueError` for too much data, and for anything but regular files: a pipe has no end."""
     total = 0
     for path in files:
         found = path.stat()

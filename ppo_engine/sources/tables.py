@@ -1,4 +1,4 @@
-"""Data files as tables of columns, each format read plainly; faults are reported in words."""
+"""Data files as tables of columns, one reader per format; faults are reported in words."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _FORMATS = {
     b"ARROW1\0\0": "an Arrow or Feather file; rename it to end in .arrow",
     b"PAR1": "a Parquet file; rename it to end in .parquet",
 }
-"""What files of other formats begin with."""
+"""Magic numbers of other formats."""
 _IN_TEXTS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _ROWS_BETWEEN = 20_000
-"""After so many rows the reader asks whether anybody still waits."""
+"""Rows between two calls of `between`."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file's column names in order; how one is read; which hold text; whether row 1 named them."""
+    """A file's column names in order; a column's reader; the text columns; whether row 1 named them."""
 
     names: list[str]
     read: Callable[[str], list[object]]
@@ -58,7 +58,7 @@ def read_table(path: Path, between: Callable[[], None]) -> Table:
 
 
 def _refuse_other_formats(path: Path, name: str) -> None:
-    """Raises `ValueError` for an unknown format, or contents that do not match the file's name."""
+    """Raises `ValueError` for an unknown format, or for contents that do not match the file name."""
     expected = b"PAR1" if name.endswith(".parquet") else b"ARROW1\0\0" if name.endswith(".arrow") else b""
     packed = path.name.lower().endswith(".gz")
     with path.open("rb") as file:
@@ -106,7 +106,7 @@ def _holds_text(kind: Any) -> bool:
 
 
 def _text(path: Path) -> str:
-    """A file's text. Raises `ValueError` where it is not UTF-8, and says where."""
+    """A file's text. Raises `ValueError` with the position if it is not UTF-8."""
     raw = path.read_bytes()
     if path.name.lower().endswith(".gz"):
         try:
@@ -132,13 +132,13 @@ def _refuse_doubles(heads: list[str], path: Path) -> None:
 
 
 def _comma(text: str) -> str:
-    """The separator of the heads, outside quotes: a comma, else one of the common others."""
+    """The separator in the header, outside quotes: a comma, else another common one."""
     start = re.sub(r'"[^"]*"', "", text[:100_000].lstrip()).partition("\n")[0]
     return "," if "," in start else max(",;\t|", key=start.count)
 
 
 def _quotes_are_letters(text: str) -> bool:
-    """Whether quotes are plain letters in a table with tabs, as in GLUE: else they swallow rows."""
+    """Whether quotes are literal in a tab-separated table, as in GLUE, where they would swallow rows."""
     if '"' not in text:
         return False
     lines = [line for line in text.split("\n") if line.strip("\r")]
@@ -153,7 +153,7 @@ def _quotes_are_letters(text: str) -> bool:
 
 
 def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None]) -> dict[str, list[object]]:
-    """A CSV's columns by their heads. A row with fewer cells lacks the rest; one with more is a fault."""
+    """A CSV file's columns by header. A row with fewer cells lacks the rest; one with more is a fault."""
     csv.field_size_limit(2**31 - 1)
     as_letters = comma == "\t" and _quotes_are_letters(text)
     rows = csv.reader(
@@ -183,7 +183,7 @@ def _csv_columns(text: str, comma: str, path: Path, between: Callable[[], None])
 
 
 def _json_rows(text: str, path: Path, between: Callable[[], None]) -> list[object]:
-    """The rows of JSON: a list of objects or of texts, an object of lists, or an object or a text a line."""
+    """The rows of JSON: a list of objects or texts, an object of lists, or an object or text per line."""
     lines = path.name.lower().removesuffix(".gz").endswith(".jsonl")
     try:
         try:
@@ -239,7 +239,7 @@ def _of_columns(columns: dict[str, Any]) -> Table:
 
 
 def _is_text(column: list[object]) -> bool:
-    """Whether most cells that hold anything hold words and not numbers: CSV tells no types."""
+    """Whether most non-empty cells contain words, not numbers: CSV has no types."""
     filled = [cell for cell in column if cell is not None and cell != ""]
     words = sum(isinstance(cell, str) and not is_number(cell) for cell in filled)
     return bool(filled) and words > len(filled) / 2

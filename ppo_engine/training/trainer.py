@@ -207,7 +207,7 @@ class Trainer:
             raise ConfigError(
                 [
                     f"output_max_length = {config.output_max_length}: must be at most {left}, because "
-                    f"{counted} and the policy takes {room} tokens"
+                    f"{counted} and the policy's context is {room} tokens"
                 ]
             )
 

@@ -1,1 +1,1 @@
-"""The reward functions: a module each, found by its name."""
+"""The reward functions: one per module, found by name."""

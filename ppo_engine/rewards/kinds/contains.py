@@ -1,4 +1,4 @@
-"""1 where the response contains a word, else 0: a reward without a model, to see PPO at its plainest."""
+"""1 if the response contains a word, else 0: a reward without a model, to show PPO at its simplest."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _Contains(RewardKind):
     def words(self, settings: RewardSettings) -> RewardWords:
         word = argument_of(settings.reward)
         return RewardWords(
-            title=f"Share with “{word}”",
+            title=f"Share of responses with “{word}”",
             unit="",
             judge="word search",
             about=f"1 if the continuation contains the word “{word}” (in any case), else 0.",
@@ -30,7 +30,7 @@ class _Contains(RewardKind):
 
 
 class ContainsWord:
-    """1.0 for a response that contains `word` as a whole word, in any case. The query is not read."""
+    """1.0 for a response that contains `word` as a whole word, in any case. The query is ignored."""
 
     remarks: Sequence[str] = ()
     fingerprints: Mapping[str, str] = {}

@@ -1,1 +1,1 @@
-"""Jobs on a run's models, done between steps."""
+"""Jobs on a run's models, processed between steps."""

@@ -1,4 +1,4 @@
-"""The playground's job: the same opening continued by several models with the same random numbers."""
+"""The playground job: one opening continued by several models with the same random numbers."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def playground(trainer: Trainer, folder: Path, step: int, request: PlaygroundReq
 
 
 def _opening_ids(trainer: Trainer, request: PlaygroundRequest) -> list[int]:
-    """The opening as the policy reads it: an empty one is an end-of-text."""
+    """The token ids of the opening; end-of-text for an empty one."""
     opening = trainer.tokenizer(request.opening, add_special_tokens=False, verbose=False)["input_ids"]
     ids = [*trainer.special_tokens.begin, *opening] or [trainer.special_tokens.end[0]]
     room, length = trainer.room, request.length
     if room is not None and len(ids) + length > room:
         most = room - length
         raise ConfigError(
-            [f"opening = {len(ids)} tokens: must be at most {most}; the policy takes {room} tokens"]
+            [f"opening = {len(ids)} tokens: must be at most {most}; the policy's context is {room} tokens"]
         )
     return ids
 
@@ -54,7 +54,7 @@ def _name(source: str | int, step: int) -> str:
 
 
 def _model(trainer: Trainer, folder: Path, source: str | int) -> Policy:
-    """The model asked for; a checkpoint's weights go into a copy."""
+    """The requested model; a checkpoint's weights are loaded into a copy."""
     from safetensors.torch import load_model
 
     if source == REFERENCE:

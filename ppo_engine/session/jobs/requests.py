@@ -1,4 +1,4 @@
-"""What can be asked of a run's models: each job's request with its limits. Free of torch, for pages."""
+"""The requests of jobs, with their limits. Free of torch, for pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ POLICY, REFERENCE = "policy", "reference"
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A question that leaves the run as it is. `kind` is its word in the store, which older runs have too."""
+    """A job request, which leaves the run unchanged. `kind`: its name in the store, in all versions."""
 
     kind: ClassVar[str]
 
@@ -24,7 +24,7 @@ class JobRequest:
 
     @classmethod
     def read(cls, payload: Mapping[str, Any]) -> Self:
-        """A stored request, checked. Raises `ConfigError` with each field, its value and its limits."""
+        """A stored request, validated. Raises `ConfigError` with each field, its value and its limits."""
         try:
             request = cls(**payload)
         except TypeError as error:
@@ -34,7 +34,7 @@ class JobRequest:
         return request
 
     def problems(self) -> Iterator[str]:
-        """What is not allowed in it."""
+        """The invalid fields, in words."""
         raise NotImplementedError
 
 
@@ -69,7 +69,7 @@ class PlaygroundRequest(JobRequest):
 
 @dataclass(frozen=True)
 class UpdateTraceRequest(JobRequest):
-    """Take one update of `batch` samples apart."""
+    """Trace one update of `batch` samples."""
 
     kind: ClassVar[str] = "walk"
     MOST_SAMPLES: ClassVar[int] = 16
@@ -83,7 +83,7 @@ class UpdateTraceRequest(JobRequest):
 
 
 def read_request(kind: str, payload: Mapping[str, Any]) -> JobRequest:
-    """A stored job's request. Raises `ConfigError` for one that is not allowed."""
+    """A stored job's request. Raises `ConfigError` for an invalid one."""
     known = {request.kind: request for request in (PlaygroundRequest, UpdateTraceRequest)}
     if kind not in known:
         raise ConfigError([f"job = {kind}: must be one of {', '.join(known)}"])

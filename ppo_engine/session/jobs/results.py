@@ -1,11 +1,11 @@
-"""What jobs answer, as JSON: numbers have 7 digits, and None stands for what is not finite."""
+"""The results of jobs, as JSON: numbers with 7 digits, None for non-finite ones."""
 
 from __future__ import annotations
 
 from typing import Any, NotRequired, TypedDict
 
 Rows = list[list[float | None] | None]
-"""A row a sample, None where it has none; an entry a response token that counts."""
+"""A row per sample, None if it has none; an entry per counted response token."""
 
 
 class PlayedSample(TypedDict):
@@ -17,7 +17,7 @@ class PlayedSample(TypedDict):
 
 
 class PlayedSource(TypedDict):
-    """What one source made of the opening."""
+    """The continuations by one source."""
 
     name: str
     samples: list[PlayedSample]
@@ -31,7 +31,7 @@ class PlaygroundResult(TypedDict):
 
 
 class TracedSample(TypedDict):
-    """A sample. parts: what its score was read from; ended: by an end-of-text; tokens: the response's."""
+    """A sample. parts: what its score was computed from; ended: by end-of-text; tokens: the response's."""
 
     query: str
     response: str
@@ -44,7 +44,7 @@ class TracedSample(TypedDict):
 
 
 class Moved(TypedDict):
-    """How far the weights went: how many, the length of the change, and the largest change of one."""
+    """The change of the weights: their number, the norm of the change, and its largest entry."""
 
     weights: int
     length: float | None
@@ -52,9 +52,9 @@ class Moved(TypedDict):
 
 
 class TracedUpdate(TypedDict):
-    """The update. epochs: the numbers of those kept, from 1; new_logprob to value_clip: rows of tokens for
-    each of them; losses, grad_norms: of each gradient step; minibatches: gradient steps an epoch has;
-    planned, gradient_steps; means: metrics by name.
+    """The update. epochs: those kept, from 1; new_logprob to value_clip: rows of tokens for each; losses,
+    grad_norms: of each gradient step; minibatches: gradient steps an epoch has; planned, gradient_steps;
+    means: metrics by name.
     """
 
     epochs: list[int]
@@ -75,12 +75,10 @@ class TracedUpdate(TypedDict):
 
 
 class UpdateTrace(TypedDict):
-    """One PPO update taken apart.
-
-    settings: those in force; shape: (batch, response); query_shape: (batch, query); reward: its words (older
-    runs lack them); tokens: columns by name; runners_up: for each token the likeliest (text, probability,
-    whether it was drawn); whitening: mean, var, count; again: columns after the update, None where it failed;
-    trouble: what went wrong.
+    """The trace of one PPO update. settings: those in force; shape: (batch, response); query_shape: (batch,
+    query); reward: its display texts (missing in older runs); tokens: columns by name; runners_up: for each
+    token, the most likely (text, probability, whether it was sampled); whitening: mean, var, count; again:
+    columns after the update, None if it failed; trouble: what went wrong.
     """
 
     step: int

@@ -1,9 +1,8 @@
-"""One PPO update taken apart: every tensor of it, on the run's own models and prompts, and the same batch
-again afterwards.
+"""The trace of one PPO update: all its tensors, on the run's own models and prompts, and the same batch again
+afterwards.
 
-It is a step as the trainer takes one, by the same functions, but on a copy of the policy, with a copy of the
-optimizer's state and random numbers of its own: the run goes on as if nobody had asked. What the numbers mean
-is said by whoever shows them.
+It is a step like the trainer's, by the same functions, but on a copy of the policy and of the optimizer
+state, with random numbers of its own: the run is unaffected. The display explains the numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ from .results import Moved, Rows, TracedSample, TracedUpdate, UpdateTrace
 
 RUNNERS_UP = 5
 EPOCHS_KEPT = 8
-"""Of an update with more epochs, the first and the last of them are kept, so many in all."""
+"""Most epochs kept of an update: of more, the first and the last."""
 
 _SETTINGS = (
     "input_min_text_length", "input_max_text_length", "output_min_length", "output_max_length",
@@ -48,7 +47,7 @@ _ROWS_AT_ONCE = 4
 
 
 def update_trace(trainer: Trainer, step: int, request: UpdateTraceRequest) -> UpdateTrace:
-    """Takes one update apart, as the run would take it after `step`."""
+    """Traces one update, as the run would take it after `step`."""
     with within_memory(trainer.accelerator.device, "trace", "choose a smaller batch"):
         return _trace(trainer, step, request.batch, request.seed)
 
@@ -98,7 +97,7 @@ def _trace(trainer: Trainer, step: int, batch: int, seed: int) -> UpdateTrace:
 def _tokens(
     rollout: Rollout, ref_logprobs: Tensor, rewards: ppo.TokenRewards, targets: Targets, gamma: float
 ) -> dict[str, Rows]:
-    """The batch's token columns, before the update."""
+    """The batch's token columns before the update."""
     columns = {
         "logprob": rollout.logprobs,
         "ref_logprob": ref_logprobs,
@@ -116,7 +115,7 @@ def _tokens(
 
 
 def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
-    """The policy and its optimizer as the next step would find them, sharing no tensor with the run's own."""
+    """Copies of the policy and its optimizer, which share no tensor with the run's own."""
     # The reference has the policy's form without what the run's accelerator may have wrapped around it.
     policy = copy.deepcopy(trainer.reference).requires_grad_(True)
     policy.load_state_dict(trainer.accelerator.unwrap_model(trainer.policy).state_dict())
@@ -130,7 +129,7 @@ def _copies(trainer: Trainer) -> tuple[Policy, torch.optim.Adam]:
 
 @dataclass
 class _Descent:
-    """An accelerator for `run_update` that the run's own does not know of. Notes each gradient step."""
+    """An accelerator for `run_update`, independent of the run's own. Records each gradient step."""
 
     trainer: Trainer
     losses: list[float] = field(default_factory=list)
@@ -150,7 +149,7 @@ class _Descent:
 
 
 def _forward(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 1) -> Forward:
-    """A few rows at once: a large vocabulary's logits of a whole batch take gigabytes."""
+    """A few rows at a time: the logits of a whole batch with a large vocabulary take gigabytes."""
     with trainer.accelerator.autocast():
         return forward_rows(model, rollout, _ROWS_AT_ONCE, trainer.config.temperature, likeliest=likeliest)
 
@@ -158,7 +157,7 @@ def _forward(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int =
 def _update(
     learner: Learner, rollout: Rollout, targets: Targets, give_up: Callable[[], None], seed: int
 ) -> tuple[Update | None, str]:
-    """The update (None for non-finite numbers), and what was not as planned, "" for nothing."""
+    """The update (None for non-finite numbers), and what went wrong, "" for nothing."""
     config, generator = learner.config, torch.Generator().manual_seed(seed)
     try:
         update = run_update(learner, rollout, targets, generator, give_up)
@@ -167,7 +166,7 @@ def _update(
     steps, planned = update.gradient_steps, _planned(config, len(rollout.mask))
     if steps == planned:
         return update, ""
-    where = f"after {steps} of {planned} gradient steps" if steps else "before its first gradient step"
+    where = f"after {steps} of {planned} gradient steps" if steps else "before the first gradient step"
     return update, (
         f"Early stopping {where}: the next minibatch's KL from the sampling policy exceeded "
         f"target_kl = {config.target_kl:g} nats per token."
@@ -179,7 +178,7 @@ def _planned(config: Config, batch: int) -> int:
 
 
 def _moved(policy: Policy, before: Sequence[Tensor]) -> Moved:
-    """How far the weights moved: their number, the norm of the change, and its largest entry."""
+    """The change of the weights: their number, the norm of the change, and its largest entry."""
     changes = [(now.detach() - old).float() for now, old in zip(policy.parameters(), before, strict=True)]
     length = math.hypot(*(float(change.norm()) for change in changes))
     return {
@@ -197,7 +196,7 @@ def _traced(
     targets: Targets,
     moved: Moved,
 ) -> TracedUpdate:
-    """The update as JSON; no epochs and no means where it failed."""
+    """The update as JSON; without epochs and means if it failed."""
     config = learner.config
     epochs = list(range(config.ppo_epochs))
     if len(epochs) > EPOCHS_KEPT:
@@ -228,7 +227,7 @@ def _traced(
 
 
 def _epoch(update: Update, epoch: int, rollout: Rollout, targets: Targets, config: Config) -> dict[str, Rows]:
-    """The columns of one epoch, a row None where the sample did not enter it."""
+    """The columns of one epoch; a row is None if the sample did not enter it."""
     ratio, new_value = update.ratios[:, :, epoch], update.new_values[:, :, epoch]
     entries = {"new_logprob": update.new_logprobs[:, :, epoch], "ratio": ratio, "new_value": new_value}
     entries |= _clips(ratio, new_value, rollout, targets, config)
@@ -243,7 +242,7 @@ def _again(
     now: Forward, rollout: Rollout, rewards: ppo.TokenRewards, targets: Targets, config: Config
 ) -> dict[str, Rows]:
     """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl,
-    kl_penalty, reward, and what `_clips` says of the next pass, if there were one.
+    kl_penalty, reward, and the clips of a hypothetical next pass.
     """
     ratio = torch.exp((now.logprobs - rollout.logprobs).clamp(max=ppo.LARGEST_LOG_RATIO))
     columns = {
@@ -295,7 +294,7 @@ def _samples(
 def _named(
     trainer: Trainer, seen: Forward, rollout: Rollout
 ) -> list[list[list[tuple[str, float | None, bool]]]]:
-    """For each counted token the likeliest: text, probability, and whether it was the one drawn."""
+    """The most likely tokens at each counted token: text, probability, and whether it was sampled."""
     indices, chances, drawn = (
         column.tolist() for column in (seen.likeliest, seen.chances, rollout.response_ids)
     )
@@ -318,5 +317,5 @@ def _rows(x: Tensor, mask: Tensor) -> Rows:
 
 
 def _short(x: float) -> float | None:
-    """7 significant digits, all that a float32 has for sure; None for what JSON cannot say."""
+    """7 significant digits, the precision of float32; None for non-finite numbers."""
     return float(f"{x:.7g}") if math.isfinite(x) else None

@@ -1,6 +1,6 @@
-"""Answers jobs: between steps by the run's owner, or by a worker for a run that has ended.
+"""Processes jobs: between steps by the run's owner, or by a worker for a run that has ended.
 
-A job reads the models and draws from generators of its own, so the run goes on as if it had never been asked.
+A job only reads the models and has random generators of its own, so the run is unaffected.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .requests import PlaygroundRequest, UpdateTraceRequest, read_request
 from .update_trace import update_trace
 
 WORKER_WAITS_S = 120.0
-"""How long a worker waits for the next job before it ends and gives its memory back."""
+"""How long a worker waits for the next job before it ends and frees its memory."""
 
 
 def do_jobs(folder: Path, trainer_run: JournaledTrainer) -> int:
-    """Answers every waiting job; returns how many. A failed job has its reason as its answer."""
+    """Processes every queued job; returns their number. The result of a failed job is its reason."""
     count = 0
     trainer_run.follow()  # an edit that came with the question counts
     while (job := take_job(folder)) is not None:
@@ -52,7 +52,7 @@ def _answer(job: Job, folder: Path, trainer_run: JournaledTrainer) -> Mapping[st
 def work(
     folder: Path, patience_s: float = WORKER_WAITS_S, wait: Callable[[float], None] = time.sleep
 ) -> None:
-    """Answers an ended run's jobs from its last checkpoint, until none come for a while or it is resumed."""
+    """Processes an ended run's jobs from its last checkpoint, until idle for a while or resumed."""
     requeue_jobs(folder)
     try:
         trainer_run = JournaledTrainer(folder, checkpoint_files.newest_sound(folder))

@@ -108,7 +108,9 @@ def test_finds_are_the_extremes(step: tuple[Config, StepRecord, TokenTable]) -> 
         (tokens.sample == found["Most clipped"].sample) & (tokens.position == found["Most clipped"].position)
     )[0]
     assert tokens.clip_epochs("policy_clip")[row] == tokens.clip_epochs("policy_clip").max() > 0
-    assert found["Worst value"].number == np.abs(tokens.new_value[:, 2] - tokens.column("return")).max()
+    assert (
+        found["Largest value error"].number == np.abs(tokens.new_value[:, 2] - tokens.column("return")).max()
+    )
 
 
 def test_a_batch_without_tokens_has_no_finds(step: tuple[Config, StepRecord, TokenTable]) -> None:
@@ -138,4 +140,4 @@ def test_where_no_clip_binds_the_farthest_ratio_is_named_as_that(
     }
     assert "Most clipped" not in found
     ratio = tokens.at_last_epoch("ratio", 1.0)
-    assert found["Farthest ratio"].number == ratio[np.abs(ratio - 1).argmax()]
+    assert found["Most extreme ratio"].number == ratio[np.abs(ratio - 1).argmax()]

@@ -105,7 +105,7 @@ def test_an_edit_that_another_made_impossible_meanwhile_is_refused_by_the_owner(
     )
     assert (
         run.reader.command(too_long)[0] == "refused"
-        and "the policy takes 64 tokens" in run.reader.command(too_long)[1]
+        and "the policy's context is 64 tokens" in run.reader.command(too_long)[1]
     )
 
 
@@ -302,7 +302,7 @@ def test_a_run_with_a_living_owner_is_not_taken_over(begin: Callable[..., Run]) 
         session.reopen(run.folder)
     run.let_go()
     run.join()
-    with pytest.raises(ConfigError, match="has completed them all; branch it with more"):
+    with pytest.raises(ConfigError, match="has completed every step; branch it with more"):
         session.reopen(run.folder)
 
 

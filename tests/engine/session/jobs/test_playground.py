@@ -104,7 +104,7 @@ IMPOSSIBLE_QUESTIONS: list[tuple[dict[str, Any], str]] = [
     ({"temperature": 0}, "temperature = 0: must be a number above 0 and at most 10"),
     ({"sources": []}, "sources: select at least one"),
     ({"sources": [99]}, "sources = 99: this checkpoint was deleted"),
-    ({"opening": "film " * 80}, "the policy takes 64 tokens"),
+    ({"opening": "film " * 80}, "the policy's context is 64 tokens"),
     ({"length": 0}, "length = 0: must be"),
 ]
 

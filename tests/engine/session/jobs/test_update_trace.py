@@ -295,7 +295,7 @@ def test_an_update_that_target_kl_ends_says_so(tiny: Tiny) -> None:
     at_once = update_trace(
         trained(tiny(steps=9, target_kl=1e-20, temperature=0.9)), 2, UpdateTraceRequest(4, 0)
     )
-    assert "before its first gradient step" in at_once["trouble"]
+    assert "before the first gradient step" in at_once["trouble"]
     assert (
         at_once["update"]["epochs"] == [1]
         and at_once["update"]["losses"] == []

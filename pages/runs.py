@@ -17,6 +17,7 @@ _COLUMNS = {
     "name": st.column_config.TextColumn("Run", width="medium"),
     "state": st.column_config.TextColumn("State"),
     "preset": st.column_config.TextColumn("Preset"),
+    "reward": st.column_config.TextColumn("Reward", help="Scores of different rewards do not compare."),
     "steps": st.column_config.TextColumn("Steps", help="Steps taken, of those planned."),
     "best": st.column_config.NumberColumn(
         "Best score", format="%+.2f", help="The best step's mean score over the training batch."
@@ -117,6 +118,7 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
         "name": one.name,
         "state": one.state,
         "preset": one.preset,
+        "reward": one.reward,
         "steps": f"{one.steps} of {one.planned}",
         "best": one.best_score,
         "last": one.last_score,

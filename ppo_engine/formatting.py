@@ -32,7 +32,7 @@ def percent(x: float) -> str:
     """A share in percent, to two digits below 10 %: 4.2 %, 37 %."""
     if not isfinite(x):
         return "–"
-    text = f"{100 * x + 0.0:.{1 if abs(100 * x) < 9.95 else 0}f}"  # + 0.0: never −0
+    text = f"{100 * x:z.1f}" if abs(100 * x) < 9.95 else f"{100 * x:.0f}"  # z: never −0.0
     return text.replace("-", MINUS) + "\u202f%"
 
 

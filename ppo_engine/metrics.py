@@ -55,7 +55,7 @@ METRICS: dict[str, Metric] = {
             "The quantity that training maximises, before the KL penalty.",
             "rises, then levels off",
             _TRL,
-            "logit",
+            "score",
         ),
         Metric(
             "env/reward_std",
@@ -65,7 +65,7 @@ METRICS: dict[str, Metric] = {
             "have become alike.",
             "above 0.3",
             _TRL,
-            "logit",
+            "score",
             low=0.3,
         ),
         Metric(
@@ -76,7 +76,7 @@ METRICS: dict[str, Metric] = {
             "numbers at every evaluation.",
             "follows the training score",
             _OURS,
-            "logit",
+            "score",
         ),
         Metric(
             "eval/reward_se",
@@ -85,7 +85,7 @@ METRICS: dict[str, Metric] = {
             "Sampling error of the held-out score due to the finite number of held-out openings.",
             "small compared with the rise of the score",
             _OURS,
-            "logit",
+            "score",
         ),
         Metric(
             "env/response_length",
@@ -118,7 +118,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "objective/kl_coef",
             "KL coefficient",
-            "the controller's value β in −β (log π_old − log π_ref)",
+            "the controller's value β in −β · KLₜ",
             "Cost of one nat of KL. The adaptive controller raises it while the KL is above target, and "
             "lowers it while below.",
             "settles",
@@ -137,7 +137,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             "ppo/mean_non_score_reward",
             "KL penalty per token",
-            "mean over tokens of −β (log π_old − log π_ref)",
+            "mean over tokens of −β · KLₜ, by the run's KL estimator",
             "The part of the token reward that does not come from the score.",
             "small compared with the score",
             _TRL,

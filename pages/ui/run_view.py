@@ -112,9 +112,10 @@ def info_of(run: Path) -> RunInfo:
 
 
 def earlier_run(run: Path) -> Path | None:
-    """The newest earlier run with a step: the ghost behind the curves."""
+    """The newest earlier run of the same reward that has a step: the ghost behind the curves."""
     older = [other for other in list_runs(runs_folder()) if other.name < run.name]
-    return next((other for other in older if _has_trained(other)), None)
+    reward = info_of(run).config.reward
+    return next((other for other in older if _has_trained(other, reward)), None)
 
 
 def ancestry(info: RunInfo) -> pd.DataFrame | None:
@@ -128,9 +129,10 @@ def ancestry(info: RunInfo) -> pd.DataFrame | None:
     return pd.concat(parts, ignore_index=True) if parts else None
 
 
-def _has_trained(run: Path) -> bool:
+def _has_trained(run: Path, reward: str) -> bool:
     try:
-        return RunReader(run).info().last_step > 0
+        info = RunReader(run).info()
+        return info.last_step > 0 and info.config.reward == reward
     except StoreError:
         return False
 

@@ -193,7 +193,7 @@ class Config(BaseModel):
         "k1",
         "Rewards and KL",
         "Per-token KL estimate used in the penalty. k1: the log-ratio, unbiased; k2: half its square; k3: "
-        "ratio − 1 − log-ratio. k2 and k3 are never negative.",
+        "ratio − 1 − log-ratio. k2 and k3 are never negative; k3 can be huge for one token.",
         label="KL estimator",
         live=True,
     )

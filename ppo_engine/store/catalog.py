@@ -33,6 +33,7 @@ class Summary:
     name: str
     state: str
     preset: str
+    reward: str
     created: datetime
     steps: int
     planned: int
@@ -85,6 +86,7 @@ def summary(folder: Path, reader: RunReader | None = None) -> Summary:
         name=info.name,
         state=info.state,
         preset=info.preset,
+        reward=info.config.reward,
         created=info.created,
         steps=max(0, info.last_step),
         planned=info.config.steps,

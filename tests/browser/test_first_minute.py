@@ -99,5 +99,5 @@ def test_a_second_start_offers_to_replace_the_run_which_then_is_a_grey_ghost(
     newest, older = list_runs(server.runs)[:2]
     assert RunReader(older).info().state == "stopped" and RunReader(newest).info().name != name
     wait_for_step(page, 1)
-    ghosts = page.evaluate(f"{PLOT}.data.filter(t => t.name.endsWith('before')).map(t => t.line.color)")
+    ghosts = page.evaluate(f"{PLOT}.data.filter(t => t.name.endsWith('previous run')).map(t => t.line.color)")
     assert ghosts == ["#8c8c8c"]

@@ -145,7 +145,7 @@ def test_the_axes_are_the_runs_own_and_the_one_before_is_cut_off(
     press(page, "Stop it and start")
     wait_for_state(page, "running")
     page.wait_for_function(
-        f"{PLOT}?.data?.some(trace => trace.name.endsWith('before') && trace.x.length > 12)"
+        f"{PLOT}?.data?.some(trace => trace.name.endsWith('previous run') && trace.x.length > 12)"
     )
     page.wait_for_function(f"{PLOT}?.data?.find(trace => trace.name === 'mean score').x.length > 1")
     press(page, "Pause")
@@ -153,7 +153,7 @@ def test_the_axes_are_the_runs_own_and_the_one_before_is_cut_off(
     assert page.evaluate(f"{PLOT}._fullLayout.xaxis.range[1]") < 11
     low, high = page.evaluate("""() => {
         const plot = document.querySelector('[data-chart=kl] .js-plotly-plot');
-        plot.data.find(trace => trace.name.endsWith('before')).y.push(1e6);
+        plot.data.find(trace => trace.name.endsWith('previous run')).y.push(1e6);
         window.Plotly.redraw(plot);
         return plot._fullLayout.yaxis.range;
     }""")

@@ -181,7 +181,9 @@ def _take_over(run: Path, info: RunInfo) -> None:
 
 
 def _label(knob: Field) -> str:
-    return knob.label + (f" ({knob.unit})" if knob.unit and knob.unit != knob.label.lower() else "")
+    return knob.label + (
+        f" ({knob.unit})" if knob.unit and not knob.label.lower().endswith(knob.unit) else ""
+    )
 
 
 def widget(knob: Field, locked: bool = False, key: str = "knob", **more: Any) -> Any:

@@ -38,7 +38,7 @@ export function signed(x) {
  */
 export function percent(x) {
   if (x === null || x === undefined || !Number.isFinite(x)) return "–";
-  const hundredths = 100 * x;
+  const hundredths = Math.abs(x) < 0.0005 ? 0 : 100 * x; // never −0.0
   return `${fixed(hundredths, Math.abs(hundredths) < 9.95 ? 1 : 0)}${NARROW_SPACE}%`;
 }
 

@@ -109,7 +109,7 @@ function advantage(t) {
 
 /** @param {number} whitened */
 function directionOf(whitened) {
-  if (whitened > 0) return "Positive: the update makes the token likelier.";
+  if (whitened > 0) return "Positive: the update makes the token more likely.";
   return whitened < 0
     ? "Negative: the update makes the token less likely."
     : "Zero: the update leaves the token alone.";

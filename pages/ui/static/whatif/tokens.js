@@ -53,7 +53,7 @@ const COLUMNS = [
 
 const ABOUT_TOKEN = "The response's tokens in order. Choose one for the lesson on lambda below.";
 const KEY =
-  "The number is the advantage as used; blue tokens are made likelier. Underlined: the policy clip binds " +
+  "The number is the advantage as used; blue tokens become more likely. Underlined: the policy clip binds " +
   "in an epoch. Choose a token.";
 
 /** @param {WhatIfBoard} board */

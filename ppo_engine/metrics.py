@@ -63,10 +63,9 @@ METRICS: dict[str, Metric] = {
             "standard deviation (n − 1) of the batch's scores",
             "How much the scores within a batch differ. Near 0 at a high score can mean that all samples "
             "have become alike.",
-            "above 0.3",
+            "above 0: with a classifier's logits above 0.3",
             _TRL,
             "score",
-            low=0.3,
         ),
         Metric(
             "eval/reward_mean",

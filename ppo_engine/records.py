@@ -1,7 +1,7 @@
 """`StepRecord`: the record of a step, and the contract between the trainer and everything that displays it.
 
 Arrays are NumPy, on the CPU, detached from the autograd graph. Floats are float32, and units are nats for
-log-probabilities and the classifier's logit for scores, rewards, values, advantages and returns.
+log-probabilities and the reward's unit for scores, rewards, values, advantages and returns.
 
 A token's KL, KL penalty, score share, reward, delta and return follow bit for bit from the stored columns (by
 the same float32 operations as in the trainer), so they are derived on reading: `TokenTable.column` gives

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -113,11 +114,30 @@ def test_training_and_store_know_nothing_of_each_other() -> None:
             assert room(name) != one or not [m for m in imported(name) if room(m) == other], name
 
 
+HEAVY = (
+    "ppo_engine.training",
+    "ppo_engine.session.replay",
+    "ppo_engine.session.checkpoints",
+    "ppo_engine.session.jobs.work",
+    "ppo_engine.session.jobs.playground",
+    "ppo_engine.session.jobs.update_trace",
+    "ppo_engine.export.policy",
+    "ppo_engine.rewards.classifier",
+)
+"""What loads a model, or works on one: never a page's business."""
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_pages_never_reach_training(name: str) -> None:
-    reached = [other for other in imported(name) if other.startswith("ppo_engine.training")]
+    reached = [other for other in imported(name) if other.startswith(HEAVY)]
     assert not reached, f"{name} imports {reached}"
-    assert not [other for other in imported(name) if other.startswith("ppo_engine.session.jobs.work")]
+    text = modules()[name].read_text(encoding="utf-8")
+    assert "import_module" not in text and "Trainer" not in text, "the package itself would load it"
+    assert not re.search(r"from ppo_engine[\w.]* import .*\b_\w", text), "private names stay in their room"
+
+
+def test_the_server_never_reaches_training() -> None:
+    assert not [name for name in HEAVY if name in (ROOT / "app.py").read_text(encoding="utf-8")]
 
 
 @pytest.mark.parametrize("name", ENGINE)

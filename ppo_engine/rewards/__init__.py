@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+LONGEST_REWARD = 80
+"""Characters of the setting `reward`, which stands in titles."""
+
+
 @dataclass(frozen=True)
 class Scores:
     """total: (batch,) float32, the reward; parts: (batch,) by name, what it was computed from."""
@@ -116,6 +120,8 @@ def find_kind(reward: str) -> RewardKind:
     """The kind named by the setting `reward`. Raises `ValueError` for an unknown one."""
     name, colon, argument = reward.partition(":")
     kind = reward_kinds().get(name)
+    if len(reward) > LONGEST_REWARD:
+        raise ValueError(f"must be at most {LONGEST_REWARD} characters")
     if kind is None or bool(kind.argument) != bool(colon) or bool(argument.strip()) != bool(colon):
         raise ValueError(f"must be one of {', '.join(allowed())}")
     return kind

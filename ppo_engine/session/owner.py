@@ -13,6 +13,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..errors import (
@@ -216,7 +217,8 @@ class RunOwner:
         from .jobs.work import do_jobs
 
         if self.trainer_run is not None and self.store.has_jobs():
-            do_jobs(self.store.folder, self.trainer_run)
+            with suppress(StoreError):  # which ends no training
+                do_jobs(self.store.folder, self.trainer_run)
 
     def _keep_pace(self, started: float) -> None:
         """Waits for the minimum duration of a step, applying commands meanwhile."""
@@ -344,5 +346,4 @@ class RunOwner:
                 "failed", stage="", error=message, traceback="".join(traceback.format_exception(error))
             )
         except StoreError:
-            # the folder is gone, or full beyond the reserve
-            self.state, self.failure_unrecorded = "failed", True
+            self.state, self.failure_unrecorded = "failed", True  # the folder is gone, or full

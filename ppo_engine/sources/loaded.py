@@ -41,10 +41,9 @@ def load_whole(auto_class: Any, place: str) -> Any:
 def unused_weights(kind: str, model: Any) -> list[str]:
     """A remark on weights unknown to the architecture, such as another value head; [] for none."""
     names = model.unused_weights
-    if not names:
-        return []
     shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
-    return [f"The {kind}'s files contain {len(names)} weights unknown to its architecture; ignored: {shown}."]
+    about = f"weights unknown to its architecture; ignored: {shown}."
+    return [f"The {kind}'s files contain {len(names)} {about}"] if names else []
 
 
 def without_dropout(model: Any) -> Any:

@@ -91,13 +91,13 @@ def write(
         made.verify()
         return made
     try:
-        remove(made.folder)  # one that is there is damaged
         with written_aside(made.folder) as aside:
             aside.mkdir(parents=True)
             save(aside)
             files = {path.name: _entry(path) for path in sorted(aside.iterdir())}
             manifest = json.dumps({"step": step, "files": files}, indent=1)
             (aside / _MANIFEST).write_text(manifest, encoding="utf-8")
+            remove(made.folder)  # one that could not be verified, and only now that another is whole
     except errors as error:
         raise StoreError(
             f"{made.folder}: the checkpoint could not be written ({error}); free some disk space"

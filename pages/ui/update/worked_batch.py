@@ -132,14 +132,16 @@ def logprobs(b: Batch) -> Worked:
 
 
 def rewards(b: Batch) -> Worked:
+    estimator = b.settings.get("kl_estimator", "k1")
     beta, last = b.walk["kl_coef"], len(b.samples[b.row]["tokens"]) - 1
-    kl, reward, score = b.tokens["kl"][b.row], b.tokens["reward"][b.row], b.samples[b.row]["score"]
+    penalised = "kl_estimate" if "kl_estimate" in b.tokens else "kl"  # which older runs lack
+    kl, reward, score = b.tokens[penalised][b.row], b.tokens["reward"][b.row], b.samples[b.row]["score"]
     end = b.line(
         f"r{subscript(last + 1)} = {MINUS}{number(beta)} × {inner(kl[last])} + {inner(score)} = "
         f"{plus(reward[last])}",
         f"token {last + 1}, the last of sample {b.row}",
     )
-    own = b.line(f"r{b.t} = {MINUS}{number(beta)} × {inner(b.at('kl'))} = {plus(b.at('reward'))}")
+    own = b.line(f"r{b.t} = {MINUS}{number(beta)} × {inner(b.at(penalised))} = {plus(b.at('reward'))}")
     return {
         "worked": [end] if b.position == last else [own, end],
         "tensors": [
@@ -156,6 +158,7 @@ def rewards(b: Batch) -> Worked:
                 "The penalty, plus the score at the last token.",
             ),
         ],
+        "note": "" if estimator == "k1" else f"KL here is the estimate {estimator} of each token's KL.",
     }
 
 

@@ -14,7 +14,7 @@ class _Contains(RewardKind):
     help = "1 if the response contains that word, else 0"
 
     def words(self, settings: RewardSettings) -> RewardWords:
-        word = argument_of(settings.reward)
+        word = argument_of(settings.reward).strip()
         return RewardWords(
             title=f"Share of responses with “{word}”",
             unit="",
@@ -36,7 +36,12 @@ class ContainsWord:
     fingerprints: Mapping[str, str] = {}
 
     def __init__(self, word: str, device: Any) -> None:
-        self._pattern = re.compile(rf"(?<!\w){re.escape(word.strip())}(?!\w)", re.IGNORECASE)
+        word = word.strip()
+        begins, ends = (
+            (r"(?<!\w)" if re.match(r"\w", word) else ""),
+            (r"(?!\w)" if re.search(r"\w$", word) else ""),
+        )
+        self._pattern = re.compile(f"{begins}{re.escape(word)}{ends}", re.IGNORECASE)
         self._device = device
 
     def score(

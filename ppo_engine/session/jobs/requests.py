@@ -56,15 +56,28 @@ class PlaygroundRequest(JobRequest):
     seed: int
 
     def problems(self) -> Iterator[str]:
-        if len(self.opening) > self.LONGEST_OPENING:
+        if not isinstance(self.opening, str):
+            yield f"opening = {self.opening}: must be text"
+        elif len(self.opening) > self.LONGEST_OPENING:
             yield f"opening = {len(self.opening)} characters: must be at most {self.LONGEST_OPENING}"
         yield from _whole("count", self.count, 1, self.MOST_SAMPLES)
         yield from _whole("length", self.length, 1, self.LONGEST)
-        if not 0 < self.temperature <= self.LARGEST_TEMPERATURE:
-            limit = f"above 0 and at most {self.LARGEST_TEMPERATURE:g}"
-            yield f"temperature = {self.temperature}: must be a number {limit}"
-        if not self.sources:
-            yield "sources: select at least one of policy, reference or a checkpoint"
+        yield from _whole("seed", self.seed, 0, LARGEST_SEED)
+        limit = self.LARGEST_TEMPERATURE
+        if type(self.temperature) not in (int, float) or not 0 < self.temperature <= limit:
+            yield f"temperature = {self.temperature}: must be a number above 0 and at most {limit:g}"
+        if not isinstance(self.sources, list) or not self.sources:
+            yield "sources: select at least one of policy, reference and the checkpoints"
+        else:
+            yield from map(_source_problem, filter(_is_no_source, self.sources))
+
+
+def _is_no_source(source: object) -> bool:
+    return type(source) is not int and source not in (POLICY, REFERENCE)
+
+
+def _source_problem(source: object) -> str:
+    return f"sources = {source}: must be {POLICY}, {REFERENCE} or the step of a checkpoint"
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ EPOCHS_KEPT = 8
 _SETTINGS = (
     "input_min_text_length", "input_max_text_length", "output_min_length", "output_max_length",
     "temperature", "top_k", "top_p",
-    "gamma", "lam", "cliprange", "cliprange_value", "vf_coef", "ent_coef", "target_kl", "learning_rate",
+    "kl_estimator", "gamma", "lam", "cliprange", "cliprange_value", "vf_coef", "ent_coef", "target_kl",
+    "learning_rate",
     "max_grad_norm",
     "ppo_epochs", "mini_batch_size",
 )  # fmt: skip
@@ -89,7 +90,9 @@ def _trace(trainer: Trainer, step: int, batch: int, seed: int) -> UpdateTrace:
             "count": int(mask.sum()),
         },
         "update": _traced(update, learner, descent, rollout, targets, _moved(policy, before)),
-        "again": None if update is None else _again(now, rollout, rewards_now, targets, config),
+        "again": None
+        if update is None
+        else _again(now, reference.logprobs, rollout, rewards_now, targets, config),
         "trouble": trouble,
     }
 
@@ -103,7 +106,8 @@ def _tokens(
         "ref_logprob": ref_logprobs,
         "entropy": rollout.entropy,
         "value": rollout.values,
-        "kl": rewards.kl,
+        "kl": rollout.logprobs - ref_logprobs,
+        "kl_estimate": rewards.kl,
         "kl_penalty": rewards.kl_penalty,
         "reward": rewards.rewards,
         "delta": ppo.td_residuals(rewards.rewards, rollout.values, rollout.mask, gamma),
@@ -239,17 +243,21 @@ def _epoch(update: Update, epoch: int, rollout: Rollout, targets: Targets, confi
 
 
 def _again(
-    now: Forward, rollout: Rollout, rewards: ppo.TokenRewards, targets: Targets, config: Config
+    now: Forward,
+    ref_logprobs: Tensor,
+    rollout: Rollout,
+    rewards: ppo.TokenRewards,
+    targets: Targets,
+    config: Config,
 ) -> dict[str, Rows]:
-    """The same texts under the policy after the update, as rows of tokens: logprob, value, ratio, kl,
-    kl_penalty, reward, and the clips of a hypothetical next pass.
-    """
+    """The same texts under the policy after the update, and the clips of a hypothetical next pass."""
     ratio = torch.exp((now.logprobs - rollout.logprobs).clamp(max=ppo.LARGEST_LOG_RATIO))
     columns = {
         "logprob": now.logprobs,
         "value": now.values,
         "ratio": ratio,
-        "kl": rewards.kl,
+        "kl": now.logprobs - ref_logprobs,
+        "kl_estimate": rewards.kl,
         "kl_penalty": rewards.kl_penalty,
         "reward": rewards.rewards,
         **_clips(ratio, now.values, rollout, targets, config),

@@ -31,6 +31,7 @@ def test_a_word_is_found_whole_and_in_any_case(response: str, found: float) -> N
 
 
 def test_a_word_of_signs_is_taken_as_it_is() -> None:
+    assert ContainsWord("!", CPU).score(["", ""], ["great!", "great"]).total.tolist() == [1.0, 0.0]
     assert ContainsWord("a.b", CPU).score(["", ""], ["a.b", "axb"]).total.tolist() == [1.0, 0.0]
 
 

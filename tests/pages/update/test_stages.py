@@ -41,6 +41,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "never begun": {"target_kl": 1e-20, "temperature": 0.9},
     "one token": {"output_max_length": 1, "top_k": 20},
     "many epochs": {"ppo_epochs": 9},
+    "another estimator": {"kl_estimator": "k3", "init_kl_coef": 0.5},
 }
 
 

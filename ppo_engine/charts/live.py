@@ -59,8 +59,8 @@ def live_charts(
 
 def _score(draw: Drawing, config: Config) -> Chart:
     frame, words = draw.metrics, reward_words(config)
-    known = words.low is not None and words.high is not None
-    y = {"range": [words.low - 0.02, words.high + 0.02]} if known else {}  # type: ignore[operator]
+    y = {"range": [words.bounds[0] - 0.02, words.bounds[1] + 0.02]} if words.bounds else {}
+    hover = f"%{{y:.3~g}} {words.unit}".rstrip()
     steps, means, spread = together(frame, "env/reward_mean", "env/reward_std")
     edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
     band = [
@@ -77,6 +77,7 @@ def _score(draw: Drawing, config: Config) -> Chart:
         mode="markers",
         error_y={"array": shortened(margins), "thickness": 1, "width": 3},
         marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}},
+        hovertemplate=hover,
     )
     title = "The score appears after the first step"
     if len(means):
@@ -86,7 +87,9 @@ def _score(draw: Drawing, config: Config) -> Chart:
         "score",
         title,
         ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se"),
-        draw.figure(*band, *draw.line("env/reward_mean", "mean score", POLICY), held_out, y=y),
+        draw.figure(
+            *band, *draw.line("env/reward_mean", "mean score", POLICY, hovertemplate=hover), held_out, y=y
+        ),
     )
 
 

@@ -63,7 +63,7 @@ class RewardSettings(Protocol):
 class RewardWords:
     """Display texts of a reward. title: of its mean on a chart; unit: of a score; judge: the scorer, after
     "the"; about: a sentence on the score; aim: the effect of training on the texts; parts: what a score is
-    computed from, "" for none; low, high: its range, None if unbounded.
+    computed from, "" for none; bounds: its least and greatest value, None if unbounded.
     """
 
     title: str
@@ -72,8 +72,7 @@ class RewardWords:
     about: str
     aim: str
     parts: str = ""
-    low: float | None = None
-    high: float | None = None
+    bounds: tuple[float, float] | None = None
 
 
 class RewardKind(ABC):
@@ -112,8 +111,8 @@ def described() -> str:
 
 
 def argument_of(reward: str) -> str:
-    """The part after the colon in the setting `reward`."""
-    return reward.partition(":")[2]
+    """The part after the colon in the setting `reward`, without the blanks around it."""
+    return reward.partition(":")[2].strip()
 
 
 def find_kind(reward: str) -> RewardKind:

@@ -14,15 +14,14 @@ class _Contains(RewardKind):
     help = "1 if the response contains that word, else 0"
 
     def words(self, settings: RewardSettings) -> RewardWords:
-        word = argument_of(settings.reward).strip()
+        word = argument_of(settings.reward)
         return RewardWords(
             title=f"Share of responses with “{word}”",
             unit="",
             judge="word search",
             about=f"1 if the continuation contains the word “{word}” (in any case), else 0.",
             aim=f"use the word “{word}”",
-            low=0.0,
-            high=1.0,
+            bounds=(0.0, 1.0),
         )
 
     def load(self, settings: RewardSettings, device: Any) -> Reward:
@@ -36,11 +35,8 @@ class ContainsWord:
     fingerprints: Mapping[str, str] = {}
 
     def __init__(self, word: str, device: Any) -> None:
-        word = word.strip()
-        begins, ends = (
-            (r"(?<!\w)" if re.match(r"\w", word) else ""),
-            (r"(?!\w)" if re.search(r"\w$", word) else ""),
-        )
+        begins = r"(?<!\w)" if re.match(r"\w", word) else ""
+        ends = r"(?!\w)" if re.search(r"\w$", word) else ""
         self._pattern = re.compile(f"{begins}{re.escape(word)}{ends}", re.IGNORECASE)
         self._device = device
 

@@ -7,6 +7,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -147,3 +148,20 @@ def test_thinning_keeps_the_extremes_the_ends_and_the_order(values: list[float],
 def test_shortened_numbers_are_within_their_digits(values: list[float]) -> None:
     values = [x for x in values if x == 0 or abs(x) > 1e-30]
     np.testing.assert_allclose(shortened(np.array(values, dtype=float)), values, rtol=5.1e-5)
+
+
+@pytest.mark.parametrize(
+    ("reward", "hover", "ends"),
+    [("sentiment", "%{y:.3~g} logit", None), ("contains:film", "%{y:.3~g}", [-0.02, 1.02])],
+)
+def test_the_score_has_the_unit_and_the_bounds_of_its_reward(
+    reward: str, hover: str, ends: list[float] | None
+) -> None:
+    rows = pd.DataFrame(
+        {"step": [1, 2], **{name: [0.25, 0.5] for name in METRICS}}, columns=["step", "wall_time", *METRICS]
+    )
+    chart = live_charts(rows, Config(reward=reward))[0]
+    (curve,) = [trace for trace in chart.spec["data"] if trace["name"] == "mean score"]
+    (held_out,) = [trace for trace in chart.spec["data"] if trace["name"] == "held-out score"]
+    assert curve["hovertemplate"] == held_out["hovertemplate"] == hover
+    assert chart.spec["layout"]["yaxis"].get("range") == (ends and pytest.approx(ends))

@@ -50,7 +50,7 @@ def test_every_kind_has_words(name: str) -> None:
     words = reward_words(config)
     assert find_kind(config.reward) is kind and kind.help
     assert words.title and words.judge and words.about.endswith(".") and words.aim
-    assert (words.low is None) == (words.high is None)
+    assert words.bounds is None or words.bounds[0] < words.bounds[1]
 
 
 def test_the_settings_help_names_every_kind() -> None:

@@ -131,6 +131,7 @@ def test_update_names_the_token_and_the_epoch_that_are_not_there(
     tiny: Callable[..., Config], runs: Path
 ) -> None:
     begun = session.start(tiny(steps=50), "tiny-reviews", runs)
+    wait_until(lambda: RunReader(begun.folder).info().last_step >= 1)  # before it the page has no update
     number = session.ask(begun.folder, UpdateTraceRequest(4, 0))
     wait_until(lambda: read_job(begun.folder, number).state == "done")
     session.shutdown()

@@ -8,11 +8,11 @@ from typing import cast
 import streamlit as st
 
 from pages.ui import component, messages, run_view
-from pages.ui.payloads.playground import Played
 from pages.ui.top import top_line
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError
 from ppo_engine.session.jobs.requests import LARGEST_SEED, POLICY, REFERENCE, PlaygroundRequest
+from ppo_engine.session.jobs.results import PlaygroundResult
 from ppo_engine.store import RunInfo, read_job
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
@@ -102,7 +102,8 @@ def _answer() -> None:
         st.error("Not possible:\n\n" + messages.listed(job.result["error"].splitlines()))
         return
     component.mount(
-        {"only": "playground", "playground": cast(Played, job.result), "number": number}, key="playground"
+        {"only": "playground", "playground": cast(PlaygroundResult, job.result), "number": number},
+        key="playground",
     )
     if st.session_state.get("drawn_job") != (folder, number):  # done: no further refresh
         st.session_state.drawn_job = folder, number

@@ -66,10 +66,9 @@ class Address:
         """The same, keeping the page's other parameters."""
         self.keep({**self.asked(), **wanted}, run)
 
-    def not_indices(self, names: Sequence[str] = ()) -> list[str]:
-        """A sentence for each of those parameters, by default all indices, that is no whole number."""
-        query = st.query_params.to_dict()
-        return not_indices(query, names or self.indices)
+    def not_indices(self) -> list[str]:
+        """A sentence for each of the page's indices that is no whole number."""
+        return not_indices(self.asked(), self.indices)
 
 
 LIVE = Address(("step", "sample"))

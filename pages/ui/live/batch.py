@@ -22,6 +22,7 @@ _VIEWS: dict[TokenView, str] = {
 
 
 def batch_payload(view: RunView, step: int) -> Batch | None:
+    """The step's batch, or the nearest one on record; None where the run has none."""
     found = batch_of(view.reader, step)
     if found is None:
         kept = view.reader.steps_with_tokens()

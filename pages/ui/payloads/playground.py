@@ -1,37 +1,15 @@
-"""The Playground's payload: continuations of one opening."""
+"""The Playground's payload: the job's own result, as the store keeps it."""
 
 from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-
-class PlayedSample(TypedDict):
-    """A continuation. score: of the whole text; tokens: each with its probability under the source, from 0
-    to 1.
-    """
-
-    text: str
-    score: float
-    tokens: list[tuple[str, float]]
-
-
-class PlayedSource(TypedDict):
-    """A model's continuations."""
-
-    name: str
-    samples: list[PlayedSample]
-
-
-class Played(TypedDict):
-    """The job's result: the opening, continued by each source with the same random numbers."""
-
-    opening: str
-    sources: list[PlayedSource]
+from ppo_engine.session.jobs.results import PlaygroundResult
 
 
 class PlaygroundPayload(TypedDict):
     """The payload of the Playground's component. number: of the job."""
 
     only: Literal["playground"]
-    playground: Played
+    playground: PlaygroundResult
     number: int

@@ -152,7 +152,7 @@ class _Descent:
         return norm
 
 
-def _forward(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 1) -> Forward:
+def _forward(trainer: Trainer, model: Policy, rollout: Rollout, likeliest: int = 0) -> Forward:
     """A few rows at a time: the logits of a whole batch with a large vocabulary take gigabytes."""
     with trainer.accelerator.autocast():
         return forward_rows(model, rollout, _ROWS_AT_ONCE, trainer.config.temperature, likeliest=likeliest)

@@ -23,16 +23,6 @@ from tests.engine.runs import Run
 HOSTILE = "<script>alert(1)</script> $x$ **b** :red[c]"
 
 
-@pytest.fixture(scope="module")
-def runs(tiny: Callable[..., Config], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs that differ in seed and lam."""
-    home = tmp_path_factory.mktemp("runs")
-    for changes in ({"seed": 1}, {"seed": 2, "lam": 0.5}):
-        _, owner = session.create(tiny(steps=3, checkpoint_every=2, **changes), "tiny-reviews", home)
-        owner.run()
-    return home
-
-
 def test_a_summary_is_what_the_metrics_say(runs: Path) -> None:
     for one in summaries(runs):
         rows = RunReader(one.folder).steps()

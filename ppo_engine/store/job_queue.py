@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from ..errors import StoreError
 from .inserts import now
 from .requests import writing
-from .schema import or_damaged, reading
+from .schema import reading
 
 
 @dataclass(frozen=True)
@@ -34,21 +35,33 @@ def ask_job(folder: Path, kind: str, payload: dict[str, Any]) -> int:
 
 
 def take_job(folder: Path) -> Job | None:
-    """The oldest job that waits, now this process's; None where there is none."""
+    """The oldest job that waits, now this process's; None where there is none. One that cannot be read fails,
+    so that it holds up no other.
+    """
     with writing(folder) as connection:
-        row = connection.execute(
-            "update jobs set state = 'working' where id = (select min(id) from jobs where state = 'queued') "
-            "returning id, kind, payload, state, result"
-        ).fetchone()
-        with or_damaged(folder):
-            return None if row is None else _job(row)
+        while (row := connection.execute(_TAKE).fetchone()) is not None:
+            try:
+                return _job(row)
+            except (ValueError, TypeError) as error:
+                _finish(connection, row[0], {"error": f"the request is damaged ({error})"})
+    return None
+
+
+_TAKE = (
+    "update jobs set state = 'working' where id = (select min(id) from jobs where state = 'queued') "
+    "returning id, kind, payload, state, result"
+)
 
 
 def finish_job(folder: Path, number: int, result: Mapping[str, Any]) -> None:
     """Stores the answer; one with an `error` counts as failed."""
-    values = "failed" if "error" in result else "done", json.dumps(result).encode(), number
     with writing(folder) as connection:
-        connection.execute("update jobs set state = ?, result = ? where id = ?", values)
+        _finish(connection, number, result)
+
+
+def _finish(connection: sqlite3.Connection, number: int, result: Mapping[str, Any]) -> None:
+    values = "failed" if "error" in result else "done", json.dumps(result).encode(), number
+    connection.execute("update jobs set state = ?, result = ? where id = ?", values)
 
 
 def requeue_jobs(folder: Path) -> None:

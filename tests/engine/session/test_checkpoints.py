@@ -193,3 +193,25 @@ def test_a_damaged_checkpoint_is_made_anew_when_its_step_is_taken_again(
     (kept.folder / name).write_text("{}" if damage is None else json.dumps(damage))
     assert checkpoint_files.newest_sound(tmp_path) is None
     checkpoints.save(trainer, tmp_path).verify()
+
+
+def test_a_checkpoint_gives_way_only_to_a_whole_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be verified just now, because a file could not be opened, may be sound."""
+
+    def fill(folder: Path) -> None:
+        (folder / "a").write_text("a")
+
+    written = checkpoint_files.write(tmp_path, 1, fill)
+
+    def unreadable(path: Path) -> str:
+        raise OSError(24, "too many open files")
+
+    def full(folder: Path) -> None:
+        raise OSError(28, "no space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint_files, "sha256", unreadable)
+        with pytest.raises(StoreError, match="no space left"):
+            checkpoint_files.write(tmp_path, 1, full)
+    assert checkpoint_files.list_checkpoints(tmp_path) == [written]
+    written.verify()

@@ -5,21 +5,24 @@ in the run.
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ppo_engine import session
-from ppo_engine.errors import CheckpointError
+from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.records import first_difference
+from ppo_engine.session.jobs import work as work_module
 from ppo_engine.session.jobs.requests import PlaygroundRequest
 from ppo_engine.session.jobs.work import work
-from ppo_engine.store import Job, ask_job, checkpoint_files, read_job, take_job
+from ppo_engine.store import DATABASE, Job, ask_job, checkpoint_files, read_job, take_job
 from tests.engine.runs import PATIENCE_S, Run
 
 QUESTION: dict[str, Any] = {
@@ -173,3 +176,57 @@ def test_a_worker_that_cannot_load_the_models_says_so(begin: Callable[..., Run])
         work(run.folder)
     job = read_job(run.folder, number)
     assert job.state == "failed" and job.result is not None and "could not be loaded" in job.result["error"]
+
+
+def test_a_damaged_request_fails_alone(begin: Callable[..., Run]) -> None:
+    """It neither ends the run that would have answered it nor holds up the next."""
+    run = begin(steps=2)
+    run.hold_at(1)
+    damaged = session.ask(run.folder, PlaygroundRequest(**QUESTION))
+    following = session.ask(run.folder, PlaygroundRequest(**QUESTION))
+    with closing(sqlite3.connect(run.folder / DATABASE)) as connection, connection:
+        connection.execute("update jobs set payload = '{bad' where id = ?", (damaged,))
+    run.let_go()
+    assert run.join() == "finished"
+    assert read_job(run.folder, following).state == "done"
+    with closing(sqlite3.connect(run.folder / DATABASE)) as connection:
+        state, result = connection.execute(
+            "select state, result from jobs where id = ?", (damaged,)
+        ).fetchone()
+    assert state == "failed" and "the request is damaged" in json.loads(result)["error"]
+
+
+def test_an_answer_that_cannot_be_stored_ends_no_training(
+    begin: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreError("the disk is full")
+
+    run = begin(steps=2)
+    run.hold_at(1)
+    number = session.ask(run.folder, PlaygroundRequest(**QUESTION))
+    monkeypatch.setattr(work_module, "finish_job", full)
+    run.let_go()
+    assert run.join() == "finished" and run.reader.info().last_step == 2
+    assert read_job(run.folder, number).state == "working"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"opening": 7}, "opening = 7: must be text"),
+        ({"count": "3"}, "count = 3: must be a whole number from 1 to 16"),
+        ({"temperature": "1"}, "temperature = 1: must be a number above 0 and at most 10"),
+        ({"seed": 2**31}, f"seed = {2**31}: must be a whole number from 0 to {2**31 - 1}"),
+        ({"sources": "policy"}, "sources: select at least one"),
+        ({"sources": ["polcy"]}, "sources = polcy: must be policy, reference or the step of a checkpoint"),
+        ({"sources": [True]}, "sources = True: must be policy, reference or the step of a checkpoint"),
+        ({"wings": 2}, "playground: "),
+    ],
+)
+def test_a_request_of_another_type_is_refused_by_field_and_value(
+    change: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ConfigError) as refused:
+        PlaygroundRequest.read({**QUESTION, **change})
+    assert any(one.startswith(problem) for one in refused.value.problems)

@@ -124,3 +124,30 @@ def test_the_evaluation_of_a_run_that_is_stopped_reaches_the_curves(
     rows, frame = views[0].refresh()
     assert frame["eval/reward_mean"].notna().tolist() == [True, False, True] and len(rows) == 3
     assert views[0].refresh()[0] is rows, "and nothing is read as new that is not"
+
+
+def test_each_views_scale_is_about_its_columns_centre(run: Path) -> None:
+    """A ratio of 1 has moved nowhere; a reward, a value and an advantage of 0 are neither good nor bad."""
+    batch = payload(run)["batch"]
+    assert isinstance(batch, dict)
+    for view, column, centre in (
+        ("reward", "reward", 0.0),
+        ("advantage", "whitened", 0.0),
+        ("ratio", "ratio", 1.0),
+        ("value", "new_value", 0.0),
+    ):
+        assert batch["limits"][view] == scale_limit(batch["tokens"][column], centre), view
+
+
+def test_the_ghost_is_the_newest_earlier_run_of_the_same_reward(
+    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PPO_LIVE_RUNS", str(tmp_path))
+    folders = []
+    for reward in ("sentiment", "contains:the", "sentiment"):
+        folder, owner = session.create(tiny(steps=1, reward=reward), "tiny-reviews", tmp_path)
+        owner.run()
+        folders.append(folder)
+    first, other, last = folders
+    assert run_view.earlier_run(last) == first
+    assert run_view.earlier_run(other) is None and run_view.earlier_run(first) is None

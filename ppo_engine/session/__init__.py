@@ -44,6 +44,7 @@ class Session:
     def __init__(self, folder: Path, owner: RunOwner) -> None:
         self.folder = folder
         self.owner = owner
+        owner.store.on_commit = _told
         # A daemon: `shutdown` joins it, and a thread stuck in a download must not keep the process from
         # ending.
         self.thread = threading.Thread(target=self._run, name=f"ppo-live {folder.name}", daemon=True)
@@ -67,6 +68,20 @@ _warming: threading.Thread | None = None
 _workers: dict[Path, subprocess.Popen[bytes]] = {}
 
 OnRecord = Callable[[StepRecord], None]
+_listeners: list[Callable[[], None]] = []
+
+
+def listen(changed: Callable[[], None]) -> Callable[[], None]:
+    """Has `changed` called, on the run's own thread, whenever this process's run has changed its store;
+    returns what ends that.
+    """
+    _listeners.append(changed)
+    return lambda: _listeners.remove(changed)
+
+
+def _told() -> None:
+    for changed in tuple(_listeners):
+        changed()
 
 
 def warm_up() -> None:
@@ -294,6 +309,7 @@ __all__ = [
     "edited_config",
     "ensure_worker",
     "fork",
+    "listen",
     "reopen",
     "resume",
     "running",

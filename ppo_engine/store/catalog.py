@@ -18,7 +18,7 @@ from ..formatting import setting
 from ..records import EVAL
 from . import RunReader, list_runs
 from .checks import metrics_row
-from .reader import metrics_of
+from .metric_blocks import metrics_of
 
 TRASH = ".trash"
 """Deleted runs go here, beside the others; deleting this folder is up to its owner."""

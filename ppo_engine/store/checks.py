@@ -15,8 +15,9 @@ PARTS = {
     "train": "select * from samples where step = ? and split = 'train' order by sample",
     "eval": "select * from samples where step = ? and split = 'eval' order by sample",
     "tokens": "select * from token_blocks where step = ?",
+    "blocks": "select * from metric_blocks where first = ?",
 }
-"""What a step has digests of, and how its rows are read."""
+"""What has digests, by step, and how its rows are read. A block's step is its first."""
 
 RUN = "select id, preset, config, versions, created, parent, parent_step from run"
 """What never changes in a run's row."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from ..config import Config
 from ..errors import StoreError
 from ..records import TRAIN, Sample, TokenTable, unpack
 from .checks import RUN, check, check_journal, is_sealed, metrics_row, step_rows
+from .metric_blocks import Columns, checked_rows, metrics_of, read_columns
 from .ownership import Owner, owns
 from .rows import Edit, Event, RunInfo, StepRow
 from .schema import DATABASE, ENDED, EVENTS, STATES, or_damaged, reading
@@ -126,24 +128,31 @@ class RunReader:
     def steps(self, after: int = -1, late_evaluations: bool = True) -> list[StepRow]:
         """The later steps, in order, each with its evaluation even if that was stored later."""
         with self.connection() as connection:
-            rows = connection.execute(
-                "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and "
-                "digests.step = steps.step where steps.step > ? order by steps.step",
-                (after,),
-            ).fetchall()
-            found, sealed = [], is_sealed(connection)
-            late = (
-                self._events(connection, "kind = 'evaluation' and step > ?", after)
-                if late_evaluations
-                else []
-            )
-            evaluations = {event.step: event.payload["metrics"] for event in late}
-            for *row, recorded in rows:
-                check([row], recorded, f"the metrics of step {row[0]} are", sealed)
-                step, when, version, metrics = row
-                whole = metrics_of(metrics) | evaluations.get(int(step), {})
-                found.append(StepRow(int(step), datetime.fromisoformat(when), int(version), whole))
-            return found
+            late = self._late_evaluations(connection, after) if late_evaluations else {}
+            return [
+                StepRow(
+                    int(step),
+                    datetime.fromisoformat(when),
+                    int(version),
+                    metrics_of(metrics) | late.get(int(step), {}),
+                )
+                for step, when, version, metrics in checked_rows(connection, after)
+            ]
+
+    def columns(self, names: Sequence[str], after: int = -1) -> Columns:
+        """The later steps' metrics as columns: `step`, `wall_time` and those names."""
+        with self.connection() as connection:
+            found = read_columns(connection, after, names)
+            late = self._late_evaluations(connection, after)
+        for step, metrics in late.items():
+            for name in set(names) & set(metrics):
+                found[name] = np.where(found["step"] == step, metrics[name], found[name])
+        return found
+
+    def _late_evaluations(self, connection: sqlite3.Connection, after: int) -> dict[int, dict[str, float]]:
+        """What was journalled of steps that had been recorded without an evaluation."""
+        late = self._events(connection, "kind = 'evaluation' and step > ?", after)
+        return {event.step: event.payload["metrics"] for event in late}
 
     def samples(self, step: int, split: str = TRAIN) -> list[Sample]:
         """The step's samples of that split, by their index; empty where there are none."""
@@ -229,11 +238,6 @@ def _mapping(text: str) -> dict[str, Any]:
 
 def _words(text: str) -> dict[str, str]:
     return {name: str(value) for name, value in _mapping(text).items()}
-
-
-def metrics_of(text: str) -> dict[str, float]:
-    """A step's metrics, as stored: what JSON has no number for is a string there."""
-    return {name: float(value) if isinstance(value, str) else value for name, value in _mapping(text).items()}
 
 
 def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]:

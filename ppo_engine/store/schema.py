@@ -11,7 +11,7 @@ from ..errors import StoreError
 from .checks import check_schema, seal_schema
 
 DATABASE = "run.sqlite"
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 STATES = ("loading", "running", "paused", "finished", "stopped", "failed")
 ENDED = ("finished", "stopped", "failed")
@@ -63,6 +63,10 @@ create table samples (
     response_length integer not null, ended_by_eos integer not null, kl_sum real,
     primary key (step, split, sample)
 ) without rowid;
+create table metric_blocks (
+    first integer primary key, last integer not null,  -- the steps that it holds
+    block blob not null            -- an Arrow stream, zstd, see metric_blocks.py: what steps has
+);
 create table token_blocks (
     step integer primary key, block blob not null  -- an Arrow stream, zstd, see records.TokenTable
 );
@@ -81,7 +85,7 @@ create table jobs (
     state text not null default 'queued', result blob
 );
 create table digests (
-    part text not null, step integer not null,   -- metrics, train, eval or tokens of a step; see checks.py
+    part text not null, step integer not null,   -- metrics, train, eval, tokens of a step, block; checks.py
     digest text not null, primary key (part, step)
 ) without rowid;
 """
@@ -107,6 +111,11 @@ alter table events add column digest text not null default '';
 create table digests (
     part text not null, step integer not null, digest text not null, primary key (part, step)
 ) without rowid;
+"""
+    ),
+    3: (
+        """
+create table metric_blocks (first integer primary key, last integer not null, block blob not null);
 """
     ),
 }

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
 from .checks import seal_part, seal_step
 from .inserts import as_json, insert_event, insert_samples, make_database, refuse_queued
+from .metric_blocks import STEPS_A_BLOCK, without_block, write_block
 from .ownership import Owner, file_identity, myself, owns
 from .reader import RunReader
 from .schema import DATABASE, ENDED, connect, or_damaged
@@ -29,10 +30,14 @@ _OWNER = ("owner_pid", "owner_started", "owner_host", "heartbeat")
 
 
 class RunStore:
-    """Writes one run. Made by `create`; used by the run's owner alone, from one thread."""
+    """Writes one run. Made by `create`; used by the run's owner alone, from one thread.
+
+    on_commit: called after each commit.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.on_commit: Callable[[], None] = lambda: None
         self._log_moved = 0.0
         try:
             self._open()
@@ -47,6 +52,7 @@ class RunStore:
         # In WAL mode this survives the death of the process; only a power cut can undo the last commits.
         self._connection.execute("pragma synchronous = normal")
         self._files = upkeep.OpenFiles(self.folder)
+        self._steps_without_block = without_block(self._connection)
 
     @classmethod
     def create(
@@ -135,6 +141,7 @@ class RunStore:
                 )
             seal_step(connection, record.step)
             connection.execute("update run set heartbeat = ?", (time.time(),))
+        self._write_blocks()
         self._move_log()
 
     def add_evaluation(self, step: int, metrics: Mapping[str, float], samples: Sequence[Sample]) -> None:
@@ -143,6 +150,14 @@ class RunStore:
             insert_samples(connection, step, EVAL, samples)
             seal_part(connection, EVAL, step)
             insert_event(connection, step, "evaluation", {"metrics": dict(metrics)})
+
+    def _write_blocks(self) -> None:
+        """Brings the metrics of every so many steps into a block; a resumed run may have several to write."""
+        self._steps_without_block += 1
+        while self._steps_without_block >= STEPS_A_BLOCK:
+            with self._transaction() as connection:
+                write_block(connection)
+            self._steps_without_block -= STEPS_A_BLOCK
 
     def _move_log(self) -> None:
         """Now and then moves the commits into the run's file, so that it is never far behind."""
@@ -267,6 +282,7 @@ class RunStore:
                 if self._connection.in_transaction:
                     self._connection.execute("rollback")
                 raise
+            self.on_commit()
         except (sqlite3.Error, OSError) as error:
             hint = (
                 "free some disk space"

@@ -56,6 +56,7 @@ def old_run(tmp_path: Path) -> Path:
             connection.execute(f"alter table run drop column {name}")
         connection.execute("alter table events drop column digest")
         connection.execute("drop table digests")
+        connection.execute("drop table metric_blocks")
         connection.execute("pragma user_version = 1")
     return folder
 

@@ -1,4 +1,6 @@
-"""The dashboard's server: `streamlit run app.py`. It serves the pages and, when it ends, ends the run."""
+"""The dashboard's server: `streamlit run app.py`. It serves the pages and what runs recorded, and when it
+ends, ends the run.
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,6 +8,8 @@ from contextlib import asynccontextmanager
 import streamlit as st
 from starlette.middleware import Middleware
 
+from pages.data import routes as data
+from pages.data.stream import ended_by_signals
 from pages.ui.assets import ROUTES
 from pages.ui.origin import OwnPagesOnly
 from pages.ui.press_filter import PressesOnce
@@ -14,14 +18,17 @@ from ppo_engine import session
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Nothing to begin; at the end, the run stops at its next step boundary and its thread is joined."""
-    yield
+    """While it serves, runs are watched; at the end, the run stops at its next step boundary."""
+    data.WATCHER.start()
+    with ended_by_signals(data.STREAMS):
+        yield
+    data.WATCHER.stop()
     session.shutdown()
 
 
 app = st.App(
     "pages/ui/shell.py",
     lifespan=lifespan,
-    routes=ROUTES,
+    routes=[*data.ROUTES, *ROUTES],
     middleware=[Middleware(OwnPagesOnly), Middleware(PressesOnce)],
 )

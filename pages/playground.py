@@ -7,6 +7,7 @@ from typing import cast
 
 import streamlit as st
 
+from pages.data.folder import info_of
 from pages.ui import component, messages, run_view
 from pages.ui.top import top_line
 from ppo_engine import session
@@ -15,8 +16,6 @@ from ppo_engine.session.jobs.requests import LARGEST_SEED, POLICY, REFERENCE, Pl
 from ppo_engine.session.jobs.results import PlaygroundResult
 from ppo_engine.store import RunInfo, read_job
 from ppo_engine.store.checkpoint_files import list_checkpoints
-
-_REFRESH_S = 0.5
 
 
 def draw() -> None:
@@ -56,7 +55,7 @@ def draw() -> None:
         if st.form_submit_button("Continue", type="primary", icon=":material/play_arrow:"):
             _ask(folder, PlaygroundRequest(opening, sources, count, length, temperature, seed))
     if st.session_state.get("playing", (None,))[0] == folder:
-        st.fragment(messages.surviving(_answer), run_every=_REFRESH_S if _is_open() else None)()
+        messages.surviving(_answer)()
 
 
 def _sources(folder: Path, info: RunInfo) -> list[str | int]:
@@ -81,17 +80,12 @@ def _ask(folder: Path, request: PlaygroundRequest) -> None:
         messages.complain(error)
 
 
-def _is_open() -> bool:
-    folder, number = st.session_state.playing
-    return read_job(folder, number).state in ("queued", "working")
-
-
 def _answer() -> None:
     folder, number = st.session_state.playing
     job = read_job(folder, number)
     if job.state in ("queued", "working"):
         session.ensure_worker(folder)
-        alive = run_view.info_of(folder).alive
+        alive = info_of(folder).alive
         st.caption(
             "Waiting for the current step to finish."
             if alive
@@ -101,13 +95,10 @@ def _answer() -> None:
     if job.result is not None and "error" in job.result:
         st.error("Not possible:\n\n" + messages.listed(job.result["error"].splitlines()))
         return
+    result = cast(PlaygroundResult, job.result)
     component.mount(
-        {"only": "playground", "playground": cast(PlaygroundResult, job.result), "number": number},
-        key="playground",
+        {"only": "playground", "playground": result, "number": number}, key="playground", run=folder
     )
-    if st.session_state.get("drawn_job") != (folder, number):  # done: no further refresh
-        st.session_state.drawn_job = folder, number
-        st.rerun(scope="app")
 
 
 top_line()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages.ui import messages, run_view
+from pages.data.folder import runs_folder
+from pages.ui import messages
 from pages.ui.runs import actions, comparing
 from pages.ui.top import top_line
 from ppo_engine.formatting import data_size
@@ -45,7 +46,7 @@ def draw() -> None:
     """The table, and below it the runs chosen there."""
     st.title("Runs")
     messages.show_confirmation()
-    found, damaged = survey(run_view.runs_folder())
+    found, damaged = survey(runs_folder())
     _list_damaged(damaged)
     if not found:
         st.info(
@@ -60,7 +61,7 @@ def draw() -> None:
         placeholder="name, tag, remark, preset or state",
         label_visibility="collapsed",
     )
-    size, folder = data_size(sum(one.size for one in found)), messages.inert(str(run_view.runs_folder()))
+    size, folder = data_size(sum(one.size for one in found)), messages.inert(str(runs_folder()))
     right.caption(f"{len(found)} {'run' if len(found) == 1 else 'runs'}, {size} in {folder}")
     listed = [one for one in found if _matches(one, wanted)]
     if not listed:
@@ -85,7 +86,7 @@ def _list_damaged(there: list[tuple[Path, str]]) -> None:
         )
         count = "One run" if len(there) == 1 else f"{len(there)} runs"
         st.warning(
-            f"{count} in {messages.inert(str(run_view.runs_folder()))} cannot be shown, and nothing in there "
+            f"{count} in {messages.inert(str(runs_folder()))} cannot be shown, and nothing in there "
             f"was changed.\n\n{reasons}"
         )
 
@@ -138,4 +139,4 @@ def _row(one: Summary, names: dict[str, str]) -> dict[str, object]:
 
 top_line()
 messages.surviving(draw)()
-messages.surviving(actions.draw_trash)(run_view.runs_folder())
+messages.surviving(actions.draw_trash)(runs_folder())

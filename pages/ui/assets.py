@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from ppo_engine.columns import as_data
 
+ROOT = Path(__file__).parents[2]
 STATIC = Path(__file__).parent / "static"
 LOADER = (STATIC / "loader.js").read_text(encoding="utf-8")
 """The script that each component begins with."""
@@ -35,6 +36,12 @@ def _contents() -> dict[str, bytes]:
     return {**files, COLUMNS_MODULE: f"export const COLUMNS = {json.dumps(as_data())};\n".encode()}
 
 
+def _code() -> dict[str, bytes]:
+    """What decides the answers that a browser keeps for good."""
+    paths = [*(ROOT / "pages").rglob("*.py"), *(ROOT / "ppo_engine").rglob("*.py")]
+    return {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sorted(paths)}
+
+
 def _version(contents: dict[str, bytes]) -> str:
     digest = hashlib.sha256(plotly.__version__.encode())
     for name, content in contents.items():
@@ -44,7 +51,7 @@ def _version(contents: dict[str, bytes]) -> str:
 
 CONTENTS = _contents()
 """What is served, but for plotly.js."""
-VERSION = _version(CONTENTS)
+VERSION = _version({**CONTENTS, **_code()})
 PREFIX = f"ppo-live/{VERSION}"
 """Where the files lie, below wherever the page itself does: at the root, under `server.baseUrlPath`, or where
 a proxy puts it.

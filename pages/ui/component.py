@@ -1,14 +1,17 @@
-"""The component that keeps its DOM: Python sends a payload, and static/ draws it."""
+"""The component that keeps its DOM: Python says which run it shows, and static/ fetches and draws it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from pages.data.payloads import Payload
+
 from .assets import LOADER, PREFIX
-from .payloads import Payload
+from .run_view import stamp, take_address
 
 _board = st.components.v2.component(
     "ppo_live_board", html='<div class="ppo-container"></div>', js=LOADER, isolate_styles=False
@@ -16,26 +19,17 @@ _board = st.components.v2.component(
 
 
 def _ignore() -> None:
-    """A change that needs nothing but the page drawn again."""
+    """For components that ask for nothing."""
 
 
-def mount(
-    payload: Payload,
-    key: str,
-    on_pin: Callable[[], None] = _ignore,
-    on_ask: Callable[[], None] = _ignore,
-    on_look: Callable[[], None] = _ignore,
-) -> Any:
-    """Draws the payload. The result has `hidden`, whether the tab is hidden, `pin`, the chosen sample, `ask`,
-    a request, `prompt`, a pinned prompt, and `look`, a page's other choices of what to show.
+def mount(payload: Payload, key: str, run: Path | None, on_ask: Callable[[], None] = _ignore) -> Any:
+    """Mounts a page's component, which fetches what it shows of the run by itself. The result has `ask`, a
+    request, and `stamp`, sent with the browser's address where this page has to be made anew.
     """
-    data = {**payload, "prefix": PREFIX, "hidden": st.session_state.get("hidden", False)}
-    return _board(
-        data=data,
-        key=key,
-        on_hidden_change=_ignore,
-        on_pin_change=on_pin,
-        on_ask_change=on_ask,
-        on_prompt_change=_ignore,
-        on_look_change=on_look,
-    )
+    data = {**payload, "prefix": PREFIX, "run": run.name if run else "", "stamp": stamp()}
+
+    def on_stamp() -> None:
+        told = (st.session_state.get(key) or {}).get("stamp") or {}
+        take_address(str(told.get("address", "")))
+
+    return _board(data=data, key=key, on_stamp_change=on_stamp, on_ask_change=on_ask)

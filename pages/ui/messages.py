@@ -10,11 +10,12 @@ from typing import Any, ParamSpec
 
 import streamlit as st
 
+from pages.data.folder import info_of
 from ppo_engine import session
 from ppo_engine.errors import ConfigError, PPOEngineError
 from ppo_engine.store import RunInfo
 
-from .run_view import info_of, shown_run
+from .run_view import shown_run
 from .sidebar import form
 
 _P = ParamSpec("_P")

@@ -13,7 +13,6 @@ import streamlit as st  # noqa: E402
 
 from pages.ui import messages, run_view  # noqa: E402
 from pages.ui.assets import STATIC  # noqa: E402
-from pages.ui.refresh import interval  # noqa: E402
 from pages.ui.sidebar import branching, controls, settings  # noqa: E402
 from ppo_engine import session  # noqa: E402
 
@@ -32,8 +31,9 @@ page = st.navigation(
     ]
 )
 run_view.keep_run(page.url_path)
+run_view.stamp_now()
 with st.sidebar:
-    st.fragment(messages.surviving(controls.buttons), run_every=interval(busy=1.0))()
+    messages.surviving(controls.buttons)()
     corrected = settings.correct()
     messages.surviving(branching.branch_button)()
     messages.surviving(settings.settings)(corrected)

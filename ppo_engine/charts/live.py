@@ -17,27 +17,29 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 
 from ..config import Config
 from ..formatting import percent, signed, three_digits
 from ..metrics import METRICS
 from ..rewards import reward_words
-from .drawing import CLIP, KL, POLICY, REFERENCE, VALUE, Chart, Drawing, band, healthy
-from .series import Spec, present, scatter, shortened, together
+from .drawing import CLIP, KL, POLICY, REFERENCE, VALUE, Chart, Drawing, band, curve, healthy, ribbon
+from .series import Frame, Source, Spec, present, together
 from .timeline import TimelineEntry
 
 _NORMAL_95 = 1.96
 """Half-width of a 95% confidence interval, in standard errors."""
+
+_FAR = 10**9
+"""A step beyond every axis."""
 
 _PHASES = ("time/sample", "time/score", "time/reference", "time/update", "time/record", "time/evaluate")
 _PHASE_COLOURS = (POLICY, VALUE, REFERENCE, KL, CLIP, "#56B4E9")
 
 
 def live_charts(
-    metrics: pd.DataFrame,
+    metrics: Frame,
     config: Config | None = None,
-    earlier: pd.DataFrame | None = None,
+    earlier: Frame | None = None,
     history: Sequence[TimelineEntry] = (),
 ) -> list[Chart]:
     """All charts of a run, in page order. earlier: a run drawn in grey behind; history: events to mark."""
@@ -58,24 +60,14 @@ def live_charts(
 
 
 def _score(draw: Drawing, config: Config) -> Chart:
-    frame, words = draw.metrics, reward_words(config)
+    words, (steps, means) = reward_words(config), present(draw.metrics, "env/reward_mean")
     y = {"range": [words.bounds[0] - 0.02, words.bounds[1] + 0.02]} if words.bounds else {}
     hover = f"%{{y:.3~g}} {words.unit}".rstrip()
-    steps, means, spread = together(frame, "env/reward_mean", "env/reward_std")
-    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
-    band = [
-        scatter(steps, means - spread, showlegend=False, name="one standard deviation below", **edge),
-        scatter(
-            steps, means + spread, fill="tonexty", fillcolor="rgba(0,114,178,0.15)", name="± 1 SD", **edge
-        ),
-    ]
-    evaluated, held_out_means, margins = together(frame, "eval/reward_mean", "eval/reward_se")
-    held_out = scatter(
-        evaluated,
-        held_out_means,
+    held_out = curve(
+        Source("eval/reward_mean", error="eval/reward_se"),
         name="held-out score",
         mode="markers",
-        error_y={"array": shortened(margins), "thickness": 1, "width": 3},
+        error_y={"thickness": 1, "width": 3},
         marker={"color": POLICY, "size": 8, "symbol": "diamond-open", "line": {"width": 2}},
         hovertemplate=hover,
     )
@@ -83,14 +75,13 @@ def _score(draw: Drawing, config: Config) -> Chart:
     if len(means):
         began = f"from {signed(means[0])} at step {steps[0]}"
         title = f"The {words.title[0].lower()}{words.title[1:]} is {signed(means[-1])}, {began}"
-    return Chart(
-        "score",
-        title,
-        ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se"),
-        draw.figure(
-            *band, *draw.line("env/reward_mean", "mean score", POLICY, hovertemplate=hover), held_out, y=y
-        ),
-    )
+    curves = [
+        *ribbon("± 1 SD", "env/reward_mean", "env/reward_std", 1.0),
+        *draw.line("env/reward_mean", "mean score", POLICY, hovertemplate=hover),
+        held_out,
+    ]
+    metrics = ("env/reward_mean", "env/reward_std", "eval/reward_mean", "eval/reward_se")
+    return draw.chart("score", title, metrics, curves, y=y)
 
 
 def _kl(draw: Drawing, config: Config, history: Sequence[TimelineEntry]) -> Chart:
@@ -100,28 +91,25 @@ def _kl(draw: Drawing, config: Config, history: Sequence[TimelineEntry]) -> Char
     now, target, shapes = draw.last("objective/kl"), config.target, []
     title = "KL from the reference" if np.isnan(now) else f"KL is {three_digits(now)} nats"
     if config.adap_kl_ctrl:
-        shapes = _targets(target, history, draw.steps_shown)
+        shapes = _targets(target, history)
         title += "" if np.isnan(now) else f", {'above' if now > target else 'below'} its target of {target:g}"
-    return Chart(
+    return draw.chart(
         "kl",
         title,
         ("objective/kl", "objective/kl_coef"),
-        draw.figure(
-            *draw.line("objective/kl", "KL", KL),
-            *coefficient,
-            shapes=shapes,
-            y={"rangemode": "tozero"},
-            y2={"rangemode": "tozero"},
-        ),
+        [*draw.line("objective/kl", "KL", KL), *coefficient],
+        shapes=shapes,
+        y={"rangemode": "tozero"},
+        y2={"rangemode": "tozero"},
     )
 
 
-def _targets(target: float, history: Sequence[TimelineEntry], steps_shown: Sequence[float]) -> list[Spec]:
+def _targets(target: float, history: Sequence[TimelineEntry]) -> list[Spec]:
     """A band around the KL target; after an edit, a band for each target while it held."""
     edits = [(one.step, one.undo["target"]) for one in history if one.undo and "target" in one.undo]
     if not edits:
         return [band(0.8 * target, 1.2 * target, KL, 0.12)]
-    edges = [steps_shown[0], *(step for step, _ in edits), steps_shown[1]]
+    edges = [-_FAR, *(step for step, _ in edits), _FAR]
     held = [*(before for _, before in edits), target]
     return [
         {**band(0.8 * value, 1.2 * value, KL, 0.12), "xref": "x", "x0": begun, "x1": ended}
@@ -139,15 +127,13 @@ def _clips(draw: Drawing) -> Chart:
         *draw.line("ppo/policy/clipfrac_after", "policy, after the update", CLIP, dash="dot", width=1.5),
         *draw.line("ppo/val/clipfrac", "value", CLIP, dash="dash", width=1.5),
     ]
-    return Chart(
+    return draw.chart(
         "clips",
         title,
         ("ppo/policy/clipfrac", "ppo/policy/clipfrac_after", "ppo/val/clipfrac", "ppo/val/clipfrac_after"),
-        draw.figure(
-            *lines,
-            shapes=healthy("ppo/policy/clipfrac", CLIP),
-            y={"rangemode": "tozero", "tickformat": ".0%"},
-        ),
+        lines,
+        shapes=healthy("ppo/policy/clipfrac", CLIP),
+        y={"rangemode": "tozero", "tickformat": ".0%"},
     )
 
 
@@ -158,11 +144,11 @@ def _losses(draw: Drawing) -> Chart:
         *draw.line("ppo/loss/value", "value", VALUE),
         *draw.line("ppo/loss/total", "total", REFERENCE, dash="dot"),
     ]
-    return Chart(
+    return draw.chart(
         "losses",
         "Losses" if np.isnan(now) else f"The total loss is {signed(now)}",
         ("ppo/loss/policy", "ppo/loss/value", "ppo/loss/total"),
-        draw.figure(*lines),
+        lines,
     )
 
 
@@ -174,11 +160,12 @@ def _entropy(draw: Drawing) -> Chart:
             f"Entropy is {three_digits(now)} nats per token, from {three_digits(float(values[0]))} at step "
             f"{steps[0]}"
         )
-    return Chart(
+    return draw.chart(
         "entropy",
         title,
         ("ppo/policy/entropy", "objective/entropy"),
-        draw.figure(*draw.line("ppo/policy/entropy", "entropy", POLICY), y={"rangemode": "tozero"}),
+        draw.line("ppo/policy/entropy", "entropy", POLICY),
+        y={"rangemode": "tozero"},
     )
 
 
@@ -189,15 +176,13 @@ def _explained(draw: Drawing) -> Chart:
         if np.isnan(now)
         else f"The value head explains {percent(now)} of the return variance"
     )
-    return Chart(
+    return draw.chart(
         "explained",
         title,
         ("ppo/val/var_explained", "ppo/val/bias", "ppo/val/error", "ppo/returns/var"),
-        draw.figure(
-            *draw.line("ppo/val/var_explained", "explained variance", VALUE),
-            shapes=healthy("ppo/val/var_explained", VALUE),
-            y={"tickformat": ".0%"},
-        ),
+        draw.line("ppo/val/var_explained", "explained variance", VALUE),
+        shapes=healthy("ppo/val/var_explained", VALUE),
+        y={"tickformat": ".0%"},
     )
 
 
@@ -212,7 +197,7 @@ def _values(draw: Drawing) -> Chart:
         *draw.line("ppo/returns/mean", "mean return", VALUE),
         *draw.line("ppo/val/mean", "mean value", VALUE, dash="dash", width=1.5),
     ]
-    return Chart("values", title, ("ppo/returns/mean", "ppo/val/mean"), draw.figure(*lines))
+    return draw.chart("values", title, ("ppo/returns/mean", "ppo/val/mean"), lines)
 
 
 def _move(draw: Drawing, config: Config) -> Chart:
@@ -235,7 +220,7 @@ def _move(draw: Drawing, config: Config) -> Chart:
         *draw.line("ppo/policy/k3_after", "KL of the whole update (k3)", KL),
         *draw.line("ppo/policy/k3", "mean over minibatches", KL, dash="dash", width=1.5),
     ]
-    return Chart(
+    return draw.chart(
         "move",
         title,
         (
@@ -247,50 +232,50 @@ def _move(draw: Drawing, config: Config) -> Chart:
             "ppo/policy/epochs",
             "ppo/policy/grad_norm",
         ),
-        draw.figure(*lines, shapes=[limit] if config.target_kl else [], y={"rangemode": "tozero"}),
+        lines,
+        shapes=[limit] if config.target_kl else [],
+        y={"rangemode": "tozero"},
     )
 
 
 def _times(draw: Drawing) -> Chart:
-    trained = draw.metrics[draw.metrics["step"] > 0]
-    steps = trained["step"].to_numpy()
     areas = [
-        scatter(
-            steps,
-            trained[name].fillna(0).to_numpy(dtype=float),
+        curve(
+            Source(name, missing=0.0, first=1),
             name=METRICS[name].title.lower(),
             stackgroup="phases",
+            stackgaps="interpolate",
             mode="lines",
             line={"color": colour, "width": 0.5},
         )
         for name, colour in zip(_PHASES, _PHASE_COLOURS, strict=True)
     ]
-    title = f"A step takes {three_digits(draw.last('time/step'))} s" if len(trained) else "Time per phase"
-    return Chart(
-        "times",
-        title,
-        ("time/step", *_PHASES),
-        draw.figure(*areas, y={"rangemode": "tozero", "ticksuffix": " s"}),
-    )
+    steps, whole = present(draw.metrics, "time/step")
+    has_trained = len(steps) > 0 and steps[-1] > 0
+    title = f"A step takes {three_digits(whole[-1])} s" if has_trained else "Time per phase"
+    metrics = ("time/step", *_PHASES)
+    return draw.chart("times", title, metrics, areas, y={"rangemode": "tozero", "ticksuffix": " s"})
 
 
 def _pinned(draw: Drawing) -> Chart:
-    steps, means, errors = together(draw.metrics, "eval/reward_mean", "eval/reward_se")
-    margin = _NORMAL_95 * errors
-    edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "hovertemplate": None}
-    band = [
-        scatter(steps, means - margin, showlegend=False, name="lower", **edge),
-        scatter(
-            steps,
-            means + margin,
-            fill="tonexty",
-            fillcolor="rgba(0,114,178,0.15)",
-            name="95% confidence interval",
-            **edge,
-        ),
-    ]
+    _, means, errors = together(draw.metrics, "eval/reward_mean", "eval/reward_se")
     title = "The pinned prompts' score"
     if len(means):
-        title = f"The pinned prompts score {signed(means[-1])} ± {three_digits(margin[-1])}"
-    lines = draw.line("eval/reward_mean", "mean score", POLICY)
-    return Chart("pinned", title, ("eval/reward_mean", "eval/reward_se"), draw.figure(*band, *lines))
+        title = f"The pinned prompts score {signed(means[-1])} ± {three_digits(_NORMAL_95 * errors[-1])}"
+    curves = [
+        *ribbon("95% confidence interval", "eval/reward_mean", "eval/reward_se", _NORMAL_95),
+        *draw.line("eval/reward_mean", "mean score", POLICY),
+    ]
+    return draw.chart("pinned", title, ("eval/reward_mean", "eval/reward_se"), curves)
+
+
+SHOWN: tuple[str, ...] = tuple(
+    sorted(
+        {
+            name
+            for chart in live_charts({name: np.zeros(0) for name in ("step", *METRICS)})
+            for name in chart.used
+        }
+    )
+)
+"""Every metric that a chart draws or names in its title."""

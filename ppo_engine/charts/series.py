@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from ..store import StepRow
 
 Spec = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[Any]]
+Frame = Mapping[str, Any]
+"""A run's metrics, a row a step: `step` and a column per metric, NaN where a step lacks it. A pandas data
+frame, or arrays by name.
+"""
 
 MOST_POINTS = 1000
 """A curve with more points is thinned to about this many, the extremes of each stretch kept."""
@@ -26,16 +31,58 @@ def metrics_frame(rows: Sequence[StepRow]) -> pd.DataFrame:
     )
 
 
-def scatter(steps: Array, values: Array, **more: Any) -> Spec:
-    """A scatter trace, thinned and rounded to screen resolution."""
-    steps, values = thinned(steps, values)
-    return {
-        "type": "scatter",
-        "x": steps.tolist(),
-        "y": shortened(values),
-        "hovertemplate": "%{y:.3~g}",
-        **more,
-    }
+@dataclass(frozen=True)
+class Source:
+    """What a curve shows: the metric y, or y + times · plus. error: the metric of its error bars; missing:
+    what counts where a step lacks y, None to leave the step out; first: its first step.
+    """
+
+    y: str
+    plus: str | None = None
+    times: float = 1.0
+    error: str | None = None
+    missing: float | None = None
+    first: int = 0
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(name for name in (self.y, self.plus, self.error) if name)
+
+    def as_data(self) -> Spec:
+        """As the browser gets it, which computes new points by itself."""
+        return {
+            name: value for name, value in asdict(self).items() if value is not None and value != _PLAIN[name]
+        }
+
+    def points(self, frame: Frame) -> tuple[Array, Array, Array | None]:
+        """Steps, values and error bars, at the steps where all are finite."""
+        steps, y = np.asarray(frame["step"]), np.asarray(frame[self.y], float)
+        if self.missing is not None:
+            y = np.where(np.isnan(y), self.missing, y)
+        if self.plus is not None:
+            y = y + self.times * np.asarray(frame[self.plus], float)
+        there = np.isfinite(y) & (steps >= self.first)
+        if self.error is None:
+            return steps[there], y[there], None
+        error = np.asarray(frame[self.error], float)
+        there &= np.isfinite(error)
+        return steps[there], y[there], error[there]
+
+    def drawn(self, frame: Frame, limit: int = MOST_POINTS) -> Spec:
+        """The same thinned and rounded, as plotly takes it."""
+        steps, y, error = self.points(frame)
+        kept = thinning(y, limit)
+        shown: Spec = {"x": steps[kept].astype(int).tolist(), "y": shortened(y[kept])}
+        return shown if error is None else {**shown, "error": shortened(error[kept])}
+
+    def ends(self, frame: Frame) -> tuple[float, float] | None:
+        """Minimum and maximum of what is drawn, error bars included; None where nothing is."""
+        _, y, error = self.points(frame)
+        bars = np.zeros_like(y) if error is None else error
+        return (float((y - bars).min()), float((y + bars).max())) if len(y) else None
+
+
+_PLAIN = asdict(Source(""))
 
 
 def shortened(values: Array, digits: int = 5) -> list[float]:
@@ -52,27 +99,32 @@ def shortened_or_none(values: Array, digits: int = 5) -> list[float | None]:
     return [None if x != x else x for x in shortened(values.astype(float), digits)]
 
 
-def present(frame: pd.DataFrame, name: str) -> tuple[Array, Array]:
+def present(frame: Frame, name: str) -> tuple[Array, Array]:
     """A metric as (steps, values), finite values only."""
-    values = frame[name].to_numpy(dtype=float)
-    there = np.isfinite(values)
-    return frame["step"].to_numpy()[there], values[there]
+    steps, values, _ = Source(name).points(frame)
+    return steps, values
 
 
-def together(frame: pd.DataFrame, *names: str) -> tuple[Array, ...]:
+def together(frame: Frame, *names: str) -> tuple[Array, ...]:
     """Metrics as (steps, values, values ...), at the steps where all are finite."""
-    columns = frame[list(names)].to_numpy(dtype=float)
-    there = np.isfinite(columns).all(1)
-    return frame["step"].to_numpy()[there], *columns[there].T
+    columns = np.stack([np.asarray(frame[name], float) for name in names])
+    there = np.isfinite(columns).all(0)
+    return np.asarray(frame["step"])[there], *columns[:, there]
 
 
-def thinned(steps: Array, values: Array, limit: int = MOST_POINTS) -> tuple[Array, Array]:
-    """At most about `limit` points: the ends, and the extremes of each stretch, so that no peak is lost."""
-    if len(steps) <= limit:
-        return steps, values
-    stretches = np.array_split(np.arange(len(steps)), limit // 2)
-    kept = {0, len(steps) - 1}
-    for stretch in stretches:
-        kept |= {stretch[0] + int(values[stretch].argmin()), stretch[0] + int(values[stretch].argmax())}
-    order = np.array(sorted(kept))
-    return steps[order], values[order]
+def thinning(values: Array, limit: int = MOST_POINTS) -> Array:
+    """Indices of at most about `limit` values: the ends, and the extremes of each stretch, so that no peak is
+    lost.
+    """
+    count = len(values)
+    if count <= limit:
+        return np.arange(count)
+    stretches = max(1, limit // 2 - 1)
+    long = count // stretches
+    whole = values[: long * stretches].reshape(stretches, long)
+    begins = long * np.arange(stretches)
+    rest = values[long * stretches :]
+    ends = [0, count - 1]
+    if len(rest):
+        ends += [count - len(rest) + int(rest.argmin()), count - len(rest) + int(rest.argmax())]
+    return np.unique(np.concatenate([begins + whole.argmin(1), begins + whole.argmax(1), ends]))

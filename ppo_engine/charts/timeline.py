@@ -22,6 +22,7 @@ _STATE_TEXTS = {
 }
 _LONGEST_ON_A_CHART = 80
 _MOST_WORDS = 30
+_MOST_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,12 @@ class TimelineEntry:
     undo: dict[str, Any] | None = None
 
 
-def timeline_entries(events: Iterable[Event]) -> list[TimelineEntry]:
-    """The journal's events in words, in order. Raises `StoreError` for a damaged one."""
+def timeline_entries(events: Iterable[Event], trained: bool = False) -> list[TimelineEntry]:
+    """The journal's events in words, in order. Raises `StoreError` for a damaged one.
+
+    trained: whether the run had trained before these.
+    """
     told = []
-    trained = False
     for event in events:
         try:
             word, text, undo = _tell(event, trained)
@@ -87,8 +90,8 @@ def _label(name: str) -> str:
 
 
 def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """plotly shapes and annotations: a thin line at each step with an event, labelled. Lines of a kind share
-    one shape, and only the newest are labelled: plotly.js takes milliseconds for each.
+    """plotly shapes and annotations: a thin line at each of the newest steps with an event. Lines of a kind
+    share one shape, and few have words: plotly.js takes milliseconds for each.
     """
     by_step: dict[int, list[TimelineEntry]] = {}
     for one in told:
@@ -100,7 +103,10 @@ def markers(told: Sequence[TimelineEntry], colour: str) -> tuple[list[dict[str, 
         if any(one.word for one in here)
     }
     silent = [step for step in by_step if step not in spoken]
-    shapes = [_lines(list(spoken), 1.0, colour, "dot"), _lines(silent, 0.04, colour, "solid")]
+    shapes = [
+        _lines(sorted(spoken)[-_MOST_LINES:], 1.0, colour, "dot"),
+        _lines(sorted(silent)[-_MOST_LINES:], 0.04, colour, "solid"),
+    ]
     return [shape for shape in shapes if shape["path"]], [
         _word(step, spoken[step], colour) for step in sorted(spoken)[-_MOST_WORDS:]
     ]

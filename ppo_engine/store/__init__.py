@@ -7,6 +7,7 @@ refuses at the next step boundary.
 
 from .job_queue import Job, ask_job, finish_job, newest_job, read_job, requeue_jobs, take_job
 from .ownership import HEARTBEAT_S, Owner
+from .pulse import Pulse, read_pulse
 from .reader import RunReader, list_runs
 from .requests import add_note, describe, mark_branch, refuse_without_owner, submit
 from .rows import Edit, Event, RunInfo, StepRow
@@ -24,6 +25,7 @@ __all__ = [
     "Event",
     "Job",
     "Owner",
+    "Pulse",
     "RunInfo",
     "RunReader",
     "RunStore",
@@ -36,6 +38,7 @@ __all__ = [
     "mark_branch",
     "newest_job",
     "read_job",
+    "read_pulse",
     "refuse_without_owner",
     "requeue_jobs",
     "submit",

@@ -139,6 +139,15 @@ class RunReader:
                 for step, when, version, metrics in checked_rows(connection, after)
             ]
 
+    def step(self, step: int) -> StepRow:
+        """One step's metrics. Raises `StoreError` where it is not recorded."""
+        with self.connection() as connection:
+            row = metrics_row(connection, "where step = ?", step)
+            if row is None:
+                raise StoreError(f"{self.folder}: step {step} is not recorded")
+            late = self._late_evaluations(connection, step - 1).get(step, {})
+            return StepRow(step, datetime.fromisoformat(row[1]), int(row[2]), metrics_of(row[3]) | late)
+
     def columns(self, names: Sequence[str], after: int = -1) -> Columns:
         """The later steps' metrics as columns: `step`, `wall_time` and those names."""
         with self.connection() as connection:
@@ -163,8 +172,7 @@ class RunReader:
         """The steps that hold samples of that split, in order."""
         with self.connection() as connection:
             query = "select distinct step from samples where split = ? order by step"
-            rows = connection.execute(query, (split,)).fetchall()
-            return [int(row[0]) for row in rows]
+            return _steps(connection, split, query, split)
 
     def tokens(self, step: int) -> TokenTable | None:
         """The step's tokens, or None where none are kept. Raises `StoreError` for damaged ones."""
@@ -180,7 +188,7 @@ class RunReader:
     def steps_with_tokens(self) -> list[int]:
         """The steps whose tokens are kept, in order."""
         with self.connection() as connection:
-            return [int(row[0]) for row in connection.execute("select step from token_blocks order by step")]
+            return _steps(connection, "tokens", "select step from token_blocks order by step")
 
     def events(self, after: int = 0) -> list[Event]:
         """The journal after that event number, in order."""
@@ -238,6 +246,15 @@ def _mapping(text: str) -> dict[str, Any]:
 
 def _words(text: str) -> dict[str, str]:
     return {name: str(value) for name, value in _mapping(text).items()}
+
+
+def _steps(connection: sqlite3.Connection, part: str, query: str, *values: Any) -> list[int]:
+    """The steps that have such a part: those with a digest of it, where each has one, so that a long run's
+    table is not walked through.
+    """
+    if is_sealed(connection):
+        query, values = "select step from digests where part = ? order by step", (part,)
+    return [int(row[0]) for row in connection.execute(query, values).fetchall()]
 
 
 def edited(start: dict[str, Any], edits: list[dict[str, Any]]) -> dict[str, Any]:

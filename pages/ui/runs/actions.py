@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from pages.data.folder import TAKEN_UP
 from ppo_engine import session
 from ppo_engine.errors import PPOEngineError, StoreError
 from ppo_engine.export.report import html_report
@@ -20,7 +21,6 @@ from ppo_engine.store.catalog import TRASH, Summary, list_trash, move_to_trash, 
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import messages
-from ..run_view import TAKEN_UP
 from ..sidebar.controls import when_free
 
 _MEDIA = {"csv": "text/csv", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}

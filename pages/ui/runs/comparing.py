@@ -6,14 +6,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from ppo_engine.charts.series import present
+from ppo_engine.charts.series import Source, thinning
 from ppo_engine.config import FIELDS
 from ppo_engine.metrics import METRICS
 from ppo_engine.records import EVAL
 from ppo_engine.store import RunReader
 from ppo_engine.store.catalog import Summary, differences, same_prompts
-
-from ..run_view import view_of
 
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8c8c8c")
 _METRICS = ("env/reward_mean", "objective/kl", "ppo/policy/clipfrac", "ppo/policy/entropy")
@@ -49,11 +47,14 @@ def draw(chosen: list[Summary]) -> None:
 def _overlay(chosen: list[Summary], metric: str) -> go.Figure:
     figure = go.Figure()
     for place, one in enumerate(chosen):
-        steps, values = present(view_of(one.folder).refresh()[1], metric)
+        steps, values, _ = Source(metric).points(RunReader(one.folder).columns([metric]))
+        kept = thinning(values)
         # plotly interprets a few tags in names: a run's name must not contain any.
         name = one.name.replace("<", "‹").replace(">", "›")
         line = {"color": _COLOURS[place % len(_COLOURS)], "width": 2}
-        figure.add_scatter(x=steps, y=values, name=name, mode="lines", line=line, hovertemplate="%{y:.3~g}")
+        figure.add_scatter(
+            x=steps[kept], y=values[kept], name=name, mode="lines", line=line, hovertemplate="%{y:.3~g}"
+        )
     figure.update_layout(
         height=260,
         margin={"l": 40, "r": 10, "t": 10, "b": 30},

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.data.folder import runs_folder
 from ppo_engine import session
 from ppo_engine.config import FIELDS
 from ppo_engine.errors import ConfigError, PPOEngineError
@@ -14,7 +15,7 @@ from ppo_engine.formatting import setting
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import messages
-from ..run_view import runs_folder, shown_run
+from ..run_view import shown_run
 from .controls import replace_run
 from .form import staged
 from .settings import widget

@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.data.folder import can_go_on, from_where, is_mine, newest_run, runs_folder
 from ppo_engine import session
 from ppo_engine.config import Config
 from ppo_engine.errors import PPOEngineError, RunBusyError, StoreError
@@ -18,18 +19,18 @@ from ppo_engine.store import RunInfo, RunReader
 
 from .. import commands, messages
 from ..address import PLACES
-from ..run_view import can_go_on, from_where, is_mine, newest_run, run_trouble, runs_folder, shown_run
+from ..run_view import shown_run
 from . import form
 
 _KEY = "press-"
 
 
 def buttons() -> None:
-    """All commands to a run; redrawn regularly while a page is open."""
+    """All commands to a run; drawn anew whenever its state changes."""
     folder = shown_run()
     info = messages.info(folder)
     _answer_late_presses(info)
-    _rerun_when_something_changed(folder, info)
+    commands.edit_is_open(folder)  # says why one was refused
     mine = folder is not None and info is not None and is_mine(folder, info)
     state = info.state if info is not None else ""
     goes_on = info is not None and can_go_on(info)
@@ -91,8 +92,7 @@ def _say_whose_buttons(folder: Path | None, info: RunInfo | None, mine: bool) ->
     if folder is None or info is None:
         st.markdown("No run yet" if folder is None else "This run cannot be read")
     else:
-        step = f", step {info.last_step}" if info.last_step > 0 else ""
-        st.markdown(f"**{messages.inert(info.name)}**: {info.state}{step}")
+        st.markdown(f"**{messages.inert(info.name)}**: {info.state}")
         if info.alive and not mine:
             st.caption(f"Owned by {messages.inert(info.owner.name)}: read-only here.")
     running, newest = session.running(), newest_run()
@@ -166,25 +166,6 @@ def _answer_late_presses(info: RunInfo | None) -> None:
         if st.session_state.get(_KEY + label):
             now = f"the run is now {info.state}" if info else "there is no run"
             messages.complain(StoreError(f"{label} was pressed too late: {now}."))
-
-
-def _rerun_when_something_changed(folder: Path | None, info: RunInfo | None) -> None:
-    """The page around the buttons follows the run: locked, staged and effective settings, refresh rate."""
-    commands.edit_is_open(folder)
-    alive, running = info is not None and info.alive, session.running()
-    began = info is not None and info.last_step > 0
-    now = (
-        folder,
-        alive,
-        running and running.folder,
-        info.config_version if info is not None and alive else 0,
-        began,
-        run_trouble(),
-    )
-    before = st.session_state.get("seen_state", now)
-    st.session_state.seen_state = now
-    if now != before:
-        st.rerun(scope="app")
 
 
 def when_free(action: Callable[..., session.Session], *arguments: Any) -> None:
@@ -265,10 +246,10 @@ def _confirm_replacement() -> None:
     st.warning(f"The run {name} is active, and only one can be at a time. Stop it and start the other?")
     if st.button("Stop it and start", width="stretch"):
         replace_run(action, *arguments)
-        st.rerun(scope="fragment")
+        st.rerun()
     if st.button("Keep it running", width="stretch"):
         st.session_state.replacing = None
-        st.rerun(scope="fragment")
+        st.rerun()
 
 
 def _offer_changed_files(folder: Path | None, info: RunInfo | None) -> None:
@@ -309,7 +290,7 @@ def _waiting() -> None:
         return
     st.session_state.replacing = None
     when_free(action, *arguments)  # asks again if another tab was quicker
-    st.rerun(scope="app")
+    st.rerun()
 
 
 def _speed(folder: Path | None, info: RunInfo | None, mine: bool) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from ppo_engine import session
 from ppo_engine.config import FIELDS, PRESETS, Config
@@ -20,6 +19,7 @@ from ppo_engine.errors import ConfigError
 from ppo_engine.store import RunInfo
 
 from ..address import own_parameters
+from ..run_view import stamp_came
 
 _DRAFT = ""
 _FIRST_PRESET = "tiny-reviews"
@@ -110,19 +110,13 @@ def key(name: str) -> str:
 def heard(name: str) -> None:
     """Keeps a person's change of a field at once, whatever becomes of the field.
 
-    A change that comes with a fragment's refresh is not a person's: the browser sent it before it received a
-    value that was set here. A person's change comes in a message of its own, which runs the whole script.
+    A change that comes along with a component's stamp is not a person's: the browser sent it before it
+    received a value that was set here. A person's change comes in a message of its own.
     """
-    if is_refresh():
+    if stamp_came():
         st.session_state[key(name)] = forms().shown[name]
     else:
         _take({name: st.session_state[key(name)]})
-
-
-def is_refresh() -> bool:
-    """Whether this run of the script is a fragment's alone."""
-    context = get_script_run_ctx()
-    return context is not None and bool(context.fragment_ids_this_run)
 
 
 def put(values: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import streamlit as st
 
+from pages.data.folder import failed_early, is_mine
 from ppo_engine import session
 from ppo_engine.config import FIELDS, GROUPS, PRESETS, Config, Field
 from ppo_engine.errors import ConfigError
@@ -15,7 +16,7 @@ from ppo_engine.formatting import setting
 from ppo_engine.store import RunInfo
 
 from .. import commands, messages
-from ..run_view import failed_early, is_mine, shown_run
+from ..run_view import shown_run
 from . import form
 
 _FIRST = ("seed", "steps")

@@ -1,44 +1,48 @@
-// A component's board: one piece of DOM that lives as long as the page. Python sends one payload; each part
-// updates what has changed. The top line and the notice are drawn here, the rest by the page's own module.
-import { fill, h, redrawn } from "./lib/dom.js";
+// A component's board: one piece of DOM that lives as long as the page. Python says which run it shows; the
+// page's own module fetches what it shows of it, whenever the run has changed.
+import { h } from "./lib/dom.js";
+import { follow, get, oneAtATime } from "./lib/store.js";
 import { addTooltip } from "./lib/tooltip.js";
-import * as live from "./live/page.js";
+import { drawTop, NO_RUN } from "./lib/top.js";
 
 /**
  * @import { Board } from "./lib/board.js"
- * @import { LivePayload, Mounted, Payload, RunLine, RunReference, Notice } from "./lib/payloads"
+ * @import { Change, LineAnswer, Mounted, Payload } from "./lib/payloads"
  */
-/** @typedef {Board<Payload> & {top?: TopLine, reported?: boolean}} MountedBoard */
+/**
+ * @typedef {object} Running  what a board does beside its page
+ * @property {string | null} followed  the run
+ * @property {() => void} unfollow
+ * @property {Change | null} change  the newest
+ * @property {string} asked  the stamp for which the script was last asked to run again
+ */
+/** @typedef {Board<Payload> & {running: Running}} MountedBoard */
 /**
  * @typedef {object} Component  what Streamlit gives
  * @property {HTMLElement & {latest?: Component}} parentElement
  * @property {Payload & Mounted} data
  * @property {(name: string, value: unknown) => void} setStateValue
  */
-/** @typedef {{draw(board: Board<Payload>): void}} Page */
+/**
+ * draw: Python has mounted it, or made it anew; changed: the run has changed.
+ * @typedef {{draw(board: Board<Payload>): void, changed?(board: Board<Payload>, change: Change): void}} Page
+ */
 
-/** @type {Record<string, () => Promise<Page>>} Pages that are fetched when first opened, by their `only`. */
+/** @type {Record<string, () => Promise<Page>>} Each page's module, fetched when first opened, by its `only`. */
 const PAGES = {
+  top: async () => topLine,
+  live: () => import("./live/page.js"),
   playground: () => import("./playground/page.js"),
   microscope: () => import("./tokens/page.js"),
   walk: () => import("./update/page.js"),
   whatif: () => import("./whatif/page.js"),
 };
 
-const SECTIONS = [
-  "headline",
-  "charts",
-  "pairs",
-  "more",
-  "samples",
-  "tokens",
-  "pinned",
-  "history",
-  ...Object.keys(PAGES),
-];
+const LIVE = ["headline", "charts", "pairs", "more", "samples", "tokens", "pinned", "history"];
+const SECTIONS = [...LIVE, "playground", "microscope", "walk", "whatif"];
 
 /** @param {Component} component */
-export function render({ parentElement, data, setStateValue }) {
+export async function render({ parentElement, data, setStateValue }) {
   /** @type {(HTMLElement & {board?: MountedBoard}) | null} */
   const host = parentElement.querySelector(".ppo-container");
   if (!host) return;
@@ -46,12 +50,20 @@ export function render({ parentElement, data, setStateValue }) {
   const { board } = host;
   board.send = setStateValue;
   board.data = data;
-  const run = "run" in data ? data.run : null;
-  board.root.classList.toggle("example", Boolean(run && "example" in run && run.example));
-  drawTop(board, run);
-  drawNotice(board.parts.notice, "notice" in data ? data.notice : null);
-  drawPage(board);
-  reportVisibility(board);
+  const page = await PAGES[data.only]();
+  for (const [name, part] of Object.entries(board.parts)) part.hidden = !isShown(name, data.only);
+  page.draw(board);
+  followRun(board, page);
+}
+
+/**
+ * @param {string} part
+ * @param {string} only
+ */
+function isShown(part, only) {
+  if (part === "problems") return false;
+  if (only === "live") return part === "top" || part === "notice" || LIVE.includes(part);
+  return part === only;
 }
 
 /**
@@ -61,21 +73,22 @@ export function render({ parentElement, data, setStateValue }) {
  */
 function build(host) {
   const root = h("div", { class: "ppo-board" });
-  const names = ["top", "notice", ...SECTIONS];
   /** @type {Record<string, HTMLElement>} */
   const parts = {};
-  for (const name of names) parts[name] = h(SECTIONS.includes(name) ? "section" : "div", { class: name });
+  for (const name of ["top", "problems", "notice"]) parts[name] = h("div", { class: name });
+  for (const name of SECTIONS) parts[name] = h("section", { class: name });
   root.append(...Object.values(parts));
   host.replaceChildren(root);
   for (const old of boards) if (!old.root.isConnected) leave(old);
   addTooltip(root);
-  const board = { root, parts, data: /** @type {never} */ (null), send: () => {}, leaving: [] };
+  const running = { followed: null, unfollow: () => {}, change: null, asked: "" };
+  const board = { root, parts, data: /** @type {never} */ (null), send: () => {}, leaving: [], running };
   boards.add(board);
   return board;
 }
 
 /**
- * Boards of pages that were left are released; otherwise each visit would keep its plots and last payload.
+ * Boards of pages that were left are released; otherwise each visit would keep its plots and its stream.
  * @type {Set<MountedBoard>}
  */
 const boards = new Set();
@@ -83,82 +96,82 @@ const boards = new Set();
 /** @param {MountedBoard} board */
 function leave(board) {
   boards.delete(board);
+  board.running.unfollow();
   for (const act of board.leaving) act();
 }
 
-/** @param {MountedBoard} board */
-function drawPage(board) {
-  const { data, parts } = board;
-  if (!("only" in data)) return live.draw(/** @type {Board<LivePayload>} */ (/** @type {unknown} */ (board)));
-  for (const [name, part] of Object.entries(parts)) part.hidden = name !== data.only;
-  PAGES[data.only]?.().then((page) => page.draw(board));
-}
-
-document.addEventListener("visibilitychange", () => {
-  for (const board of boards) if (board.root.isConnected) reportVisibility(board);
-});
-
-/**
- * A hidden tab must cost the server nothing: the board reports it, and the page stops refreshing until the
- * tab is visible again. Only one board of a page reports, the top line: Streamlit would attribute two
- * messages in one batch to a single fragment.
- * @param {MountedBoard} board
- */
-function reportVisibility(board) {
-  if ("only" in board.data && board.data.only !== "top") return;
-  const hidden = document.visibilityState === "hidden";
-  if (hidden === Boolean(board.data.hidden) || hidden === board.reported) return;
-  board.reported = hidden;
-  board.send("hidden", hidden);
-}
-
-/** @typedef {ReturnType<typeof buildTop>} TopLine */
-
 /**
  * @param {MountedBoard} board
- * @param {RunLine | RunReference | null} run
+ * @param {Page} page
  */
-function drawTop(board, run) {
-  if (!run || !("name" in run) || !run.name) return;
-  board.top ??= buildTop(board.parts.top);
-  const { bar, state, texts } = board.top;
-  for (const [name, node] of texts) fill(node, run[name]);
-  fill(state, run.state);
-  state.className = `state ${run.example ? "example" : run.state}`;
-  bar.style.width = `${100 * run.share}%`;
-}
-
-/** @param {HTMLElement} section */
-function buildTop(section) {
-  const name = h("span", { class: "name" });
-  const preset = h("span", { class: "quiet" });
-  const state = h("span", { class: "state" });
-  const step = h("span", { class: "number" });
-  const bar = h("div");
-  const left = h("span", { class: "quiet number" });
-  const machine = h("span", { class: "quiet number right" });
-  section.append(name, preset, state, step, h("div", { class: "progress" }, bar), left, machine);
-  /** @type {["name" | "preset" | "step" | "left" | "machine", HTMLElement][]} */
-  const texts = [
-    ["name", name],
-    ["preset", preset],
-    ["step", step],
-    ["left", left],
-    ["machine", machine],
-  ];
-  return { bar, state, texts };
+function followRun(board, page) {
+  const { running } = board;
+  if (running.followed === board.data.run) return;
+  running.unfollow();
+  running.followed = board.data.run;
+  running.change = null;
+  running.unfollow = follow(board.data.run, (change) => {
+    if (!board.root.isConnected) return leave(board);
+    running.change = change;
+    askForScript(board, change);
+    page.changed?.(board, change);
+  });
 }
 
 /**
- * @param {HTMLElement} section
- * @param {Notice | null} notice
+ * Where anything that Streamlit's script draws has changed, the script has to run again. One board of a page
+ * asks for that: the top line, or the live board.
+ * @param {MountedBoard} board
+ * @param {Change} change
  */
-function drawNotice(section, notice) {
-  section.hidden = !notice;
-  if (!notice) return;
-  section.className = `notice ${notice.bad ? "bad" : ""}`;
-  redrawn(section, [notice.text, notice.detail], () => [
-    h("div", { class: "text" }, notice.text),
-    notice.detail && h("details", {}, h("summary", {}, "The whole error"), h("pre", {}, notice.detail)),
-  ]);
+function askForScript(board, { stamp }) {
+  const { data, running } = board;
+  if (data.only !== "top" && data.only !== "live") return;
+  if (stamp === data.stamp || stamp === running.asked) return;
+  running.asked = stamp;
+  whenIdle(() => {
+    if (running.asked !== stamp || !board.root.isConnected) return;
+    running.asked = "";
+    if (stamp !== board.data.stamp) board.send("stamp", { stamp, address: window.location.search });
+  });
+}
+
+const IDLE_LOOK_MS = 50;
+const IDLE_PATIENCE_MS = 5000;
+
+/**
+ * Calls `act` once Streamlit's script is not running: asked for again in the middle of a run, it would leave
+ * out the fields that come later, and their values with them.
+ * @param {() => void} act
+ */
+function whenIdle(act, waited = 0) {
+  /** @type {HTMLElement | null} */
+  const app = document.querySelector('[data-testid="stApp"]');
+  const isIdle = !app || app.dataset.testScriptState !== "running";
+  if (isIdle || waited > IDLE_PATIENCE_MS) return act();
+  setTimeout(() => whenIdle(act, waited + IDLE_LOOK_MS), IDLE_LOOK_MS);
+}
+
+/** @type {WeakMap<Board<Payload>, () => void>} */
+const lines = new WeakMap();
+
+/** @type {Page} The top line of the pages whose content is a component of its own. */
+const topLine = {
+  draw: (board) => {
+    if (!board.data.run) drawTop(board, NO_RUN);
+  },
+  changed: (board) => {
+    const fetched = lines.get(board) ?? oneAtATime(() => drawLine(board));
+    lines.set(board, fetched);
+    fetched();
+  },
+};
+
+/** @param {Board<Payload>} board */
+async function drawLine(board) {
+  const { run } = board.data;
+  if (!run) return drawTop(board, NO_RUN);
+  /** @type {LineAnswer | null} */
+  const answer = await get(`runs/${run}/line`).catch(() => null);
+  if (answer && run === board.data.run) drawTop(board, answer.run);
 }

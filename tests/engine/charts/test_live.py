@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from ppo_engine import METRICS, Config
 from ppo_engine.charts.drawing import REFERENCE
 from ppo_engine.charts.live import live_charts
-from ppo_engine.charts.series import metrics_frame, shortened, thinned
+from ppo_engine.charts.series import metrics_frame, shortened, thinning
 from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.store import Event, StepRow
 
+FAR = 10**9
 BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -108,7 +109,7 @@ def test_the_target_band_follows_the_edits_of_the_target() -> None:
     bands = [
         (band["x0"], band["x1"], round(band["y0"] / 0.8, 9)) for band in shapes if band["type"] == "rect"
     ]
-    assert bands == [(pytest.approx(-0.22), 2, 6.0), (2, 5, 4.0), (5, pytest.approx(10.2), 5.0)]
+    assert bands == [(-FAR, 2, 6.0), (2, 5, 4.0), (5, FAR, 5.0)]
 
 
 def test_values_that_are_not_finite_leave_a_gap_not_an_error() -> None:
@@ -130,7 +131,8 @@ def test_the_kl_target_is_a_band_only_when_there_is_one() -> None:
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=3000), st.sampled_from([10, 100, 1000]))
 def test_thinning_keeps_the_extremes_the_ends_and_the_order(values: list[float], limit: int) -> None:
     y = np.array(values)
-    steps, kept = thinned(np.arange(len(y)), y, limit)
+    steps = thinning(y, limit)
+    kept = y[steps]
     assert len(kept) <= max(limit + 2, len(y) if len(y) <= limit else 0)
     assert (kept.min(), kept.max(), kept[0], kept[-1]) == (y.min(), y.max(), y[0], y[-1])
     assert (np.diff(steps) > 0).all()

@@ -3,70 +3,86 @@ import { perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
 import { drawPlot, place } from "../lib/plot.js";
 import { watchTheme } from "../lib/theme.js";
+import { feedOf } from "./feed.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { Chart, LivePayload } from "../lib/payloads"
+ * @import { ChartPart } from "../lib/payloads"
+ * @import { LiveBoard } from "./feed.js"
  */
-/** @typedef {{title: HTMLElement, plot: HTMLElement & Plotly, linked: boolean}} Box */
+/**
+ * @typedef {object} Box
+ * @property {HTMLElement} title
+ * @property {HTMLElement & Plotly} plot
+ * @property {number} place  of the chart among all
+ * @property {boolean} isLinked
+ * @property {boolean} isInSight
+ */
 /** @typedef {(key: string, place: number) => HTMLElement} Home  where a chart belongs */
 /**
  * @typedef {object} Charts
  * @property {string} run
  * @property {[number, number] | null} range  of steps, if someone zoomed in
  * @property {Map<string, Box>} boxes
- * @property {Chart[]} waiting  charts still to be painted
- * @property {boolean} painting
- * @property {boolean} hovering
+ * @property {Set<Box>} waiting  charts still to be painted
+ * @property {boolean} isPainting
+ * @property {boolean} isHovering
+ * @property {number} settling  the timer of a zoom
  * @property {() => void} redraw
  */
 
+const ZOOM_SETTLES_MS = 120;
+
 const stateOf = perBoard(
   /**
-   * @param {Board<LivePayload>} board
+   * @param {LiveBoard} _
    * @returns {Charts}
    */
-  ({ data }) => ({
-    run: data.run.id,
+  (_) => ({
+    run: "",
     range: null,
     boxes: new Map(),
-    waiting: [],
-    painting: false,
-    hovering: false,
+    waiting: new Set(),
+    isPainting: false,
+    isHovering: false,
+    settling: 0,
     redraw: () => {},
   }),
 );
 
 /**
- * Draws the first `atOnce` charts now and the others one by one when the browser is idle: each takes 10 to
- * 100 ms.
- * @param {Board<LivePayload>} board
- * @param {Chart[]} charts
+ * Draws the first `atOnce` charts now and the others one by one when the browser is idle, each only while it
+ * is in sight: one takes 10 to 100 ms.
+ * @param {LiveBoard} board
  * @param {number} atOnce
  * @param {Home} home
  */
-export function drawCharts(board, charts, atOnce, home) {
+export function drawCharts(board, atOnce, home) {
   const state = stateOf(board);
-  if (state.run !== board.data.run.id) Object.assign(state, { run: board.data.run.id, range: null });
-  state.redraw = () => drawCharts(board, board.data.charts, atOnce, home);
+  const { run, charts, live } = feedOf(board);
+  if (!charts || !live) return;
+  if (state.run !== run) Object.assign(state, { run, range: null });
+  state.redraw = () => drawCharts(board, atOnce, home);
   watchTheme(board, state.redraw);
-  charts.forEach((chart, i) => {
-    if (!state.boxes.has(chart.key)) state.boxes.set(chart.key, build(board, chart, home(chart.key, i)));
-    fill(boxOf(state, chart).title, chart.title);
+  charts.charts.forEach((chart, i) => {
+    const box = state.boxes.get(chart.key) ?? build(board, chart, i, home(chart.key, i));
+    state.boxes.set(chart.key, box);
+    fill(box.title, live.now[i].title);
+    if (!box.isInSight) return;
+    if (i < atOnce) paint(board, box);
+    else state.waiting.add(box);
   });
-  for (const chart of charts.slice(0, atOnce)) paint(board, chart);
-  state.waiting = charts.slice(atOnce);
-  if (!state.painting) paintSoon(board);
+  if (!state.isPainting) paintSoon(board);
 }
 
-/** @param {Board<LivePayload>} board */
+/** @param {LiveBoard} board */
 function paintSoon(board) {
   const state = stateOf(board);
-  state.painting = board.root.isConnected && state.waiting.length > 0;
-  if (!state.painting) return;
+  state.isPainting = board.root.isConnected && state.waiting.size > 0;
+  if (!state.isPainting) return;
   const paintNext = () => {
-    const next = state.waiting.shift();
-    if (next) paint(board, next);
+    const [next] = state.waiting;
+    state.waiting.delete(next);
+    if (next?.isInSight) paint(board, next);
     paintSoon(board);
   };
   if ("requestIdleCallback" in window) requestIdleCallback(paintNext, { timeout: 200 });
@@ -74,59 +90,83 @@ function paintSoon(board) {
 }
 
 /**
- * @param {Board<LivePayload>} board
- * @param {Chart} chart
+ * @param {LiveBoard} board
+ * @param {Box} box
  */
-function paint(board, chart) {
+function paint(board, box) {
   const state = stateOf(board);
-  const box = boxOf(state, chart);
-  const { data, layout } = chart.spec;
+  const { run, charts, live, keys, curves } = feedOf(board);
+  const chart = charts?.charts[box.place];
+  if (!chart || !live) return;
+  const { ranges } = live.now[box.place];
   const { range } = state;
-  const xaxis = range ? { ...Object(layout.xaxis), range } : layout.xaxis;
-  drawPlot(board, box.plot, [chart.spec, range], () => ({ data, layout: { ...layout, xaxis } }));
-  if (!box.linked) link(state, box);
+  const key = [run, keys.charts, curves.version, ranges, range];
+  drawPlot(board, box.plot, key, () => {
+    const axes = Object.entries(ranges).map(([axis, own]) => [
+      axis,
+      { ...Object(chart.layout[axis]), ...own },
+    ]);
+    const layout = { ...chart.layout, ...Object.fromEntries(axes) };
+    const xaxis = range ? { ...Object(layout.xaxis), range } : layout.xaxis;
+    // the points' arrays grow in place: plotly.js looks at this to know that they have
+    const datarevision = curves.version;
+    return { data: curves.traces(chart, box.place), layout: { ...layout, xaxis, datarevision } };
+  });
+  if (!box.isLinked) link(board, box);
 }
 
 /**
- * @param {Charts} state
- * @param {Chart} chart
- */
-function boxOf(state, chart) {
-  return /** @type {Box} */ (state.boxes.get(chart.key));
-}
-
-/**
- * @param {Board<LivePayload>} board
- * @param {Chart} chart
+ * @param {LiveBoard} board
+ * @param {ChartPart} chart
+ * @param {number} index
  * @param {HTMLElement} home
  * @returns {Box}
  */
-function build(board, chart, home) {
+function build(board, chart, index, home) {
   const title = h("span");
   const plot = place(board);
   const head = h("div", { class: "title" }, title, aboutButton(chart.key, chart.about));
-  home.append(h("div", { class: "chart", data: { chart: chart.key } }, head, plot));
-  return { title, plot, linked: false };
+  const root = h("div", { class: "chart", data: { chart: chart.key } }, head, plot);
+  home.append(root);
+  const box = {
+    title,
+    plot: /** @type {Box["plot"]} */ (plot),
+    place: index,
+    isLinked: false,
+    isInSight: false,
+  };
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      box.isInSight = Boolean(entries.at(-1)?.isIntersecting);
+      if (box.isInSight) paint(board, box);
+    },
+    { rootMargin: "120px" },
+  );
+  watcher.observe(root);
+  board.leaving.push(() => watcher.disconnect());
+  return box;
 }
 
 /**
  * Pointing at a step shows it on every chart; zooming along the steps zooms all.
- * @param {Charts} state
+ * @param {LiveBoard} board
  * @param {Box} box
  */
-function link(state, box) {
-  box.linked = true;
-  const others = () => [...state.boxes.values()].filter((other) => other !== box && other.linked);
+function link(board, box) {
+  const state = stateOf(board);
+  box.isLinked = true;
+  const others = () =>
+    [...state.boxes.values()].filter((other) => other !== box && other.isLinked && other.isInSight);
   box.plot.on("plotly_hover", (/** @type {Plotly} */ event) => {
-    if (state.hovering) return;
-    state.hovering = true;
+    if (state.isHovering) return;
+    state.isHovering = true;
     for (const other of others()) hover(other.plot, event.xvals?.[0] ?? event.points[0].x);
-    state.hovering = false;
+    state.isHovering = false;
   });
   box.plot.on("plotly_unhover", () => {
     for (const other of others()) window.Plotly.Fx.unhover(other.plot);
   });
-  box.plot.on("plotly_relayout", (/** @type {Plotly} */ change) => zoomed(state, change));
+  box.plot.on("plotly_relayout", (/** @type {Plotly} */ change) => zoomed(board, change));
 }
 
 /**
@@ -143,13 +183,27 @@ function hover(plot, step) {
 
 /**
  * The zoom belongs to the board: it applies to every chart and stays as the axis of steps grows.
- * @param {Charts} state
+ * @param {LiveBoard} board
  * @param {Plotly} change
  */
-function zoomed(state, change) {
+function zoomed(board, change) {
+  const state = stateOf(board);
   const from = change["xaxis.range[0]"] ?? change["xaxis.range"]?.[0];
   const to = change["xaxis.range[1]"] ?? change["xaxis.range"]?.[1];
   if (from === undefined && !change["xaxis.autorange"]) return;
   state.range = from === undefined ? null : [from, to];
   state.redraw();
+  clearTimeout(state.settling);
+  state.settling = window.setTimeout(() => refine(board), ZOOM_SETTLES_MS);
+}
+
+/**
+ * Fetches the points of the zoomed range as fine as they are recorded.
+ * @param {LiveBoard} board
+ */
+async function refine(board) {
+  const state = stateOf(board);
+  const { run, curves } = feedOf(board);
+  await curves.zoom(run, state.range).catch(() => {});
+  if (run === feedOf(board).run) state.redraw();
 }

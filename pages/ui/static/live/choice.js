@@ -1,17 +1,19 @@
 // Which sample of the batch is shown, and in which view; the list's order and search.
 import { perBoard } from "../lib/board.js";
+import { feedOf } from "./feed.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { Batch, BatchSample, LivePayload, Pin, TokenView } from "../lib/payloads"
+ * @import { BatchSample } from "../lib/payloads"
+ * @import { LiveBoard } from "./feed.js"
  */
+/** @typedef {"reward" | "advantage" | "ratio" | "value"} TokenView */
 /** @typedef {"score" | "worst" | "kl" | "length" | "index"} Order */
 /**
  * @typedef {object} Choice  what was chosen in the browser and the server need not know
  * @property {TokenView} view
  * @property {Order} order
  * @property {string} search
- * @property {Pin | null} pinned  in the recorded example, which has no address of its own
+ * @property {number} prompt  the pinned prompt whose continuations are listed
  */
 /**
  * @typedef {object} Actions  what the parts of the live page can ask it to do
@@ -19,6 +21,8 @@ import { perBoard } from "../lib/board.js";
  * @property {(request: Record<string, unknown>) => void} ask  something that Python answers: an edit back, a
  *   note
  * @property {() => void} redraw  the samples and their tokens
+ * @property {() => void} reshow  the same once what they lack is fetched
+ * @property {() => Promise<void>} details  fetches every column of the tokens
  */
 
 /** @type {Record<Order, {label: string, compare: (a: BatchSample, b: BatchSample) => number}>} */
@@ -32,10 +36,10 @@ export const ORDERS = {
 
 export const choiceOf = perBoard(
   /**
-   * @param {Board<LivePayload>} _
+   * @param {LiveBoard} _
    * @returns {Choice}
    */
-  (_) => ({ view: "reward", order: "score", search: "", pinned: null }),
+  (_) => ({ view: "reward", order: "score", search: "", prompt: 0 }),
 );
 
 /**
@@ -52,10 +56,11 @@ export function listed(samples, { search, order }) {
 
 /**
  * The chosen sample: the pinned one, else the first in the list as sorted.
- * @param {Pick<Batch, "samples"> & {pinned: Pin | null}} batch
- * @param {{search: string, order: Order}} choice
+ * @param {LiveBoard} board
  */
-export function chosenSample({ samples, pinned }, choice) {
-  const found = samples.find(({ index }) => index === pinned?.sample);
-  return found ?? listed(samples, choice)[0] ?? samples[0];
+export function chosenSample(board) {
+  const { batch, pin } = feedOf(board);
+  if (!batch) return undefined;
+  const found = batch.samples.find(({ index }) => index === pin?.sample);
+  return found ?? listed(batch.samples, choiceOf(board))[0] ?? batch.samples[0];
 }

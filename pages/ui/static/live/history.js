@@ -2,45 +2,52 @@
 // undone.
 import { perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
+import { feedOf } from "./feed.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { History, HistoryItem, LivePayload } from "../lib/payloads"
+ * @import { HistoryItem } from "../lib/payloads"
  * @import { Actions } from "./choice.js"
+ * @import { LiveBoard } from "./feed.js"
  */
 
 const EMPTY = "Edits, pauses, notes and checkpoints appear here, and as markers on the charts.";
 
 /**
- * @param {Board<LivePayload>} board
- * @param {History} history
+ * @param {LiveBoard} board
  * @param {Actions} actions
  */
-export function drawHistory(board, history, actions) {
+export function drawHistory(board, actions) {
   const view = viewOf(board);
+  const { history, run } = feedOf(board);
+  const { problem } = board.data;
+  if (!history) return;
   view.actions = actions;
   fill(view.title, history.title);
-  view.problem.hidden = !history.problem;
-  fill(view.problem, history.problem);
+  view.problem.hidden = !problem;
+  fill(view.problem, problem);
   view.form.hidden = !history.writable;
-  fill(view.pin, `Pin a note to step ${noteStep(board.data)}`);
-  redrawn(view.rows, [board.data.run.id, history.items], () =>
-    history.items.length
-      ? history.items.map((item) => historyRow(item, actions))
-      : [h("div", { class: "none" }, EMPTY)],
-  );
+  fill(view.pin, `Pin a note to step ${noteStep(board)}`);
+  redrawn(view.rows, [run, history.items], () => {
+    const { earlier } = history;
+    const more =
+      earlier > 0 && h("div", { class: "none" }, `and ${earlier} earlier ones, as the export has them`);
+    return history.items.length
+      ? [...history.items.map((item) => historyRow(item, actions)), more]
+      : [h("div", { class: "none" }, EMPTY)];
+  });
 }
 
 /**
  * A note belongs to the step on show: the pinned sample's, else the newest.
- * @param {LivePayload} data
+ * @param {LiveBoard} board
  */
-function noteStep({ batch, history }) {
-  return batch?.pinned ? batch.pinned.step : history.step;
+function noteStep(board) {
+  const { batch, pin, live } = feedOf(board);
+  return pin && batch ? batch.step : Math.max(0, live?.step ?? 0);
 }
 
 const viewOf = perBoard(
-  /** @param {Board<LivePayload>} board */
+  /** @param {LiveBoard} board */
   (board) => {
     const title = h("h2");
     const text = h("input", {
@@ -54,7 +61,7 @@ const viewOf = perBoard(
     const onsubmit = (event) => {
       event.preventDefault();
       if (!text.value.trim()) return;
-      view.actions?.ask({ kind: "note", step: noteStep(board.data), text: text.value });
+      view.actions?.ask({ kind: "note", step: noteStep(board), text: text.value });
       text.value = "";
     };
     const form = h("form", { class: "note", onsubmit }, text, pin);

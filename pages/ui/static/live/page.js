@@ -1,60 +1,184 @@
 // The live page: a run in progress.
+import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
 import { newMark, perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
+import { DoorError, oneAtATime } from "../lib/store.js";
+import { drawNotice, drawProblems, drawTop } from "../lib/top.js";
 import { drawCharts } from "./charts.js";
 import { choiceOf } from "./choice.js";
+import { feedOf, fetchBatch, fetchLive, fetchPrompts, forgetRun } from "./feed.js";
 import { drawHistory } from "./history.js";
 import { drawPairs } from "./pairs.js";
 import { drawPrompts, promptsOf } from "./prompts.js";
 import { drawSamples } from "./samples.js";
-import { drawTokens } from "./tokens.js";
+import { drawTokens, VIEWS } from "./tokens.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { Figure, LivePayload } from "../lib/payloads"
+ * @import { Figure } from "../lib/payloads"
  * @import { Actions } from "./choice.js"
+ * @import { LiveBoard } from "./feed.js"
  */
 
 const ABOVE = 3; // charts that stand above the pairs, on the first screen; the rest come below
-
-/** @param {Board<LivePayload>} board */
-export function draw(board) {
-  const { data } = board;
-  if (data.batch && data.run.example) data.batch.pinned = choiceOf(board).pinned;
-  drawHeadline(board, data.headline);
-  drawPairs(board, data.pairs);
-  drawSamples(board, data.batch, actions(board));
-  drawTokens(board, data.batch, actions(board));
-  drawPrompts(board, data.prompts);
-  drawHistory(board, data.history, actions(board));
-  drawCharts(board, data.charts, ABOVE, (key, place) => chartHome(board, key, place));
-}
-
-/** @type {(board: Board<LivePayload>) => Actions} */
-const actions = perBoard((board) => ({
-  pin: (step, sample) => pin(board, step, sample),
-  ask: (request) => board.send("ask", { run: board.data.run.id, click: newMark(), ...request }),
-  redraw: () => {
-    drawSamples(board, board.data.batch, actions(board));
-    drawTokens(board, board.data.batch, actions(board));
-  },
-}));
+const NAMES = ["step", "sample"];
 
 /**
- * Puts the chosen sample into the address; -1 follows the newest step.
- * @param {Board<LivePayload>} board
+ * Python has mounted the page, or has made it anew.
+ * @param {LiveBoard} board
+ */
+export function draw(board) {
+  const feed = feedOf(board);
+  if (feed.run !== board.data.run) begin(board);
+  if (!feed.live) return;
+  keepAddress(board);
+  drawHistory(board, actions(board));
+}
+
+/** @param {LiveBoard} board */
+function begin(board) {
+  const isFirst = !feedOf(board).run;
+  forgetRun(board);
+  const asked = readAddress(["run", ...NAMES]);
+  const isOurs = asked.run === board.data.run || (isFirst && !asked.run);
+  const step = parseIndex(asked.step);
+  const state = addressOf(board);
+  state.asked = isOurs ? asked : {};
+  state.hasRun = isOurs && Boolean(asked.run);
+  if (isOurs && step !== null) feedOf(board).pin = { step, sample: parseIndex(asked.sample) ?? -1 };
+  if (!isOurs) writeAddress(["run", ...NAMES], {});
+}
+
+const addressOf = perBoard(
+  /** @param {LiveBoard} _ */
+  (_) => ({ asked: /** @type {Record<string, string>} */ ({}), hasRun: false }),
+);
+
+/**
+ * The run has changed.
+ * @param {LiveBoard} board
+ */
+export function changed(board) {
+  refreshOf(board)();
+}
+
+/** @type {(board: LiveBoard) => () => Promise<void>} */
+const refreshOf = perBoard((board) => oneAtATime(() => refresh(board)));
+
+/** @param {LiveBoard} board */
+async function refresh(board) {
+  try {
+    await fetchLive(board);
+    await fetchShown(board);
+  } catch (error) {
+    if (!(error instanceof DoorError)) throw error;
+    if (error.status) drawProblems(board, [error.message], "The run could not be read:");
+    return;
+  }
+  if (board.root.isConnected) drawAll(board);
+}
+
+/**
+ * What of the run was chosen to be seen.
+ * @param {LiveBoard} board
+ */
+async function fetchShown(board) {
+  const choice = choiceOf(board);
+  const { column, clip } = VIEWS[choice.view];
+  await Promise.all([
+    fetchBatch(board, clip ? [column, clip] : [column]),
+    fetchPrompts(board, choice.prompt),
+  ]);
+}
+
+/** @param {LiveBoard} board */
+function drawAll(board) {
+  const { live, pairs } = feedOf(board);
+  if (!live) return;
+  board.root.classList.toggle("example", live.run.example);
+  drawTop(board, live.run);
+  drawNotice(board, live.notice);
+  drawProblems(board, problems(board));
+  drawHeadline(board, live.headline);
+  if (pairs) drawPairs(board, pairs);
+  drawBatch(board);
+  drawPrompts(board, () => reshow(board));
+  drawHistory(board, actions(board));
+  drawCharts(board, ABOVE, (key, place) => chartHome(board, key, place));
+}
+
+/** @param {LiveBoard} board */
+function drawBatch(board) {
+  drawSamples(board, actions(board));
+  drawTokens(board, actions(board));
+}
+
+/**
+ * Fetches and draws what has just been chosen.
+ * @param {LiveBoard} board
+ */
+async function reshow(board) {
+  await fetchShown(board).catch(() => {});
+  drawProblems(board, problems(board));
+  drawBatch(board);
+  drawPrompts(board, () => reshow(board));
+  drawHistory(board, actions(board));
+}
+
+/** @type {(board: LiveBoard) => Actions} */
+const actions = perBoard((board) => ({
+  pin: (step, sample) => pin(board, step, sample),
+  ask: (request) => board.send("ask", { run: board.data.run, click: newMark(), ...request }),
+  redraw: () => drawBatch(board),
+  reshow: () => void reshow(board),
+  details: () => fetchBatch(board, DETAILS).catch(() => {}),
+}));
+
+const DETAILS = [
+  ...["token_id", "epochs_seen", "old_logprob", "ref_logprob", "kl", "reward", "kl_penalty", "score_share"],
+  ...["advantage", "whitened", "value", "new_value", "return", "ratio", "policy_clip", "value_clip"],
+];
+
+/**
+ * Chooses a sample, and puts it into the address; -1 follows the newest step.
+ * @param {LiveBoard} board
  * @param {number} step
  * @param {number} sample
  */
 function pin(board, step, sample) {
-  const { run } = board.data;
-  if (!run.example) return board.send("pin", { run: run.id, step, sample, click: newMark() });
-  choiceOf(board).pinned = step < 0 ? null : { step, sample };
-  draw(board);
+  const feed = feedOf(board);
+  feed.pin = step < 0 ? null : { step, sample };
+  addressOf(board).asked = {};
+  keepAddress(board);
+  reshow(board);
+}
+
+/** @param {LiveBoard} board */
+function keepAddress(board) {
+  const { pin, live } = feedOf(board);
+  if (live?.run.example) return;
+  const { asked, hasRun } = addressOf(board);
+  if (!pin) return writeAddress(hasRun ? NAMES : ["run", ...NAMES], asked.step || asked.sample ? asked : {});
+  const { step, sample } = pin;
+  writeAddress(["run", ...NAMES], { run: board.data.run, step, sample: sample < 0 ? null : sample });
 }
 
 /**
- * @param {Board<LivePayload>} board
+ * What the address asks for and the board does not show.
+ * @param {LiveBoard} board
+ */
+function problems(board) {
+  const { asked } = addressOf(board);
+  const { batch, missing, pin } = feedOf(board);
+  const found = notIndices(asked, NAMES);
+  if ("sample" in asked && !("step" in asked))
+    found.push(refusal("sample", asked.sample, "the step must be given too, as in step=3&sample=0"));
+  if (!pin || !batch) return found;
+  if (missing) found.push(refusal("step", String(pin.step), missing));
+  return [...found, ...beyond(asked, "sample", batch.samples.length, `step ${batch.step}`, null)];
+}
+
+/**
+ * @param {LiveBoard} board
  * @param {string} key
  * @param {number} place
  */
@@ -64,27 +188,40 @@ function chartHome(board, key, place) {
 }
 
 /**
- * @param {Board<LivePayload>} board
+ * @param {LiveBoard} board
  * @param {Figure[]} figures
  */
 function drawHeadline(board, figures) {
   const boxes = headline(board);
-  figures.forEach(({ label, now, change }, i) => {
-    fill(boxes[i].label, label);
-    fill(boxes[i].now, now);
-    fill(boxes[i].change, change);
+  while (boxes.length < figures.length) boxes.push(figureBox(board));
+  figures.forEach(({ label, now, change, about }, i) => {
+    const box = boxes[i];
+    fill(box.label, label);
+    fill(box.now, now);
+    fill(box.change, change);
+    if (box.about.dataset.tip === about) return;
+    const button = aboutButton(label, about);
+    box.about.replaceWith(button);
+    box.about = button;
   });
 }
 
 const headline = perBoard(
-  /** @param {Board<LivePayload>} board */
-  ({ parts, data }) =>
-    data.headline.map((figure) => {
-      const label = document.createTextNode(figure.label);
-      const now = h("div", { class: "now number" });
-      const change = h("div", { class: "change number" });
-      const name = h("div", { class: "label" }, label, aboutButton(figure.label, figure.about));
-      parts.headline.append(h("div", { class: "figure" }, name, now, change));
-      return { label, now, change };
-    }),
+  /**
+   * @param {LiveBoard} _
+   * @returns {ReturnType<typeof figureBox>[]}
+   */
+  (_) => [],
 );
+
+/** @param {LiveBoard} board */
+function figureBox({ parts }) {
+  const label = document.createTextNode("");
+  const now = h("div", { class: "now number" });
+  const change = h("div", { class: "change number" });
+  const about = aboutButton("", "");
+  parts.headline.append(
+    h("div", { class: "figure" }, h("div", { class: "label" }, label, about), now, change),
+  );
+  return { label, now, change, about };
+}

@@ -4,14 +4,14 @@ import { fill, h, redrawn } from "../lib/dom.js";
 import { signed } from "../lib/format.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { LivePayload, Pair, Pairs, Side } from "../lib/payloads"
+ * @import { Pair, Pairs, Side } from "../lib/payloads"
+ * @import { LiveBoard } from "./feed.js"
  */
 
 const EMPTY = "A held-out opening and its continuation appear here at the next evaluation.";
 
 /**
- * @param {Board<LivePayload>} board
+ * @param {LiveBoard} board
  * @param {Pairs} pairs
  */
 export function drawPairs(board, pairs) {
@@ -25,7 +25,7 @@ export function drawPairs(board, pairs) {
 }
 
 const viewOf = perBoard(
-  /** @param {Board<LivePayload>} board */
+  /** @param {LiveBoard} board */
   ({ parts }) => {
     const title = h("h2");
     const grid = h("div", { class: "pairs" });

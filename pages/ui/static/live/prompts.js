@@ -2,45 +2,51 @@
 // change is the model's doing.
 import { perBoard } from "../lib/board.js";
 import { h, redrawn, setOptions } from "../lib/dom.js";
+import { choiceOf } from "./choice.js";
+import { feedOf } from "./feed.js";
 import { sideCells } from "./pairs.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { LivePayload, PromptRow, Prompts } from "../lib/payloads"
+ * @import { PromptRow } from "../lib/payloads"
+ * @import { LiveBoard } from "./feed.js"
  */
 
 const TITLE = "Pinned prompts: the same openings, the same random numbers, step after step";
 
 /** The section's frame; the chart of their mean score goes into its left half. */
 export const promptsOf = perBoard(
-  /** @param {Board<LivePayload>} board */
+  /** @param {LiveBoard} board */
   (board) => {
     const chart = h("div", { class: "pinned-chart" });
     const rows = h("div", { class: "rows" });
     const choice = h("select", {
       "aria-label": "Choose a pinned prompt",
-      onchange: () => board.send("prompt", Number(choice.value)),
+      onchange: () => {
+        choiceOf(board).prompt = Number(choice.value);
+        view.reshow();
+      },
     });
     const body = h("div", { class: "prompts" }, chart, h("div", {}, choice, rows));
     board.parts.pinned.append(h("header", {}, h("h2", {}, TITLE)), body);
-    return { chart, choice, rows };
+    const view = { chart, choice, rows, reshow: () => {} };
+    return view;
   },
 );
 
 /**
- * @param {Board<LivePayload>} board
- * @param {Prompts} prompts
+ * @param {LiveBoard} board
+ * @param {() => void} reshow  fetches and draws another opening
  */
-export function drawPrompts(board, prompts) {
-  const { choice, rows } = promptsOf(board);
+export function drawPrompts(board, reshow) {
+  const view = promptsOf(board);
+  const { choice, rows } = view;
+  const { prompts } = feedOf(board);
+  view.reshow = reshow;
+  choice.hidden = !prompts?.queries.length;
   redrawn(rows, prompts, () => {
-    setOptions(
-      choice,
-      prompts.queries.map((query, i) => [String(i), `${query} …`]),
-    );
-    choice.value = String(prompts.chosen);
-    choice.hidden = !prompts.queries.length;
-    return prompts.rows.length
+    setOptions(choice, prompts?.queries.map((query, i) => [String(i), `${query} …`]) ?? []);
+    choice.value = String(prompts?.chosen ?? 0);
+    return prompts?.rows.length
       ? prompts.rows.map(promptRow)
       : [h("div", { class: "none" }, "Their continuations appear here at each evaluation.")];
   });

@@ -3,22 +3,23 @@ import { perBoard } from "../lib/board.js";
 import { fill, forget, h, redrawn } from "../lib/dom.js";
 import { number, signed } from "../lib/format.js";
 import { choiceOf, chosenSample, listed, ORDERS } from "./choice.js";
+import { feedOf } from "./feed.js";
 
 /**
- * @import { Board } from "../lib/board.js"
- * @import { BatchSample, LivePayload, ShownBatch } from "../lib/payloads"
+ * @import { Batch, BatchSample } from "../lib/payloads"
  * @import { Actions, Choice, Order } from "./choice.js"
+ * @import { LiveBoard } from "./feed.js"
  */
 
 const EMPTY = "The batch's continuations appear here after the first step.";
 
 /**
- * @param {Board<LivePayload>} board
- * @param {ShownBatch | null} batch
+ * @param {LiveBoard} board
  * @param {Actions} actions
  */
-export function drawSamples(board, batch, actions) {
+export function drawSamples(board, actions) {
   const view = viewOf(board);
+  const { run, batch, pin } = feedOf(board);
   const { title, rows } = view;
   view.actions = actions;
   if (!batch) {
@@ -27,19 +28,19 @@ export function drawSamples(board, batch, actions) {
     rows.replaceChildren(h("div", { class: "none" }, EMPTY));
     return;
   }
-  fill(title, batch.title);
-  view.follow.hidden = !batch.pinned;
+  fill(title, `Step ${batch.step}'s ${batch.samples.length} continuations`);
+  view.follow.hidden = !pin;
   const choice = choiceOf(board);
-  const chosen = chosenSample(batch, choice)?.index;
+  const chosen = chosenSample(board)?.index;
   const top = rows.scrollTop;
-  const key = [board.data.run.id, batch.step, choice.order, choice.search, chosen];
+  const key = [run, batch.step, choice.order, choice.search, chosen];
   if (redrawn(rows, key, () => sampleRows(batch, choice, chosen, actions))) rows.scrollTop = top;
 }
 
 /**
- * @param {ShownBatch} batch
+ * @param {Batch} batch
  * @param {Choice} choice
- * @param {number} chosen
+ * @param {number | undefined} chosen
  * @param {Actions} actions
  */
 function sampleRows(batch, choice, chosen, actions) {
@@ -83,7 +84,7 @@ function sampleRow({ index, query, response, score, kl, ended }, isChosen, choos
 }
 
 const viewOf = perBoard(
-  /** @param {Board<LivePayload>} board */
+  /** @param {LiveBoard} board */
   (board) => {
     const section = board.parts.samples;
     section.classList.remove("samples");
@@ -99,7 +100,7 @@ const viewOf = perBoard(
 );
 
 /**
- * @param {Board<LivePayload>} board
+ * @param {LiveBoard} board
  * @param {{actions: Actions | null}} view
  */
 function searchField(board, view) {
@@ -109,21 +110,21 @@ function searchField(board, view) {
     "aria-label": "Search the continuations",
     oninput: () => {
       choiceOf(board).search = field.value;
-      if (board.data.batch) view.actions?.redraw();
+      view.actions?.redraw();
     },
   });
   return field;
 }
 
 /**
- * @param {Board<LivePayload>} board
+ * @param {LiveBoard} board
  * @param {{actions: Actions | null}} view
  */
 function orderField(board, view) {
   const options = Object.entries(ORDERS).map(([value, { label }]) => h("option", { value }, label));
   const onchange = () => {
     choiceOf(board).order = /** @type {Order} */ (field.value);
-    if (board.data.batch) view.actions?.redraw();
+    view.actions?.redraw();
   };
   const field = h("select", { "aria-label": "Sort the continuations", onchange }, ...options);
   return field;

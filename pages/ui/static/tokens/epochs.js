@@ -3,10 +3,7 @@ import { h } from "../lib/dom.js";
 import { fixed, number, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
 
-/**
- * @import { TokensPage } from "../lib/payloads"
- * @import { ChangeView } from "./view_state.js"
- */
+/** @import { ChangeView, Shown } from "./view_state.js" */
 
 const NOTHING = "The update made no gradient step on this sample.";
 const UNREACHED =
@@ -15,7 +12,7 @@ const UNREACHED =
 
 /**
  * The table and its legend.
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {ChangeView} changeView
  */
 export function epochTable(page, changeView) {
@@ -29,7 +26,7 @@ export function epochTable(page, changeView) {
   return [table, h("p", { class: "quiet" }, keyOf(page))];
 }
 
-/** @param {TokensPage} page */
+/** @param {Shown["page"]} page */
 function keyOf({ sample, cliprange }) {
   const band = `▲ above ${number(1 + cliprange)}, ▼ below ${number(1 - cliprange)}`;
   const policy = "P: the policy clip binds, so the token gives that epoch's policy loss no gradient";
@@ -38,7 +35,7 @@ function keyOf({ sample, cliprange }) {
 }
 
 /**
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {number} epoch
  * @param {() => void} onclick
  */
@@ -49,7 +46,7 @@ function epochRow(page, epoch, onclick) {
 }
 
 /**
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {number} epoch
  * @param {number} i
  */

@@ -3,25 +3,48 @@ import { perBoard } from "../lib/board.js";
 import { h } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
 import { watchTheme } from "../lib/theme.js";
+import { drawProblems } from "../lib/top.js";
 import { buildHighlights, drawHighlights } from "./highlights.js";
 import { buildSample, drawSample } from "./sample.js";
 import { buildScatter, drawScatter } from "./scatter.js";
 import { buildSearch, drawSearch } from "./search.js";
 import { buildSteps, drawSteps } from "./steps.js";
 import { drawTrace } from "./trace.js";
-import { changeView, moveSample, moveStep, moveToken, receive } from "./view_state.js";
+import { begin, changeView, moveSample, moveStep, moveToken, refresh } from "./view_state.js";
 
 /**
  * @import { Shortcut } from "../lib/keys.js"
  * @import { ChangeView, Shown, TokensBoard } from "./view_state.js"
  */
 
-/** @param {TokensBoard} board */
+/**
+ * Python has mounted the page, or has made it anew.
+ * @param {TokensBoard} board
+ */
 export function draw(board) {
-  const shown = receive(board);
+  begin(
+    board,
+    (shown) => drawShown(board, shown),
+    ({ message }) => drawProblems(board, [message], "The tokens could not be read:"),
+  );
+}
+
+/**
+ * The run has changed.
+ * @param {TokensBoard} board
+ */
+export function changed(board) {
+  refresh(board);
+}
+
+/**
+ * @param {TokensBoard} board
+ * @param {Shown} shown
+ */
+function drawShown(board, shown) {
   const view = viewOf(board);
-  if (!shown) return;
-  watchTheme(board, () => draw(board));
+  watchTheme(board, () => drawShown(board, view.shown ?? shown));
+  drawProblems(board, shown.page.problems);
   view.shown = shown;
   drawSteps(view.steps, shown.page);
   drawSample(board, view.sample, shown, view.changeView);

@@ -3,11 +3,12 @@ import { fill, h, redrawn, setOptions } from "../lib/dom.js";
 import { number, signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
 import { column, earnedLines, write } from "../lib/token_columns.js";
+import { COLOURS } from "./colours.js";
 import { epochTable } from "./epochs.js";
 import { changeView, moveSample } from "./view_state.js";
 
 /**
- * @import { ColourName, TokensPage } from "../lib/payloads"
+ * @import { ColourName } from "../lib/payloads"
  * @import { ChangeView, Shown, TokensBoard } from "./view_state.js"
  */
 
@@ -65,20 +66,20 @@ export function drawSample(board, frame, shown, changeView) {
 /**
  * The choice of quantity and epoch, and the colour scale.
  * @param {ReturnType<typeof buildSample>} frame
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  */
 function drawChoices({ choice, epoch, about, low, high }, page) {
-  const { colours, epochs, look, limits } = page;
+  const { epochs, look, limits } = page;
   setOptions(
     choice,
-    Object.entries(colours).map(([name, { label }]) => [name, label]),
+    Object.entries(COLOURS).map(([name, { label }]) => [name, label]),
   );
   choice.value = look.colour;
   const numbered = Array.from({ length: epochs }, (_, i) => [String(i), `epoch ${i + 1}`]);
   setOptions(epoch, /** @type {[string, string][]} */ ([["", "last epoch"], ...numbered]));
-  epoch.value = page.epoch_chosen ? String(look.epoch) : "";
+  epoch.value = page.isEpochChosen ? String(look.epoch) : "";
   epoch.disabled = !epochs;
-  const shown = colours[look.colour];
+  const shown = COLOURS[look.colour];
   fill(about, shown.about);
   fill(low, write(look.colour, shown.centre - limits[look.colour]));
   fill(high, write(look.colour, shown.centre + limits[look.colour]));
@@ -86,7 +87,7 @@ function drawChoices({ choice, epoch, about, low, high }, page) {
 
 /**
  * The number that determines a token's colour.
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {number} i
  */
 function colouring({ sample, look }, i) {
@@ -97,12 +98,12 @@ function colouring({ sample, look }, i) {
 }
 
 /**
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {number} i
  * @param {() => void} onclick
  */
 function tokenBox(page, i, onclick) {
-  const { sample, look, colours, limits } = page;
+  const { sample, look, limits } = page;
   const isClip = look.colour === "clip";
   const value = colouring(page, i);
   const policyBinds = Boolean(sample.policy_clip[look.epoch]?.[i]);
@@ -119,7 +120,7 @@ function tokenBox(page, i, onclick) {
     h("b", {}, visible(sample.text[i])),
     h("small", {}, isClip ? bound || "·" : write(look.colour, value)),
   );
-  const tint = colour(value, colours[look.colour].centre, limits[look.colour]);
+  const tint = colour(value, COLOURS[look.colour].centre, limits[look.colour]);
   const clipTint = bound ? BOUND : "transparent";
   box.style.background = isClip ? clipTint : tint;
   box.classList.toggle("clip", policyBinds && (isClip || column(look.colour).per_epoch));
@@ -127,7 +128,7 @@ function tokenBox(page, i, onclick) {
 }
 
 /**
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {number} i
  */
 function describe({ sample, look: { epoch } }, i) {

@@ -6,8 +6,8 @@ import { drawPlot, escaped, place, SELECTING } from "../lib/plot.js";
 import { BLUE, CLIP, GREY, VERMILION } from "../lib/scales.js";
 
 /**
- * @import { Scatter, TokensPage, TokensView } from "../lib/payloads"
- * @import { ChangeView, Shown, TokensBoard } from "./view_state.js"
+ * @import { Scatter } from "../lib/payloads"
+ * @import { ChangeView, Look, Shown, TokensBoard } from "./view_state.js"
  */
 
 /** @type {[colour: string, symbol: string][]} By case; a cross is a token whose gradient is cut. */
@@ -74,7 +74,7 @@ export function drawScatter(board, view, { run, page, batch: { scatter } }, chan
 
 /**
  * @param {View} view
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {Scatter} scatter
  */
 function drawWords(view, { epochs, look, cliprange }, scatter) {
@@ -138,7 +138,7 @@ function points({ ratio, advantage, case: cases, sample, position, text, cases: 
 /**
  * Rings around the chosen sample's tokens, a larger one around the chosen token.
  * @param {Scatter} scatter
- * @param {TokensView} look
+ * @param {Look} look
  */
 function ring({ ratio, advantage, sample, position }, look) {
   const rows = sample.flatMap((one, i) => (one === look.sample ? [i] : []));
@@ -156,7 +156,7 @@ function ring({ ratio, advantage, sample, position }, look) {
 }
 
 /**
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {Scatter} scatter
  * @param {string} batch  zoom and selection last as long as it stays the same
  */

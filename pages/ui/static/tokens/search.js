@@ -3,7 +3,7 @@ import { h, redrawn } from "../lib/dom.js";
 import { signed } from "../lib/format.js";
 
 /**
- * @import { BatchTexts } from "../lib/payloads"
+ * @import { TokensAnswer } from "../lib/payloads"
  * @import { ChangeView, Shown } from "./view_state.js"
  */
 
@@ -43,7 +43,7 @@ export function drawSearch({ input, hits }, { run, page, batch }, changeView) {
 
 /**
  * The samples that contain the words or have that number.
- * @param {BatchTexts["samples"]} samples
+ * @param {TokensAnswer["samples"]} samples
  * @param {string} wanted  in lower case
  * @returns {Hit[]}
  */

@@ -1,22 +1,19 @@
 // The step selector: which step is shown, and buttons to move to another.
 import { fill, h } from "../lib/dom.js";
-import { changeView, moveStep } from "./view_state.js";
+import { changeView, moveStep, shownOf } from "./view_state.js";
 
-/**
- * @import { TokensPage } from "../lib/payloads"
- * @import { TokensBoard } from "./view_state.js"
- */
+/** @import { TokensBoard, TokensPage } from "./view_state.js" */
 
 /** @param {TokensBoard} board */
 export function buildSteps(board) {
-  const chosen = () => board.data.microscope.steps[Number(slider.value)];
+  const chosen = () => shownOf(board)?.page.steps[Number(slider.value)];
   const label = h("h2");
   const slider = h("input", {
     type: "range",
     min: 0,
     "aria-label": "Step",
     oninput: () => fill(label, `Step ${chosen()}`),
-    onchange: () => changeView(board, { step: chosen() }),
+    onchange: () => changeView(board, { step: chosen() ?? null }),
   });
   const before = h("button", { "aria-label": "Previous step", onclick: () => moveStep(board, -1) }, "◀");
   const after = h("button", { "aria-label": "Next step", onclick: () => moveStep(board, 1) }, "▶");

@@ -7,7 +7,7 @@ import { bandCurve } from "./band_curve.js";
 
 /**
  * @import { Child } from "../lib/dom.js"
- * @import { Term, TokensPage, TokenTrace } from "../lib/payloads"
+ * @import { Term, TokenTrace } from "../lib/payloads"
  * @import { ChangeView, Shown } from "./view_state.js"
  */
 
@@ -28,7 +28,7 @@ const ABOUT_ADVANTAGE =
  */
 export function drawTrace(root, { run, page }, changeView) {
   redrawn(root, [run, page.step, page.look], () => {
-    const { story: trace } = page;
+    const { trace } = page;
     if (!trace) return [h("p", { class: "quiet" }, "Choose a token to read its story.")];
     const cards = [earned(trace), advantage(trace), updated(trace, page, changeView), valued(trace, page)];
     return [
@@ -149,7 +149,7 @@ function headRow(labels) {
 
 /**
  * @param {TokenTrace} t
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  * @param {ChangeView} changeView
  */
 function updated(t, { cliprange, look: { epoch }, restricted }, changeView) {
@@ -175,7 +175,7 @@ function updated(t, { cliprange, look: { epoch }, restricted }, changeView) {
 
 /**
  * @param {TokenTrace} t
- * @param {TokensPage} page
+ * @param {Shown["page"]} page
  */
 function valued(t, { cliprange_value: range, look: { epoch } }) {
   const title = "What the value loss did";

@@ -1,66 +1,120 @@
-// What the Tokens page shows, and asking Python to show something else.
-import { newMark, perBoard } from "../lib/board.js";
+// What the Tokens page shows: a step of the run, one of its samples, one of its tokens, in one epoch. What is
+// chosen is fetched where it is not here yet, and put into the address.
+import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
+import { perBoard } from "../lib/board.js";
+import { DoorError, get, oneAtATime } from "../lib/store.js";
+import { COLOURS, FIRST_COLOUR, isColour } from "./colours.js";
 
 /**
  * @import { Board } from "../lib/board.js"
- * @import { ColourName, TokensBatch, TokensPage, TokensPayload } from "../lib/payloads"
+ * @import { ColourName, SampleAnswer, SampleTokens, StepsAnswer, TokensAnswer, TokensPayload, TokenTrace, TraceAnswer } from "../lib/payloads"
  */
 /** @typedef {Board<TokensPayload>} TokensBoard */
 /**
- * @typedef {object} ViewState  all from 0; step: null for the newest; token: null for the first; epoch: null
- *   for the last
+ * @typedef {object} ViewState  what is wanted, all from 0; step: null for the newest; token: null for the
+ *   first; epoch: null for the last
  * @property {number | null} step
  * @property {number} sample
  * @property {number | null} token
  * @property {number | null} epoch
  * @property {ColourName} colour
  */
-/** @typedef {{run: string, page: TokensPage, batch: TokensBatch}} Shown  everything to draw */
+/**
+ * @typedef {object} Look  what is shown; token: null if the sample has none; epoch: -1 if the update made no
+ *   gradient step
+ * @property {number} step
+ * @property {number} sample
+ * @property {number | null} token
+ * @property {number} epoch
+ * @property {ColourName} colour
+ */
+/**
+ * @typedef {object} TokensPage
+ * @property {number} step
+ * @property {number[]} steps  those whose tokens are stored
+ * @property {number} count  of samples
+ * @property {boolean} following
+ * @property {string} missing  why the wanted step is not shown, or ""
+ * @property {boolean} isEpochChosen
+ * @property {Look} look
+ * @property {SampleTokens} sample
+ * @property {TokenTrace | null} trace  null if the sample has no token
+ * @property {string[]} problems  what the address asks for and the page does not show
+ */
+/**
+ * @typedef {object} Shown  everything to draw
+ * @property {string} run
+ * @property {TokensPage & TokensAnswer} page
+ * @property {TokensAnswer} batch
+ */
 /** @typedef {(change: Partial<ViewState>) => void} ChangeView */
 /**
- * @typedef {object} Requests
- * @property {ViewState | null} wanted  what was requested last
- * @property {string | null} mark  of the last request
+ * @typedef {object} State
  * @property {string} run
- * @property {{key: string, batch: TokensBatch} | null} held  the batch, which Python sends once
+ * @property {ViewState} wanted
+ * @property {Record<string, string>} asked  by the address, until something else is chosen
+ * @property {number[]} steps
+ * @property {Shown | null} shown
+ * @property {() => void} show  fetches and draws what is wanted
  */
+
+const INDICES = ["step", "sample", "token", "epoch"];
+const NAMES = [...INDICES, "colour"];
 
 const stateOf = perBoard(
   /**
    * @param {TokensBoard} _
-   * @returns {Requests}
+   * @returns {State}
    */
-  (_) => ({ wanted: null, mark: null, run: "", held: null }),
+  (_) => ({ run: "", wanted: wantedBy({}), asked: {}, steps: [], shown: null, show: () => {} }),
 );
 
 /**
- * Receives a payload. Python leaves out the texts and points of a batch that the browser already has; if the
- * browser does not have it after all, this asks for it and returns null.
+ * Begins with the run that Python has mounted, if it is another than before.
  * @param {TokensBoard} board
- * @returns {Shown | null}
+ * @param {(shown: Shown) => void} draw
+ * @param {(error: DoorError) => void} fail
  */
-export function receive(board) {
-  const { microscope: page, run } = board.data;
+export function begin(board, draw, fail) {
   const state = stateOf(board);
-  if (page.batch) state.held = { key: page.batch_key, batch: page.batch };
-  // The last request stands until Python has answered it, so that rapid key presses add up.
-  const isAnswer = !state.wanted || state.mark === page.echo || state.run !== run.id;
-  const isMissing = state.held?.key !== page.batch_key;
-  if (isAnswer || isMissing)
-    Object.assign(state, { wanted: viewStateOf(page), mark: page.echo, run: run.id });
-  if (!isMissing && state.held) return { run: run.id, page, batch: state.held.batch };
-  state.held = null;
-  changeView(board, {});
-  return null;
+  const { run } = board.data;
+  if (state.run === run) return keepAddress(board);
+  const { run: named, ...asked } = readAddress(["run", ...NAMES]);
+  const isOurs = named === run || (!state.run && !named);
+  const wanted = wantedBy(isOurs ? asked : {});
+  const show = oneAtATime(async () => {
+    try {
+      const shown = await fetched(board);
+      if (shown && board.root.isConnected) draw(shown);
+    } catch (error) {
+      if (!(error instanceof DoorError)) throw error;
+      if (error.status) fail(error);
+    }
+  });
+  Object.assign(state, { run, asked: isOurs ? asked : {}, wanted, steps: [], shown: null, show });
+  if (!isOurs) writeAddress(["run", ...NAMES], {});
 }
 
 /**
- * The request that the payload answers.
- * @param {TokensPage} page
+ * @param {Record<string, string>} asked
  * @returns {ViewState}
  */
-function viewStateOf({ look, following, epoch_chosen }) {
-  return { ...look, step: following ? null : look.step, epoch: epoch_chosen ? look.epoch : null };
+function wantedBy({ step, sample, token, epoch, colour }) {
+  return {
+    step: parseIndex(step),
+    sample: parseIndex(sample) ?? 0,
+    token: parseIndex(token),
+    epoch: parseIndex(epoch),
+    colour: isColour(colour) ? colour : FIRST_COLOUR,
+  };
+}
+
+/**
+ * The run has changed: fetches and draws what is wanted.
+ * @param {TokensBoard} board
+ */
+export function refresh(board) {
+  stateOf(board).show();
 }
 
 /**
@@ -69,20 +123,157 @@ function viewStateOf({ look, following, epoch_chosen }) {
  */
 export function changeView(board, change) {
   const state = stateOf(board);
-  const wanted = { ...(state.wanted ?? viewStateOf(board.data.microscope)), ...change };
-  Object.assign(state, { wanted, mark: newMark() });
-  board.send("look", { ...wanted, run: board.data.run.id, has: state.held?.key ?? "", click: state.mark });
+  Object.assign(state.wanted, change);
+  state.asked = {};
+  keepAddress(board);
+  state.show();
+}
+
+/** @param {TokensBoard} board */
+function keepAddress(board) {
+  const { run, wanted, asked, shown } = stateOf(board);
+  if (!shown && !Object.keys(asked).length) return;
+  if (Object.keys(asked).length) return writeAddress(NAMES, asked);
+  const { colour } = wanted;
+  const isPinned = wanted.step !== null;
+  const kept = { ...wanted, colour: colour === FIRST_COLOUR ? null : colour, ...(isPinned ? { run } : {}) };
+  writeAddress(isPinned ? ["run", ...NAMES] : NAMES, kept);
 }
 
 /**
- * Moves to the next recorded step, starting from the one requested last.
+ * Fetches what is wanted: of a batch, a sample and a token only what is not here already.
+ * @param {TokensBoard} board
+ * @returns {Promise<Shown | null>}
+ */
+async function fetched(board) {
+  const state = stateOf(board);
+  const { run } = state;
+  const wanted = { ...state.wanted };
+  const { step, missing } = await stepOf(state, wanted);
+  if (step === null) return null;
+  const batch = await batchOf(state, step, wanted.epoch);
+  const sample = wanted.sample < batch.samples.length ? wanted.sample : 0;
+  const path = `runs/${run}/steps/${step}/samples/${sample}`;
+  const [{ tokens }, first] = await Promise.all([sampleOf(path), traceOf(path, wanted.token ?? 0)]);
+  const length = tokens.text.length;
+  const token = length ? Math.min(wanted.token ?? 0, length - 1) : null;
+  const trace = first ?? (token === null ? null : await traceOf(path, token));
+  if (state.run !== run) return null;
+  const page = {
+    ...batch,
+    steps: state.steps,
+    count: batch.samples.length,
+    following: wanted.step === null,
+    missing,
+    isEpochChosen: wanted.epoch !== null,
+    look: { step, sample, token, epoch: batch.epoch, colour: wanted.colour },
+    sample: tokens,
+    trace,
+    problems: problemsOf(state, batch, sample, length),
+  };
+  state.shown = { run, page, batch };
+  return state.shown;
+}
+
+/**
+ * The wanted step, else the nearest whose tokens are stored; null where none are.
+ * @param {State} state
+ * @param {ViewState} wanted
+ */
+async function stepOf(state, wanted) {
+  const after = state.steps.at(-1) ?? null;
+  /** @type {StepsAnswer} */
+  const { steps } = await get(`runs/${state.run}/steps`, { after });
+  state.steps = [...state.steps, ...steps];
+  const newest = state.steps.at(-1) ?? null;
+  if (newest === null || wanted.step === null) return { step: newest, missing: "" };
+  const step = nearest(state.steps, wanted.step);
+  const why = `Step ${wanted.step} has no stored tokens. The nearest step with stored tokens is ${step}.`;
+  return { step, missing: step === wanted.step ? "" : why };
+}
+
+/**
+ * @param {number[]} steps
+ * @param {number} wanted
+ */
+function nearest(steps, wanted) {
+  return steps.reduce((best, step) => (Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best));
+}
+
+/**
+ * @param {State} state
+ * @param {number} step
+ * @param {number | null} epoch
+ * @returns {Promise<TokensAnswer>}
+ */
+async function batchOf(state, step, epoch) {
+  const held = state.shown?.batch;
+  if (held && held.step === step && held.epoch === (epoch ?? held.epochs - 1)) return held;
+  const path = `runs/${state.run}/steps/${step}/tokens`;
+  try {
+    return await get(path, { epoch });
+  } catch (error) {
+    if (!(error instanceof DoorError) || error.status !== 404) throw error;
+    const isThinned = !error.message.startsWith("epoch");
+    if (isThinned) state.steps = state.steps.filter((one) => one !== step);
+    if (isThinned && state.steps.length) return batchOf(state, nearest(state.steps, step), epoch);
+    return get(path);
+  }
+}
+
+/**
+ * @param {string} path
+ * @returns {Promise<SampleAnswer>}
+ */
+function sampleOf(path) {
+  return get(path);
+}
+
+/**
+ * @param {string} path
+ * @param {number} token
+ * @returns {Promise<TokenTrace | null>}
+ */
+async function traceOf(path, token) {
+  try {
+    /** @type {TraceAnswer} */
+    const { trace } = await get(`${path}/tokens/${token}`);
+    return trace;
+  } catch (error) {
+    if (error instanceof DoorError && error.status === 404) return null; // the sample is shorter
+    throw error;
+  }
+}
+
+/**
+ * What the address asks for and the page does not show. A missing step is reported beside the steps.
+ * @param {State} state
+ * @param {TokensAnswer} batch
+ * @param {number} sample
+ * @param {number} length
+ */
+function problemsOf({ asked }, { step, samples, epochs, epoch }, sample, length) {
+  const found = notIndices(asked, INDICES);
+  if (asked.colour !== undefined && !isColour(asked.colour))
+    found.push(refusal("colour", asked.colour, `must be one of ${Object.keys(COLOURS).join(", ")}`));
+  const token = Math.min(parseIndex(asked.token) ?? 0, Math.max(0, length - 1));
+  return [
+    ...found,
+    ...beyond(asked, "sample", samples.length, `step ${step}`, sample),
+    ...beyond(asked, "token", length, `sample ${sample}`, token),
+    ...beyond(asked, "epoch", epochs, `the update of step ${step}`, epoch),
+  ];
+}
+
+/**
+ * Moves to the next recorded step, starting from the one wanted last.
  * @param {TokensBoard} board
  * @param {number} by
  */
 export function moveStep(board, by) {
-  const { steps, step } = board.data.microscope;
-  const asked = steps.indexOf(stateOf(board).wanted?.step ?? step);
-  const place = asked < 0 ? steps.indexOf(step) : asked;
+  const { steps, wanted, shown } = stateOf(board);
+  const from = steps.indexOf(wanted.step ?? shown?.page.step ?? -1);
+  const place = from < 0 ? steps.indexOf(shown?.page.step ?? -1) : from;
   changeView(board, { step: steps[within(place + by, steps.length)] });
 }
 
@@ -91,9 +282,10 @@ export function moveStep(board, by) {
  * @param {number} by
  */
 export function moveSample(board, by) {
-  const { count, look: shown } = board.data.microscope;
-  const from = stateOf(board).wanted?.sample ?? shown.sample;
-  changeView(board, { sample: within(from + by, count), token: 0 });
+  const { shown, wanted } = stateOf(board);
+  if (!shown) return;
+  const from = Math.min(wanted.sample, shown.page.count - 1);
+  changeView(board, { sample: within(from + by, shown.page.count), token: 0 });
 }
 
 /**
@@ -101,11 +293,19 @@ export function moveSample(board, by) {
  * @param {number} by
  */
 export function moveToken(board, by) {
-  const { sample, look: shown } = board.data.microscope;
-  const { wanted } = stateOf(board);
-  // If another sample has been requested, only Python knows its length.
-  const length = wanted?.sample === shown.sample ? sample.text.length : Number.POSITIVE_INFINITY;
-  changeView(board, { token: within((wanted?.token ?? 0) + by, length) });
+  const { shown, wanted } = stateOf(board);
+  if (!shown) return;
+  // How long another sample is, is known once it is here.
+  const isHere = wanted.sample === shown.page.look.sample;
+  const length = isHere ? shown.page.sample.text.length : Number.POSITIVE_INFINITY;
+  changeView(board, { token: within((wanted.token ?? 0) + by, length) });
+}
+
+/**
+ * @param {TokensBoard} board
+ */
+export function shownOf(board) {
+  return stateOf(board).shown;
 }
 
 /**

@@ -1,6 +1,6 @@
 // What the parts of a stage have in common.
 
-/** @import { UpdatePage } from "../lib/payloads" */
+/** @import { UpdatePage } from "./state.js" */
 /**
  * @typedef {object} Actions
  * @property {(row: number, position: number) => void} choose

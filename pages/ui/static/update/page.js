@@ -1,34 +1,127 @@
 // The Update page: the eleven stages of one update, stepped through by button or key, or played slowly.
+import { notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
 import { newMark, perBoard } from "../lib/board.js";
 import { fill, h, redrawn } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
+import { DoorError, get, oneAtATime } from "../lib/store.js";
+import { drawProblems } from "../lib/top.js";
 import { begin, reveal, STAGE_MS } from "./revealing.js";
 import { stageView } from "./stage.js";
 import { stateOf } from "./state.js";
 import { drawStepper } from "./stepper.js";
 
 /**
- * @import { UpdatePage } from "../lib/payloads"
+ * @import { Stages, UpdateAnswer, UpdateState } from "../lib/payloads"
  * @import { Actions } from "./batch.js"
  * @import { UpdateBoard } from "./state.js"
  */
 const LOOK_MS = 100;
 
-/** @param {UpdateBoard} board */
+/**
+ * Python has mounted the page, or has made it anew.
+ * @param {UpdateBoard} board
+ */
 export function draw(board) {
-  const page = board.data.walk;
+  const { walk } = board.data;
   const state = stateOf(board);
-  const isBetween = page.state === "waiting" || page.state === "error";
-  // the previous batch stays visible until the next one is there
-  if (!isBetween || state.page.run !== page.run || !state.page.samples.length) state.page = page;
-  const { run, number, samples } = state.page;
-  const job = `${run} ${number}`;
-  const batch = `${job} ${samples.length}`;
-  state.isComputed = page.state === "done";
-  if (state.job !== job) Object.assign(state, { job, stage: page.stage, furthest: page.stage });
-  if (state.batch !== batch) Object.assign(state, { batch, seen: new Set(), token: null, epoch: null });
-  drawBar(board, page);
+  const job = `${walk.run} ${walk.number}`;
+  if (state.job !== job) beginWith(board, job);
+  drawBar(board, walk);
+  showOf(board)();
+}
+
+/**
+ * Begins with another update.
+ * @param {UpdateBoard} board
+ * @param {string} job
+ */
+function beginWith(board, job) {
+  const { run, number } = board.data.walk;
+  const state = stateOf(board);
+  const { run: named, ...asked } = readAddress(["run", ...NAMES]);
+  const isOurs = !state.job || (named === run && asked.job === String(number));
+  const left = state.places.get(job);
+  const own = isOurs && Object.keys(asked).length ? asked : (left ?? (isOurs ? asked : {}));
+  const stage = within(parseIndex(own.stage) ?? 1);
+  Object.assign(state, { job, asked: own, stage, furthest: stage });
+  Object.assign(state, { token: own.token ?? null, epoch: parseIndex(own.epoch) });
+}
+
+/** @type {(board: UpdateBoard) => () => Promise<void>} */
+const showOf = perBoard((board) => oneAtATime(() => show(board)));
+
+/**
+ * Fetches and draws the stages: with numbers once the update is done. Until then the batch before stays.
+ * @param {UpdateBoard} board
+ */
+async function show(board) {
+  const { walk } = board.data;
+  const { run, number } = walk;
+  const state = stateOf(board);
+  const isBetween = walk.state === "waiting" || walk.state === "error";
+  if (!isBetween || state.page.run !== run || !state.page.samples.length) {
+    try {
+      const told = await stagesOf(board);
+      state.page = { run, number, samples: [], ...told };
+    } catch (error) {
+      if (!(error instanceof DoorError)) throw error;
+      if (error.status) drawProblems(board, [error.message], "The update could not be read:");
+      return;
+    }
+  }
+  if (!board.root.isConnected) return;
+  const batch = `${run} ${state.page.number} ${state.page.samples.length}`;
+  state.isComputed = walk.state === "done";
+  if (state.batch !== batch) Object.assign(state, { batch, seen: new Set() });
+  drawProblems(
+    board,
+    state.isComputed ? [...state.problems, ...problemsOf(state.asked)] : problemsOf(state.asked),
+  );
   drawStage(board);
+  keepAddress(board);
+}
+
+/**
+ * The stages, with the chosen token's numbers; where the address names a wrong one, with the first one's.
+ * @param {UpdateBoard} board
+ * @returns {Promise<Stages & {samples?: UpdateAnswer["samples"]}>}
+ */
+async function stagesOf(board) {
+  const { run, number, state: standing } = board.data.walk;
+  const state = stateOf(board);
+  if (standing !== "done") return get("stages");
+  const path = `runs/${run}/updates/${number}`;
+  state.problems = [];
+  for (;;) {
+    try {
+      /** @type {UpdateAnswer} */
+      const answer = await get(path, { token: state.token, epoch: state.epoch });
+      return answer;
+    } catch (error) {
+      if (!(error instanceof DoorError) || error.status >= 500 || !error.status) throw error;
+      if (state.token === null && state.epoch === null) throw error;
+      state.problems.push(error.message);
+      if (error.message.startsWith("epoch")) state.epoch = null;
+      else state.token = null;
+    }
+  }
+}
+
+const NAMES = ["job", "stage", "token", "epoch"];
+const LAST_STAGE = 11;
+
+/** @param {number} stage */
+function within(stage) {
+  return Math.min(Math.max(stage, 1), LAST_STAGE);
+}
+
+/** @param {Record<string, string>} asked */
+function problemsOf(asked) {
+  const found = notIndices(asked, ["job", "stage", "epoch"]);
+  const stage = parseIndex(asked.stage);
+  if (stage !== null && stage !== within(stage))
+    found.push(refusal("stage", asked.stage, `must be from 1 to ${LAST_STAGE}; showing ${within(stage)}`));
+  return found;
 }
 
 /** @typedef {ReturnType<typeof buildFrame>} Frame */
@@ -101,7 +194,7 @@ function giveFocusBack({ detail, target }) {
 
 /**
  * @param {UpdateBoard} board
- * @param {UpdatePage} page
+ * @param {UpdateState} page
  */
 function drawBar(board, page) {
   const { status, another, count } = frameOf(board);
@@ -113,8 +206,8 @@ function drawBar(board, page) {
   fill(another, page.number === null ? "Take an update apart" : "Another batch");
   another.classList.toggle("primary", page.state === "none");
   another.disabled = page.state === "empty" || page.state === "waiting";
-  if (state.asked === page.number || !page.batch) return;
-  state.asked = page.number;
+  if (state.answered === page.number || !page.batch) return;
+  state.answered = page.number;
   count.value = String(page.batch);
 }
 
@@ -151,10 +244,12 @@ function actions(board) {
       state.token = `${row}.${position}`;
       state.view?.choose(row, position);
       report(board);
+      showOf(board)();
     },
     lookAt: (epoch) => {
       state.epoch = epoch;
       report(board);
+      showOf(board)();
     },
     show: (count) => {
       clearTimeout(state.revealer);
@@ -179,14 +274,30 @@ function go(board, stage) {
 }
 
 /**
- * Puts what is shown into the address.
+ * Something else was chosen: what the address asked for counts no more.
  * @param {UpdateBoard} board
  */
 function report(board) {
-  const { state, number } = board.data.walk;
-  const { page, stage, token, epoch } = stateOf(board);
-  const job = state === "waiting" ? number : page.number;
-  if (page.run) board.send("look", { run: page.run, job, stage, token, epoch });
+  const state = stateOf(board);
+  Object.assign(state, { asked: {}, problems: [] });
+  keepAddress(board);
+}
+
+/**
+ * Puts what is shown into the address.
+ * @param {UpdateBoard} board
+ */
+function keepAddress(board) {
+  const { run, number } = board.data.walk;
+  const state = stateOf(board);
+  if (!run || number === null || problemsOf(state.asked).length || state.problems.length) return;
+  const { stage, token, epoch } = state;
+  const kept = { job: number, stage, token, epoch };
+  state.places.set(
+    state.job,
+    Object.fromEntries(Object.entries(kept).map(([name, x]) => [name, String(x ?? "")])),
+  );
+  writeAddress(["run", ...NAMES], { run, ...kept });
 }
 
 /** @param {UpdateBoard} board */
@@ -194,9 +305,9 @@ function ask(board) {
   const { another, count } = frameOf(board);
   if (another.disabled) return;
   const { seed } = board.data.walk;
-  const { page, stage } = stateOf(board);
+  const { page } = stateOf(board);
   const next = Number.isInteger(seed) ? Math.max(0, Number(seed) + 1) : 0;
-  board.send("ask", { run: page.run, batch: Number(count.value), seed: next, stage, ask: newMark() });
+  board.send("ask", { run: page.run, batch: Number(count.value), seed: next, ask: newMark() });
 }
 
 /** @param {UpdateBoard} board */

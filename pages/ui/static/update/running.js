@@ -5,7 +5,8 @@ import { longest } from "./batch.js";
 import { scrubber } from "./scrubber.js";
 
 /**
- * @import { Running, UpdatePage } from "../lib/payloads"
+ * @import { Running } from "../lib/payloads"
+ * @import { UpdatePage } from "./state.js"
  * @import { Actions, Part } from "./batch.js"
  */
 

@@ -5,7 +5,8 @@ import { longest } from "./batch.js";
 import { scrubber } from "./scrubber.js";
 
 /**
- * @import { UpdatePage, UpdateSample } from "../lib/payloads"
+ * @import { UpdateSample } from "../lib/payloads"
+ * @import { UpdatePage } from "./state.js"
  * @import { Actions, Part } from "./batch.js"
  */
 /** @typedef {[text: string, chance: number | null, isDrawn: boolean]} Candidate */

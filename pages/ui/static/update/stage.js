@@ -8,7 +8,8 @@ import { running } from "./running.js";
 import { sampling } from "./sampling.js";
 
 /**
- * @import { Epochs, Stage, Table, UpdatePage, UpdateSample } from "../lib/payloads"
+ * @import { Epochs, Stage, Table, UpdateSample } from "../lib/payloads"
+ * @import { UpdatePage } from "./state.js"
  * @import { Actions, Part } from "./batch.js"
  */
 /**

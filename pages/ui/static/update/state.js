@@ -3,10 +3,19 @@ import { perBoard } from "../lib/board.js";
 
 /**
  * @import { Board } from "../lib/board.js"
- * @import { UpdatePage, UpdatePayload } from "../lib/payloads"
+ * @import { Stage, UpdatePayload, UpdateSample } from "../lib/payloads"
  * @import { StageView } from "./stage.js"
  */
 /** @typedef {Board<UpdatePayload>} UpdateBoard */
+/**
+ * @typedef {object} UpdatePage  the stages, with the numbers of one token of a finished update, else without
+ * @property {string} run
+ * @property {number | null} number  of the job
+ * @property {UpdateSample[]} samples
+ * @property {Stage[]} stages
+ * @property {number[] | null} token
+ * @property {number[]} epochs
+ */
 /**
  * @typedef {object} State  job: which update; batch: the same with its samples; seen: the stages of it that
  *   were entered; shown: tokens that are revealed; furthest: stage that was reached; until: when playing goes
@@ -27,16 +36,22 @@ import { perBoard } from "../lib/board.js";
  * @property {number} until
  * @property {number} player
  * @property {number} revealer
- * @property {number | null | undefined} asked
+ * @property {number | null | undefined} answered  the job whose batch size the field shows
+ * @property {Record<string, string>} asked  by the address, until something else is chosen
+ * @property {Map<string, Record<string, string>>} places  what was last looked at of each update
+ * @property {string[]} problems  what of the address is not shown
  */
 
 export const stateOf = perBoard(
   /**
-   * @param {UpdateBoard} board
+   * @param {UpdateBoard} _
    * @returns {State}
    */
-  ({ data }) => ({
-    page: data.walk,
+  (_) => ({
+    page: { run: "", number: null, samples: [], stages: [], token: null, epochs: [] },
+    asked: {},
+    problems: [],
+    places: new Map(),
     isComputed: false,
     job: "",
     batch: "",
@@ -52,6 +67,6 @@ export const stateOf = perBoard(
     until: 0,
     player: 0,
     revealer: 0,
-    asked: undefined,
+    answered: undefined,
   }),
 );

@@ -8,8 +8,8 @@ import { drawLadder, ladderTitle } from "./ladder.js";
 
 /**
  * @import { Layout, Trace } from "../lib/plot.js"
- * @import { Histogram, Sweep, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./view_state.js"
+ * @import { Histogram, Sweep } from "../lib/payloads"
+ * @import { WhatIfBoard, WhatIfShown } from "./view_state.js"
  */
 /** @typedef {{data: Trace[], layout: Layout}} Figure */
 /**

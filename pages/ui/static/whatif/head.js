@@ -2,12 +2,9 @@
 import { fill, h } from "../lib/dom.js";
 import { shortcuts } from "../lib/keys.js";
 import { followNewest, moveSample, moveStep, moveToken } from "./moves.js";
-import { changeView, viewState } from "./view_state.js";
+import { changeView, shownOf, viewState } from "./view_state.js";
 
-/**
- * @import { WhatIfPayload } from "../lib/payloads"
- * @import { WhatIfBoard } from "./view_state.js"
- */
+/** @import { WhatIfBoard, WhatIfMissing, WhatIfShown } from "./view_state.js" */
 
 const ABOUT_NEWEST =
   "Go to the newest step and stay with it as the run goes on; settings, sample and token stay. Key: G";
@@ -57,13 +54,13 @@ function toggleExample(board) {
 
 /** @param {WhatIfBoard} board */
 function showNearest(board) {
-  const data = board.data.whatif;
-  if ("nearest" in data) changeView(board, { step: data.nearest });
+  const data = shownOf(board);
+  if (data && "nearest" in data) changeView(board, { step: data.nearest });
 }
 
 /**
  * @param {ReturnType<typeof buildHead>} head
- * @param {WhatIfPayload["whatif"]} data
+ * @param {WhatIfShown | WhatIfMissing} data
  */
 export function drawHead(head, data) {
   const { problems } = data;
@@ -81,7 +78,7 @@ export function drawHead(head, data) {
   fill(head.nearest, nearest === null ? "" : `Show step ${nearest}`);
 }
 
-/** @param {WhatIfPayload["whatif"]} data */
+/** @param {WhatIfShown | WhatIfMissing} data */
 function titleOf({ example, step, run }) {
   if (example) return "The notebook's example with other settings";
   return step === null ? "What if" : `Step ${step}${run ? ` of ${run}` : ""} with other settings`;

@@ -1,5 +1,5 @@
 // Moving between steps, samples and tokens, for the page's buttons and keys.
-import { changeView } from "./view_state.js";
+import { changeView, shownOf } from "./view_state.js";
 
 /**
  * @import { WhatIfBoard } from "./view_state.js"
@@ -11,7 +11,7 @@ import { changeView } from "./view_state.js";
  * @param {"before" | "after"} side
  */
 export function moveStep(board, side) {
-  const step = board.data.whatif[side];
+  const step = shownOf(board)?.[side] ?? null;
   if (step !== null) changeView(board, { step, example: false });
 }
 
@@ -25,8 +25,8 @@ export function followNewest(board) {
  * @param {number} by
  */
 export function moveSample(board, by) {
-  const data = board.data.whatif;
-  if (!("sample" in data)) return;
+  const data = shownOf(board);
+  if (!data || !("sample" in data)) return;
   const { index, count } = data.sample;
   changeView(board, { sample: (index + by + count) % count, token: 0 });
 }
@@ -36,8 +36,8 @@ export function moveSample(board, by) {
  * @param {number} by
  */
 export function moveToken(board, by) {
-  const data = board.data.whatif;
-  if (!("sample" in data) || !data.sample.texts.length) return;
+  const data = shownOf(board);
+  if (!data || !("sample" in data) || !data.sample.texts.length) return;
   const { token, texts } = data.sample;
   changeView(board, { token: Math.max(0, Math.min(texts.length - 1, token + by)) });
 }

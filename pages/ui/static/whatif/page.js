@@ -3,21 +3,45 @@
 import { perBoard } from "../lib/board.js";
 import { h } from "../lib/dom.js";
 import { watchTheme } from "../lib/theme.js";
+import { drawProblems } from "../lib/top.js";
 import { buildDistributions, buildLessons, drawDistributions, drawLessons } from "./charts.js";
 import { buildFigures, drawFigures } from "./figures.js";
 import { buildHead, drawHead } from "./head.js";
 import { buildSliders, drawSliders } from "./sliders.js";
 import { buildTokens, drawTokens } from "./tokens.js";
-import { receive, sendPending } from "./view_state.js";
+import { begin, refresh, shownOf } from "./view_state.js";
 
-/** @import { WhatIfBoard } from "./view_state.js" */
+/** @import { WhatIfBoard, WhatIfMissing, WhatIfShown } from "./view_state.js" */
 
-/** @param {WhatIfBoard} board */
+/**
+ * Python has mounted the page, or has made it anew.
+ * @param {WhatIfBoard} board
+ */
 export function draw(board) {
+  begin(
+    board,
+    (shown) => drawShown(board, shown),
+    ({ message }) => drawProblems(board, [message], "The step could not be read:"),
+  );
+  const shown = shownOf(board);
+  if (shown && !("missing" in shown)) drawSliders(board, viewOf(board).sliders, shown);
+}
+
+/**
+ * The run has changed.
+ * @param {WhatIfBoard} board
+ */
+export function changed(board) {
+  refresh(board);
+}
+
+/**
+ * @param {WhatIfBoard} board
+ * @param {WhatIfShown | WhatIfMissing} data
+ */
+function drawShown(board, data) {
   const view = viewOf(board);
-  const data = board.data.whatif;
-  watchTheme(board, () => draw(board));
-  receive(board);
+  watchTheme(board, () => drawShown(board, shownOf(board) ?? data));
   drawHead(view.head, data);
   view.main.hidden = "missing" in data;
   if (!("missing" in data)) {
@@ -27,8 +51,7 @@ export function draw(board) {
     drawDistributions(board, view.distributions, data);
     drawLessons(board, view.lessons, data);
   }
-  board.parts.whatif.dataset.told = String(data.told);
-  sendPending(board);
+  board.parts.whatif.dataset.shown = JSON.stringify(data.query);
 }
 
 const viewOf = perBoard(

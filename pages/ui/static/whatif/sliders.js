@@ -5,8 +5,8 @@ import { aboutButton, fill, h } from "../lib/dom.js";
 import { changeView, toQuery, viewState } from "./view_state.js";
 
 /**
- * @import { Slider, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./view_state.js"
+ * @import { Slider } from "../lib/payloads"
+ * @import { WhatIfBoard, WhatIfShown } from "./view_state.js"
  */
 /** @typedef {ReturnType<typeof buildSlider>} SliderView */
 /**
@@ -69,7 +69,7 @@ export function drawSliders(board, view, data) {
   view.box.checked = isWhitened;
   fill(view.own, isWhitened === data.whiten.own ? "" : "the run whitened");
   view.reset.disabled = !Object.keys(turned).length;
-  fill(view.said, data.said || ABOUT_USE);
+  fill(view.said, board.data.said || ABOUT_USE);
 }
 
 /**

@@ -5,11 +5,11 @@ import { fixed, signed, visible } from "../lib/format.js";
 import { colour } from "../lib/scales.js";
 import { column, write } from "../lib/token_columns.js";
 import { moveSample } from "./moves.js";
-import { changeView } from "./view_state.js";
+import { changeView, shownOf } from "./view_state.js";
 
 /**
- * @import { WhatIfSample, WhatIfShown } from "../lib/payloads"
- * @import { WhatIfBoard } from "./view_state.js"
+ * @import { WhatIfSample } from "../lib/payloads"
+ * @import { WhatIfBoard, WhatIfShown } from "./view_state.js"
  */
 /** @typedef {"rewards" | "values" | "advantages" | "used" | "returns" | "ratios" | Clips} Moving */
 /** @typedef {"policy_clips" | "value_clips"} Clips */
@@ -88,8 +88,8 @@ export function buildTokens(board) {
 
 /** @param {WhatIfBoard} board */
 function showMostMoved(board) {
-  const data = board.data.whatif;
-  if ("sample" in data && data.sample.moved !== null)
+  const data = shownOf(board);
+  if (data && "sample" in data && data.sample.moved !== null)
     changeView(board, { sample: data.sample.moved, token: 0 });
 }
 

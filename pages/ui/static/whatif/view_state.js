@@ -1,10 +1,12 @@
-// What the What-if page shows, and reporting it to Python. One request is in flight at a time; meanwhile only
-// the newest position of the sliders is kept, for the next request.
+// What the What-if page shows: a recorded step with other settings. One request is under way at a time;
+// meanwhile only the newest position of the sliders is kept, for the next.
+import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
 import { perBoard } from "../lib/board.js";
+import { DoorError, get, oneAtATime } from "../lib/store.js";
 
 /**
  * @import { Board } from "../lib/board.js"
- * @import { WhatIfPayload } from "../lib/payloads"
+ * @import { LineAnswer, StepsAnswer, WhatIfAnswer, WhatIfPayload } from "../lib/payloads"
  */
 /** @typedef {Board<WhatIfPayload>} WhatIfBoard */
 /**
@@ -17,29 +19,50 @@ import { perBoard } from "../lib/board.js";
  * @property {Record<string, number | boolean>} turned
  */
 /**
- * @typedef {object} Requests
+ * @typedef {object} Frame  what is shown, and what there is beside it
+ * @property {Record<string, string>} query  the view as in the address
+ * @property {string[]} problems  what of the address is not shown
+ * @property {boolean} example
+ * @property {string} run  its name
+ * @property {number | null} step
+ * @property {number | null} newest
+ * @property {number | null} before
+ * @property {number | null} after
+ * @property {boolean} following
+ */
+/** @typedef {Frame & WhatIfAnswer} WhatIfShown */
+/** @typedef {Frame & {missing: string, nearest: number | null}} WhatIfMissing */
+/**
+ * @typedef {object} State
+ * @property {string} run
  * @property {ViewState} view
- * @property {number} count  of the requests sent so far
- * @property {boolean} isPending  whether there is a change that has not been sent
- * @property {boolean} isSettled  false while a slider is being dragged
- * @property {boolean} isWaiting
- * @property {number} sent  when, ms
+ * @property {Record<string, string>} asked  by the address, until something else is chosen
+ * @property {number[]} steps  those whose tokens are stored
+ * @property {LineAnswer | null} line
+ * @property {string[]} refused  settings that the server left out, until something else is chosen
+ * @property {boolean} isStale  whether the run has changed since the steps were fetched
+ * @property {WhatIfShown | WhatIfMissing | null} shown
+ * @property {() => void} show  fetches and draws
  */
 
-const PATIENCE_MS = 3000; // how long to wait for an answer before sending the next request
+const INDICES = ["step", "sample", "token"];
+const NAMES = [...INDICES, "example", "what"];
 
 const stateOf = perBoard(
   /**
-   * @param {WhatIfBoard} board
-   * @returns {Requests}
+   * @param {WhatIfBoard} _
+   * @returns {State}
    */
-  ({ data: { whatif } }) => ({
-    view: fromQuery(whatif.query),
-    count: whatif.told,
-    isPending: false,
-    isSettled: true,
-    isWaiting: false,
-    sent: 0,
+  (_) => ({
+    run: "",
+    view: fromQuery({}),
+    asked: {},
+    steps: [],
+    line: null,
+    refused: [],
+    isStale: true,
+    shown: null,
+    show: () => {},
   }),
 );
 
@@ -48,41 +71,220 @@ export function viewState(board) {
   return stateOf(board).view;
 }
 
+/** @param {WhatIfBoard} board */
+export function shownOf(board) {
+  return stateOf(board).shown;
+}
+
 /**
- * Receives a payload: takes over Python's view, unless it has been changed since.
+ * Begins with the run that Python has mounted, if it is another than before.
+ * @param {WhatIfBoard} board
+ * @param {(shown: WhatIfShown | WhatIfMissing) => void} draw
+ * @param {(error: DoorError) => void} fail
+ */
+export function begin(board, draw, fail) {
+  const state = stateOf(board);
+  const { run } = board.data;
+  if (state.run === run) return keepAddress(board);
+  const { run: named, ...asked } = readAddress(["run", ...NAMES]);
+  const isOurs = named === run || (!state.run && !named);
+  const { turned } = state.view;
+  const show = oneAtATime(async () => {
+    try {
+      const shown = await fetched(board);
+      if (shown && board.root.isConnected) draw(shown);
+    } catch (error) {
+      if (!(error instanceof DoorError)) throw error;
+      if (error.status) fail(error);
+    }
+  });
+  // Another run keeps the settings that were changed.
+  const view = isOurs && Object.keys(asked).length ? fromQuery(asked) : { ...fromQuery({}), turned };
+  Object.assign(state, {
+    run,
+    view,
+    asked: isOurs ? asked : {},
+    refused: [],
+    steps: [],
+    isStale: true,
+    shown: null,
+    show,
+  });
+  if (!isOurs) writeAddress(["run", ...NAMES], {});
+}
+
+/**
+ * The run has changed.
  * @param {WhatIfBoard} board
  */
-export function receive(board) {
-  const state = stateOf(board);
-  const { told, query } = board.data.whatif;
-  if (told === state.count) state.isWaiting = false;
-  if (!state.isWaiting && !state.isPending) state.view = fromQuery(query);
+export function refresh(board) {
+  stateOf(board).isStale = true;
+  stateOf(board).show();
 }
 
 /**
  * @param {WhatIfBoard} board
  * @param {Partial<ViewState>} change
- * @param {boolean} [isSettled]
+ * @param {boolean} [isSettled]  only settled values go into the address
  */
 export function changeView(board, change, isSettled = true) {
   const state = stateOf(board);
   Object.assign(state.view, change);
-  Object.assign(state, { isSettled, isPending: true });
-  sendPending(board);
+  Object.assign(state, { asked: {}, refused: [] });
+  if (isSettled) keepAddress(board);
+  state.show();
 }
 
 /** @param {WhatIfBoard} board */
-export function sendPending(board) {
-  const state = stateOf(board);
-  const now = performance.now();
-  if (!state.isPending || (state.isWaiting && now - state.sent < PATIENCE_MS)) return;
-  Object.assign(state, { isPending: false, isWaiting: true, sent: now, count: state.count + 1 });
-  board.send("look", { number: state.count, settled: state.isSettled, query: toQuery(state.view) });
+function keepAddress(board) {
+  const { run, view, asked, shown } = stateOf(board);
+  if (Object.keys(asked).length) return writeAddress(NAMES, asked);
+  if (!shown) return;
+  const isPinned = view.step !== null && !view.example;
+  writeAddress(isPinned ? ["run", ...NAMES] : NAMES, { ...toQuery(view), ...(isPinned ? { run } : {}) });
 }
 
 /**
- * The view as Python and the address represent it.
+ * @param {WhatIfBoard} board
+ * @returns {Promise<WhatIfShown | WhatIfMissing | null>}
+ */
+async function fetched(board) {
+  const state = stateOf(board);
+  const { run } = state;
+  if (state.isStale) await fetchSteps(state);
+  const view = structuredClone(state.view);
+  const { steps, line } = state;
+  const newest = steps.at(-1) ?? null;
+  const step = view.step ?? newest;
+  const query = toQuery(view);
+  const frame = {
+    query,
+    problems: problemsOf(state),
+    example: view.example,
+    run: line?.run.example ? "a recorded example" : (line?.run.name ?? ""),
+    step,
+    newest,
+    before: steps.filter((one) => step !== null && one < step).at(-1) ?? null,
+    after: steps.find((one) => step !== null && one > step) ?? null,
+    following: view.step === null,
+  };
+  const isHere = view.example || (step !== null && steps.includes(step));
+  const answer = isHere ? await answerTo(run, view, step, { ...query, ...whatOf(state) }) : null;
+  if (state.run !== run) return null;
+  if (answer) adopt(state, view, answer);
+  state.shown = answer ? withProblems(state, frame, answer) : { ...frame, ...missingFrom(line, step, steps) };
+  return state.shown;
+}
+
+/**
+ * @param {string} run
  * @param {ViewState} view
+ * @param {number | null} step
+ * @param {Record<string, string>} query
+ * @returns {Promise<WhatIfAnswer>}
+ */
+function answerTo(run, view, step, { sample, token, what }) {
+  const path = view.example ? "notebook/what-if" : `runs/${run}/steps/${step}/what-if`;
+  return get(path, { sample, token, what: what ?? null });
+}
+
+/**
+ * The settings as the address has them, whatever they are: the server says what is wrong with them.
+ * @param {State} state
+ * @returns {Record<string, string>}
+ */
+function whatOf({ asked: { what } }) {
+  return what ? { what } : {};
+}
+
+/**
+ * Takes over the settings that the server accepted, unless they have been changed since.
+ * @param {State} state
+ * @param {ViewState} view
+ * @param {WhatIfAnswer} answer
+ */
+function adopt(state, view, { turned, problems }) {
+  if (JSON.stringify(view.turned) === JSON.stringify(state.view.turned)) state.view.turned = turned;
+  if (problems.length) state.refused = problems;
+}
+
+/** @param {State} state */
+async function fetchSteps(state) {
+  state.isStale = false;
+  const path = `runs/${state.run}`;
+  /** @type {[StepsAnswer, LineAnswer]} */
+  const [{ steps }, line] = await Promise.all([
+    get(`${path}/steps`, { after: state.steps.at(-1) ?? null }),
+    get(`${path}/line`),
+  ]);
+  Object.assign(state, { steps: [...state.steps, ...steps], line });
+}
+
+/** @param {State} state */
+function problemsOf({ asked }) {
+  const found = notIndices(asked, INDICES);
+  const { example } = asked;
+  if (example && example !== "notebook") found.push(refusal("example", example, "must be notebook"));
+  return found;
+}
+
+/**
+ * @param {State} state
+ * @param {Frame} frame
+ * @param {WhatIfAnswer} answer
+ * @returns {WhatIfShown}
+ */
+function withProblems({ asked, refused }, frame, answer) {
+  const { count, length, sample } = answer;
+  const beyondIt = [
+    ...beyond(asked, "sample", count, "the batch", sample.index),
+    ...beyond(asked, "token", length, `sample ${sample.index}`, sample.token),
+  ];
+  return { ...frame, ...answer, problems: [...frame.problems, ...refused, ...beyondIt] };
+}
+
+/**
+ * Why there is nothing to show, and the nearest step with something.
+ * @param {LineAnswer | null} line
+ * @param {number | null} step
+ * @param {number[]} steps
+ */
+function missingFrom(line, step, steps) {
+  const last = line?.step ?? -1;
+  const nearest = steps.length
+    ? steps.reduce((best, one) => (Math.abs(one - (step ?? 0)) < Math.abs(best - (step ?? 0)) ? one : best))
+    : null;
+  if (last < 1) return { missing: NO_STEPS, nearest };
+  if (step === null) return { missing: NOT_STORED, nearest };
+  const there = nearest === null ? "" : ` The nearest step with stored tokens is ${nearest}.`;
+  return {
+    missing: `Step ${step} of this run ${whyMissing(step, last, line?.parent_step ?? null)}.${there}`,
+    nearest,
+  };
+}
+
+const NO_STEPS =
+  "This run has no steps yet. The first will appear here; meanwhile, load the notebook's example.";
+const NOT_STORED =
+  "This run's tokens are no longer stored. Load the notebook's example instead, or open another run on the " +
+  "Runs page.";
+
+/**
+ * @param {number} step
+ * @param {number} last
+ * @param {number | null} parentStep
+ */
+function whyMissing(step, last, parentStep) {
+  if (step > last) return "has not been computed yet";
+  if (step === 0) return "is the untrained policy, before any update";
+  if (parentStep !== null && step <= parentStep) return "belongs to the run that this one branched from";
+  return "has no stored tokens";
+}
+
+/**
+ * The view as the address represents it.
+ * @param {ViewState} view
+ * @returns {Record<string, string>}
  */
 export function toQuery({ step, sample, token, example, turned }) {
   const what = Object.entries(turned).map(([name, value]) => `${name}:${wordOf(value)}`);
@@ -102,7 +304,7 @@ function wordOf(value) {
 }
 
 /**
- * The inverse of `toQuery`.
+ * The inverse of `toQuery`; what cannot be read is left out.
  * @param {Record<string, string>} query
  * @returns {ViewState}
  */
@@ -113,10 +315,10 @@ export function fromQuery({ step, sample, token, example, what }) {
     return [name, text === "on" || text === "off" ? text === "on" : Number(text)];
   });
   return {
-    step: step === undefined ? null : Number(step),
-    sample: Number(sample),
-    token: Number(token),
-    example: Boolean(example),
-    turned: Object.fromEntries(turned),
+    step: parseIndex(step),
+    sample: parseIndex(sample) ?? 0,
+    token: parseIndex(token) ?? 0,
+    example: example === "notebook",
+    turned: Object.fromEntries(turned.filter(([, value]) => !Number.isNaN(value))),
   };
 }

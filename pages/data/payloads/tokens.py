@@ -6,31 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ppo_engine.columns import COLUMNS, names
 
-from .common import RunReference
-
 _FLOATS = names(kinds=("float",))
 _COLOURS = (*(name for name in _FLOATS if COLUMNS[name].centre is not None), "clip")
 ColourName = Literal[_COLOURS]  # type: ignore[valid-type]  # as the table has them
-
-
-class Colour(TypedDict):
-    """A quantity that can colour the tokens. centre: of the diverging scale."""
-
-    label: str
-    centre: float
-    about: str
-
-
-class TokensView(TypedDict):
-    """What is shown; all indices from 0. token: None if the sample has none; epoch: -1 if the update made no
-    gradient step.
-    """
-
-    step: int
-    sample: int
-    token: int | None
-    epoch: int
-    colour: ColourName
 
 
 _PER_EPOCH = names(per_epoch=True)
@@ -130,61 +108,41 @@ class Scatter(TypedDict):
     unreached: int
 
 
-class BatchTexts(TypedDict):
-    """The whole batch. samples: query, response, score, and KL summed over the response."""
-
-    samples: list[tuple[str, str, float, float]]
-    finds: list[Highlight]
-
-
-class TokensBatch(BatchTexts):
-    """The same with the points of the chosen epoch; the browser caches it by `batch_key`."""
-
-    scatter: Scatter
-
-
-class StepPart(TypedDict):
-    """The step's data that is small enough for every payload. limits: distance from the centre at which each
-    colour scale saturates; epochs: number of epochs that the update reached; restricted: whether top-k or
-    top-p restricted the sampling.
+class TokensAnswer(TypedDict):
+    """A step's batch in one epoch of the update. epoch: -1 if the update made no gradient step; epochs:
+    number of those that it reached; limits: distance from the centre at which each colour scale saturates;
+    restricted: whether top-k or top-p restricted the sampling; samples: query, response, score, and KL
+    summed over the response.
     """
 
     step: int
-    limits: dict[ColourName, float]
-    colours: dict[ColourName, Colour]
+    epoch: int
     epochs: int
+    limits: dict[ColourName, float]
     cliprange: float
     cliprange_value: float
     restricted: bool
+    samples: list[tuple[str, str, float, float]]
+    finds: list[Highlight]
+    scatter: Scatter
 
 
-class TokensState(StepPart):
-    """Everything that the page draws. batch: None if the browser already has it; steps: those with tokens on
-    record; count: number of samples; missing: why the requested step is not shown, or ""; story: None if the
-    sample has no token.
-    """
+class SampleAnswer(TypedDict):
+    """A sample of a step."""
 
-    batch_key: str
-    batch: TokensBatch | None
-    steps: list[int]
-    count: int
-    following: bool
-    missing: str
-    look: TokensView
-    epoch_chosen: bool
-    sample: SampleTokens
-    story: TokenTrace | None
+    sample: int
+    tokens: SampleTokens
 
 
-class TokensPage(TokensState):
-    """The same with `echo`: the mark of the request that this answers, None before the first."""
+class TraceAnswer(TypedDict):
+    """A token of a step."""
 
-    echo: str | None
+    sample: int
+    token: int
+    trace: TokenTrace
 
 
 class TokensPayload(TypedDict):
-    """The payload of the Tokens page's component."""
+    """What Python tells the Tokens page."""
 
     only: Literal["microscope"]
-    run: RunReference
-    microscope: TokensPage

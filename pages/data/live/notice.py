@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pandas as pd
-
-from ppo_engine.charts.series import present
+from ppo_engine.charts.series import Frame, present
 from ppo_engine.formatting import signed
 from ppo_engine.rewards import reward_words
 from ppo_engine.store import RunInfo
 
+from ..folder import can_go_on, failed_early, from_where
 from ..payloads.live import Notice
-from ..run_view import can_go_on, failed_early, from_where
 
 
-def notice(folder: Path, info: RunInfo, frame: pd.DataFrame, example: bool) -> Notice:
+def notice(folder: Path, info: RunInfo, frame: Frame, example: bool) -> Notice:
     """A run's state and what to do next. Always there, so that nothing below it jumps."""
     reward = reward_words(info.config)
     if example:
@@ -79,7 +77,7 @@ def _said(text: str) -> Notice:
     return {"bad": False, "text": text, "detail": ""}
 
 
-def _outcome(frame: pd.DataFrame) -> str:
+def _outcome(frame: Frame) -> str:
     steps, scores = present(frame, "eval/reward_mean")
     if len(scores) < 2:
         return ""

@@ -8,12 +8,33 @@ from typing import Literal, TypedDict
 class Mounted(TypedDict):
     """What mounting a component adds to every payload.
 
-    prefix: path of the browser's files, below the server's root; hidden: whether the tab last reported itself
-    hidden.
+    prefix: path of the browser's files, below the server's root; run: the run's id, "" before the first;
+    stamp: of all that Streamlit's script has drawn of runs; where the server's differs, it runs again.
     """
 
     prefix: str
-    hidden: bool
+    run: str
+    stamp: str
+
+
+class Change(TypedDict):
+    """How a run stands, as the stream tells it. version: differs where anything of the run does."""
+
+    run: str
+    version: str
+    step: int
+    state: str
+    stamp: str
+
+
+class LineAnswer(TypedDict):
+    """The top line. step: the newest, -1 before the first; parent_step: of a branch, where it left its
+    parent.
+    """
+
+    run: RunLine
+    step: int
+    parent_step: int | None
 
 
 class RunLine(TypedDict):
@@ -34,14 +55,7 @@ class RunLine(TypedDict):
     example: bool
 
 
-class RunReference(TypedDict):
-    """The run that a page is about, by id only: its top line is a component of its own."""
-
-    id: str
-
-
 class TopPayload(TypedDict):
     """The top line alone, on pages whose content is a component of its own."""
 
     only: Literal["top"]
-    run: RunLine

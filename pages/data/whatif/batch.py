@@ -22,10 +22,11 @@ from ppo_engine.analysis.what_if import (
 )
 from ppo_engine.config import Config
 from ppo_engine.records import Sample, TokenTable
+from ppo_engine.store import RunReader
 from ppo_engine.targets import Targets, targets
 
-from ..run_view import batch_of, view_of
 from ..scales import scale_limit
+from ..view import batch_of
 
 SWEPT = tuple(round(float(lam), 2) for lam in np.linspace(0, 1, 21))
 
@@ -82,13 +83,12 @@ def step_scene(folder: Path, step: int) -> WhatIfBatch | None:
 
 @lru_cache(maxsize=8)
 def _recorded(folder: Path, step: int) -> WhatIfBatch:
-    view = view_of(folder)
-    found = batch_of(view.reader, step)
-    row = next((row for row in view.refresh()[0] if row.step == step), None)
-    if found is None or row is None or not len(found[0]):
+    reader = RunReader(folder)
+    found = batch_of(reader, step)
+    if found is None or not len(found[0]):
         raise LookupError(f"step {step} has no tokens")
-    tokens, samples = found
-    config = view.reader.config_after(row.config_version)
+    (tokens, samples), row = found, reader.step(step)
+    config = reader.config_after(row.config_version)
     recorded = RecordedBatch.of(tokens, config.kl_estimator)
     own = WhatIfSettings.of(config, tokens)
     was = what_if(recorded, own, config, row.metrics["ppo/policy/entropy"])

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pandas as pd
-
-from ppo_engine.charts.series import present
+from ppo_engine.charts.series import Frame, present
 from ppo_engine.formatting import percent, signed, three_digits
 from ppo_engine.metrics import METRICS
 from ppo_engine.rewards import reward_words
@@ -15,7 +13,7 @@ from ppo_engine.store import RunInfo
 from ..payloads.live import Figure
 
 
-def headline(frame: pd.DataFrame, info: RunInfo) -> list[Figure]:
+def headline(frame: Frame, info: RunInfo) -> list[Figure]:
     kl, reward = METRICS["objective/kl"], reward_words(info.config)
     clip, value_clip = METRICS["ppo/policy/clipfrac"], METRICS["ppo/val/clipfrac"]
     return [
@@ -32,9 +30,7 @@ def headline(frame: pd.DataFrame, info: RunInfo) -> list[Figure]:
     ]
 
 
-def _figure(
-    label: str, frame: pd.DataFrame, metric: str, text: Callable[[float], str], more: str = ""
-) -> Figure:
+def _figure(label: str, frame: Frame, metric: str, text: Callable[[float], str], more: str = "") -> Figure:
     """The metric's newest value and its change. more: the first line of its tooltip."""
     values = present(frame, metric)[1]
     now = text(float(values[-1])) if len(values) else "–"
@@ -51,8 +47,9 @@ def _figure(
     }
 
 
-def _speed_figure(frame: pd.DataFrame) -> Figure:
-    values = present(frame[frame["step"] > 0], "time/step")[1]
+def _speed_figure(frame: Frame) -> Figure:
+    steps, values = present(frame, "time/step")
+    values = values[steps > 0]
     recent = values[-5:]
     now = three_digits(float(1 / recent.mean())) if len(recent) else "–"
     change = f"{three_digits(float(values[-1]))} s for this step" if len(values) else ""

@@ -1,4 +1,4 @@
-"""The What-if page's payload: the settings, their results beside the run's own, and the two lessons."""
+"""What-if figures: other settings for a recorded step, beside the run's own, and the two lessons."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from ppo_engine.formatting import three_digits
 from ppo_engine.metrics import METRICS
 from ppo_engine.ppo import masked_mean, masked_var
 from ppo_engine.records import Array
-from ppo_engine.store import RunInfo
+from ppo_engine.store import RunReader
 from ppo_engine.targets import Targets
 
+from ..asked import Asked
 from ..payloads.whatif import (
     ComparedFigure,
     FigureKind,
@@ -25,16 +26,14 @@ from ..payloads.whatif import (
     HistogramKey,
     Slider,
     SliderName,
-    WhatIfFrame,
-    WhatIfMissing,
+    WhatIfAnswer,
     WhatIfNumbers,
     WhatIfSample,
-    WhatIfShown,
 )
-from ..run_view import EXAMPLE, view_of
+from ..steps import not_stored
 from . import lessons as lessons
 from .batch import WhatIfBatch, step_scene, tutorial_scene
-from .view_state import CONFIG_FIELDS, ViewState
+from .view_state import CONFIG_FIELDS, ViewState, read_settings
 
 _SLIDERS = {
     "gamma": (0, 1, 0.005),
@@ -63,67 +62,34 @@ _OUTCOMES: tuple[tuple[str, str, str, FigureKind], ...] = (
 _BINS = 40
 
 
-def payload(
-    folder: Path, info: RunInfo, look: ViewState, problems: list[str], said: str, told: int
-) -> WhatIfMissing | WhatIfShown:
-    """All that the page shows. said: the answer to the last "Use these"; told: the number of the browser's
-    message that this answers.
-    """
-    steps = view_of(folder).reader.steps_with_tokens()
-    newest = steps[-1] if steps else None
-    step = newest if look.step is None else look.step
-    scene = scene_of(folder, look)
-    made: WhatIfFrame = {
-        "told": told,
-        "problems": problems,
-        "said": said,
-        "query": look.query(),
-        "example": look.example,
-        "run": "a recorded example" if folder == EXAMPLE else info.name,
-        "step": step,
-        "newest": newest,
-        "before": max((one for one in steps if step is not None and one < step), default=None),
-        "after": min((one for one in steps if step is not None and one > step), default=None),
-        "following": look.step is None,
-    }
+def recorded(asked: Asked) -> WhatIfAnswer:
+    """A recorded step. sample, token: the chosen ones; what: the changed settings."""
+    step = asked.number("step")
+    scene = step_scene(asked.folder, step)
     if scene is None:
-        nearest = min(steps, key=lambda one: abs(one - (step or 0)), default=None)
-        without: WhatIfMissing = {**made, "missing": _missing(info, step, nearest), "nearest": nearest}
-        return without
-    shown: WhatIfShown = {**made, **_shown(scene, look)}
-    return shown
+        raise not_stored(step)
+    return _answer(scene, asked)
+
+
+def notebook(asked: Asked) -> WhatIfAnswer:
+    """The tutorial notebook's batch."""
+    return _answer(tutorial_scene(), asked)
+
+
+def _answer(scene: WhatIfBatch, asked: Asked) -> WhatIfAnswer:
+    turned, problems = read_settings(asked.word("what"))
+    look = ViewState(None, asked.whole("sample", 0), asked.whole("token", 0), False, turned)
+    return {"turned": dict(turned), "problems": problems, **_shown(scene, look)}
 
 
 def scene_of(folder: Path, look: ViewState) -> WhatIfBatch | None:
     """The batch of the view; None where there is none."""
     if look.example:
         return tutorial_scene()
-    step = (
-        look.step if look.step is not None else max(view_of(folder).reader.steps_with_tokens(), default=None)
-    )
-    return None if step is None else step_scene(folder, step)
-
-
-def _missing(info: RunInfo, step: int | None, nearest: int | None) -> str:
-    if info.last_step < 1:
-        return (
-            "This run has no steps yet. The first will appear here; meanwhile, load the notebook's example."
-        )
+    step = look.step
     if step is None:
-        return (
-            "This run's tokens are no longer stored. Load the notebook's example instead, or open another run"
-            " on the Runs page."
-        )
-    why = "has no stored tokens"
-    if step > info.last_step:
-        why = "has not been computed yet"
-    elif step == 0:
-        why = "is the untrained policy, before any update"
-    elif info.parent_step is not None and step <= info.parent_step:
-        why = "belongs to the run that this one branched from"
-    return f"Step {step} of this run {why}." + (
-        f" The nearest step with stored tokens is {nearest}." if nearest is not None else ""
-    )
+        step = max(RunReader(folder).steps_with_tokens(), default=None)
+    return None if step is None else step_scene(folder, step)
 
 
 def _shown(scene: WhatIfBatch, look: ViewState) -> WhatIfNumbers:
@@ -141,6 +107,8 @@ def _shown(scene: WhatIfBatch, look: ViewState) -> WhatIfNumbers:
             _histogram("returns", scene, scene.was.returns, now.returns),
         ],
         "sample": _sample(scene, row, position, now, outcome),
+        "count": len(scene.mask),
+        "length": length,
         "ladder": lessons.rungs(scene, row, position, knobs, now) if length else None,
         "sweep": lessons.bias_and_variance(scene, knobs),
         "clip": lessons.clip(scene, knobs, now, outcome, row, position),

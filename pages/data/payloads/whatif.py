@@ -143,35 +143,9 @@ class Clip(TypedDict):
     chosen: list[float] | None
 
 
-class WhatIfFrame(TypedDict):
-    """What is always there. told: the browser's number of the request that this answers; problems: what was
-    invalid in it; said: the answer to "Use these in the run"; query: the view as in the address; step: the
-    one shown; newest: with tokens on record; before, after: the neighbouring ones, None if there is none.
-    """
-
-    told: int
-    problems: list[str]
-    said: str
-    query: dict[str, str]
-    example: bool
-    run: str
-    step: int | None
-    newest: int | None
-    before: int | None
-    after: int | None
-    following: bool
-
-
-class WhatIfMissing(WhatIfFrame):
-    """The page without a recorded step: why, and the nearest step with tokens on record."""
-
-    missing: str
-    nearest: int | None
-
-
 class WhatIfNumbers(TypedDict):
-    """The step with the chosen settings. ladder: None if the response has no token; clip: None if there are
-    no ratios.
+    """The step with the chosen settings. count: number of samples; length: tokens of the chosen one; ladder:
+    None if the response has no token; clip: None if there are no ratios.
     """
 
     knobs: list[Slider]
@@ -179,17 +153,24 @@ class WhatIfNumbers(TypedDict):
     figures: list[ComparedFigure]
     histograms: list[Histogram]
     sample: WhatIfSample
+    count: int
+    length: int
     ladder: Ladder | None
     sweep: Sweep
     clip: Clip | None
 
 
-class WhatIfShown(WhatIfFrame, WhatIfNumbers):
-    """The whole page."""
+class WhatIfAnswer(WhatIfNumbers):
+    """The same with the settings that were changed, and what was invalid in those asked for, which is left
+    out.
+    """
+
+    turned: dict[str, float | bool]
+    problems: list[str]
 
 
 class WhatIfPayload(TypedDict):
-    """The payload of the What-if page's component."""
+    """What Python tells the What-if page. said: the answer to "Use these in the run"."""
 
     only: Literal["whatif"]
-    whatif: WhatIfShown | WhatIfMissing
+    said: str

@@ -153,25 +153,29 @@ class UpdateSample(TypedDict):
     runners_up: list[list[tuple[str, float | None, bool]]]
 
 
-class UpdatePage(Stages):
-    """Everything that the page shows. run: "" without one; number: of the job; state: empty (nothing to ask
-    for yet), none (nothing asked for yet), waiting, error, done; said: a sentence about it; stage: the one to
-    open, from 1; problem: why a request was refused; batch, seed: as requested.
+class UpdateAnswer(Stages):
+    """A finished update."""
+
+    samples: list[UpdateSample]
+
+
+class UpdateState(TypedDict):
+    """Where the page stands. run: "" without one; number: of the job; state: empty (nothing to ask for yet),
+    none (nothing asked for yet), waiting, error, done; said: a sentence about it; problem: why a request was
+    refused; batch, seed: as requested.
     """
 
     run: str
     number: int | None
     state: Literal["empty", "none", "waiting", "error", "done"]
     said: str
-    samples: list[UpdateSample]
-    stage: int
     problem: NotRequired[str]
     batch: NotRequired[int | None]
     seed: NotRequired[int | None]
 
 
 class UpdatePayload(TypedDict):
-    """The payload of the Update page's component."""
+    """What Python tells the Update page."""
 
     only: Literal["walk"]
-    walk: UpdatePage
+    walk: UpdateState

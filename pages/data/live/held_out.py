@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from functools import lru_cache
-from pathlib import Path
 
 from ppo_engine.records import EVAL, Sample
 
 from ..payloads.live import Pair, Pairs, PromptRow, Prompts, Side
-from ..run_view import RunView, view_of
+from ..view import RunView
 
 _MOST_PROMPTS = 48
 _MOST_EVALUATIONS = 60
@@ -36,11 +34,12 @@ def then_and_now(view: RunView, count: int = 3) -> Pairs:
     return {"title": title, "items": items}
 
 
-@lru_cache(maxsize=32)
-def pinned_prompts(folder: Path, _rows: int, _events: int, chosen: int) -> Prompts:
-    """The first held-out openings, and one's continuations at all evaluations, newest first, with changes."""
-    reader = view_of(folder).reader
-    steps = reader.steps_with_samples(EVAL)
+def pinned_prompts(view: RunView, upto: int, chosen: int) -> Prompts:
+    """The first held-out openings, and one's continuations at the evaluations up to a step, newest first,
+    with the changes. The first and the newest are always there.
+    """
+    reader = view.reader
+    steps = [step for step in reader.steps_with_samples(EVAL) if step <= upto]
     queries = [one.query for one in reader.samples(steps[-1], EVAL)[:_MOST_PROMPTS]] if steps else []
     if not queries:
         return {"queries": [], "chosen": 0, "rows": []}

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
-from itertools import pairwise
+import numpy as np
 
 from ppo_engine.formatting import duration, gigabytes
-from ppo_engine.store import RunInfo, StepRow
+from ppo_engine.records import Array
+from ppo_engine.store import RunInfo
 
-from ..payloads.common import RunLine, TopPayload
-
-
-def top_payload(info: RunInfo | None, rows: list[StepRow], example: bool = False) -> TopPayload:
-    """The top line alone."""
-    return {"only": "top", "run": run_line(info, rows, example)}
+from .payloads.common import RunLine
 
 
-def run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> RunLine:
+def run_line(info: RunInfo | None, recent: Array, example: bool) -> RunLine:
+    """recent: seconds since 1970 at the ends of the newest steps."""
     if info is None:
         return {
             "id": "",
@@ -30,7 +26,7 @@ def run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> RunLin
             "example": True,
         }
     done, steps = max(0, info.last_step, info.parent_step or 0), info.config.steps
-    pace = _seconds_per_step(rows)
+    pace = _seconds_per_step(recent)
     left = f"{duration((steps - done) * pace)} left" if info.alive and done and pace == pace else ""
     machine = ", ".join(
         part for part in (info.device, gigabytes(info.memory_bytes) if info.memory_bytes else "") if part
@@ -55,8 +51,6 @@ def run_line(info: RunInfo | None, rows: list[StepRow], example: bool) -> RunLin
     }
 
 
-def _seconds_per_step(rows: list[StepRow]) -> float:
+def _seconds_per_step(recent: Array) -> float:
     """Median wall-clock time of recent steps; waits for the chosen speed count, a single pause doesn't."""
-    recent = [row.wall_time for row in rows[-6:]]
-    gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(recent)]
-    return statistics.median(gaps) if gaps else float("nan")
+    return float(np.median(np.diff(recent))) if len(recent) > 1 else float("nan")

@@ -1,0 +1,144 @@
+// What the live page knows of its run: fetched when the run changes, and kept until something newer comes.
+import { perBoard } from "../lib/board.js";
+import { get } from "../lib/store.js";
+import { Curves } from "./curves.js";
+
+/**
+ * @import { Board } from "../lib/board.js"
+ * @import { Batch, ChartsPart, HistoryList, LiveAnswer, LivePayload, Pairs, PartName, Pin, Prompts, StepsAnswer } from "../lib/payloads"
+ */
+/** @typedef {Board<LivePayload>} LiveBoard */
+/**
+ * @typedef {object} Feed
+ * @property {string} run
+ * @property {LiveAnswer | null} live
+ * @property {Partial<Record<PartName, string>>} keys  of the parts that are here
+ * @property {ChartsPart | null} charts
+ * @property {HistoryList | null} history
+ * @property {Pairs | null} pairs
+ * @property {Curves} curves
+ * @property {Batch | null} batch
+ * @property {Prompts | null} prompts
+ * @property {string} promptsKey
+ * @property {Pin | null} pin  the chosen step and sample; null to follow the newest step
+ * @property {string} missing  why the pinned step is not shown
+ */
+
+/** @returns {Feed} */
+function emptyFeed() {
+  return {
+    run: "",
+    live: null,
+    keys: {},
+    charts: null,
+    history: null,
+    pairs: null,
+    curves: new Curves(),
+    batch: null,
+    prompts: null,
+    promptsKey: "",
+    pin: null,
+    missing: "",
+  };
+}
+
+export const feedOf = perBoard(
+  /** @param {LiveBoard} _ */
+  (_) => emptyFeed(),
+);
+
+/**
+ * Begins with another run.
+ * @param {LiveBoard} board
+ */
+export function forgetRun(board) {
+  Object.assign(feedOf(board), emptyFeed(), { run: board.data.run });
+}
+
+/**
+ * Fetches what is new of the run: small at every step, its parts where they have changed.
+ * @param {LiveBoard} board
+ */
+export async function fetchLive(board) {
+  const feed = feedOf(board);
+  const { run, curves } = feed;
+  const isFirst = !feed.live;
+  if (isFirst) await curves.fetch(run);
+  const have = Object.values(feed.keys).join(".") || null;
+  /** @type {LiveAnswer} */
+  const live = await get(`runs/${run}/live`, { after: curves.upto, have });
+  if (feed.run !== run) return;
+  const hasEnded = !isFirst && feed.live?.run.state !== live.run.state;
+  feed.live = live;
+  Object.assign(feed, live.parts);
+  feed.keys = live.keys;
+  const isOther = Boolean(live.parts.charts) && !isFirst;
+  // A run that ends is evaluated once more, at a step that is here already.
+  if (!live.rows || isOther || hasEnded || curves.isLong) await curves.fetch(run);
+  if (live.rows && feed.charts) curves.append(feed.charts, live.rows);
+}
+
+/**
+ * Fetches the batch that is shown, with the columns that are wanted.
+ * @param {LiveBoard} board
+ * @param {string[]} columns
+ */
+export async function fetchBatch(board, columns) {
+  const feed = feedOf(board);
+  const { run } = feed;
+  const step = await stepShown(feed);
+  if (feed.run !== run) return;
+  if (step === null) {
+    feed.batch = null;
+    return;
+  }
+  const { batch } = feed;
+  const isHere = batch?.step === step;
+  const lacking = isHere ? columns.filter((name) => !(name in batch.tokens)) : columns;
+  if (isHere && !lacking.length) return;
+  /** @type {Batch} */
+  const fetched = await get(`runs/${run}/steps/${step}`, { columns: lacking.join(",") });
+  if (feed.run !== run) return;
+  if (!isHere) feed.batch = fetched;
+  else {
+    Object.assign(batch.tokens, fetched.tokens);
+    Object.assign(batch.limits, fetched.limits);
+  }
+}
+
+/**
+ * The pinned step, or the nearest whose tokens are stored; else the newest.
+ * @param {Feed} feed
+ */
+async function stepShown(feed) {
+  const { run, pin, live, batch } = feed;
+  feed.missing = "";
+  const newest = live?.kept ?? null;
+  if (!pin || newest === null) return newest;
+  if (pin.step === newest || pin.step === batch?.step) return pin.step;
+  /** @type {StepsAnswer} */
+  const { steps } = await get(`runs/${run}/steps`);
+  const nearest = steps.reduce((best, step) =>
+    Math.abs(step - pin.step) < Math.abs(best - pin.step) ? step : best,
+  );
+  if (nearest === pin.step) return nearest;
+  const why = pin.step > (live?.step ?? 0) ? `the last step is ${live?.step}` : "its batch is not stored";
+  feed.missing = `${why}; showing step ${nearest}`;
+  return nearest;
+}
+
+/**
+ * Fetches the chosen opening's continuations where there is a newer evaluation, or another is chosen.
+ * @param {LiveBoard} board
+ * @param {number} chosen
+ */
+export async function fetchPrompts(board, chosen) {
+  const feed = feedOf(board);
+  const { run, live } = feed;
+  const at = live?.evaluated ?? null;
+  const key = `${run} ${at} ${chosen}`;
+  if (at === null || feed.promptsKey === key) return;
+  /** @type {Prompts} */
+  const prompts = await get(`runs/${run}/prompts/${chosen}`, { at });
+  if (feed.run === run) Object.assign(feed, { prompts, promptsKey: key });
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from ppo_engine.errors import StoreError
 from ppo_engine.records import EVAL, TRAIN
 from ppo_engine.store import DATABASE, RunStore, add_note
 from ppo_engine.store.batches import NEWEST_KEPT, StoredBatches, to_thin
+from ppo_engine.store.checks import seal_run
 
 TEN = dict.fromkeys(range(1, 111), 10)
 """110 steps of 10 bytes: 1100. The first and 11 to 110, the newest 100, are safe; 2 to 10 are not."""
@@ -283,3 +285,13 @@ def test_a_batch_that_goes_while_it_is_read_is_there_or_not_but_not_damaged(
         read: Callable[[int], object] = getattr(reader, part)
         assert read(3) in ([], None)
     assert RunReader(store.folder).steps_with_tokens() == [1, *range(5, 105)]
+
+
+def test_a_run_from_before_there_was_a_budget_opens_with_the_default(store: RunStore) -> None:
+    values = Config().model_dump()
+    del values["token_disk_mb"]
+    with opened(store.folder) as connection:
+        connection.execute("update run set config = ?", (json.dumps(values),))
+        seal_run(connection)
+    info = RunReader(store.folder).info()
+    assert info.config == info.start_config == Config() and info.config.token_disk_mb == 1000

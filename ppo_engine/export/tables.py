@@ -32,7 +32,7 @@ def metrics_table(reader: RunReader) -> pd.DataFrame:
 
 
 def samples_table(reader: RunReader) -> pd.DataFrame:
-    """A row per sample of every step, training and held-out."""
+    """A row per sample, training and held-out, of every step whose samples are kept."""
     rows = [
         {
             "step": step,

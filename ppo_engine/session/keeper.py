@@ -1,4 +1,4 @@
-"""Manages a run's checkpoints: writes them, thins them, and finds the one to continue from."""
+"""What a run keeps on disk: its checkpoints, which one to continue from, and the batches of old steps."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 _MB = 1_000_000
 
 
-class CheckpointKeeper:
-    """The checkpoints of one run. took_s: duration of the last write."""
+class Keeper:
+    """Of one run. took_s: duration of a checkpoint's last write."""
 
     def __init__(self, store: RunStore) -> None:
         self.store = store
         self.reader = store.reader()
         self.took_s = 0.0
+        self._thins_batches = True
 
     def keep(self, trainer: Trainer, must: bool = False) -> None:
         """Saves a checkpoint and thins old ones. Raises `StoreError` only if a user requested it."""
@@ -40,6 +41,17 @@ class CheckpointKeeper:
         if made.step not in there:
             self.took_s = time.monotonic() - began
             self.store.event(step, "checkpoint", {"bytes": made.size})
+
+    def thin_batches(self, trainer: Trainer) -> None:
+        """Thins the batches of old steps; where the store is too damaged for it, the run goes on without."""
+        if not self._thins_batches:
+            return
+        try:
+            self.store.thin_batches(trainer.config.token_disk_mb * _MB)
+        except StoreError as error:
+            self._thins_batches = False
+            message = f"Samples and tokens of old steps are no longer deleted: {error}"
+            self.store.event(trainer.done_steps, "error", {"message": message})
 
     def newest(self) -> checkpoint_files.Checkpoint | None:
         """The newest intact checkpoint of a recorded step; those of lost steps are renamed."""

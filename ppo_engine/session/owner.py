@@ -27,7 +27,7 @@ from ..errors import (
 from ..records import EVAL, StepRecord
 from ..store import HEARTBEAT_S, RunStore, checkpoint_files, requeue_jobs
 from .edits import edited_config
-from .keeper import CheckpointKeeper
+from .keeper import Keeper
 from .loader import RunLoader, collect
 from .wishes import Wishes
 
@@ -63,7 +63,7 @@ class RunOwner:
         self.failure_unrecorded = False  # whether the store could not even take the trouble down
         self.failure: type[Exception] | None = None
         self._on_record = on_record
-        self._keeper, self._loader = CheckpointKeeper(store), RunLoader(store, accept_changed)
+        self._keeper, self._loader = Keeper(store), RunLoader(store, accept_changed)
         self._attended = attended  # whether somebody may resume a run that paused by itself
         self._woken = threading.Event()
         self._quit_by: float | None = None
@@ -152,9 +152,8 @@ class RunOwner:
         try:
             self.store.add_evaluation(self._step, *self.trainer_run.trainer.evaluate())
         except TrainingError as error:
-            self.store.event(
-                self._step, "error", {"message": f"The final held-out evaluation failed: {error}"}
-            )
+            message = f"The final held-out evaluation failed: {error}"
+            self.store.event(self._step, "error", {"message": message})
 
     def _keep(self, record: StepRecord) -> None:
         """Commits a step, which makes it visible."""
@@ -162,6 +161,7 @@ class RunOwner:
 
         assert self.trainer_run is not None
         self.store.record(record)
+        self._keeper.thin_batches(self.trainer_run.trainer)
         self._recorded = record.step
         self.store.update_run(memory_bytes=memory_in_use(self.trainer_run.trainer.accelerator.device))
         self._on_record(record)
@@ -306,7 +306,7 @@ class RunOwner:
         return [("edit", {"changes": differences})]
 
     def _checkpoint(self, must: bool = False) -> None:
-        """See `CheckpointKeeper.keep`."""
+        """See `Keeper.keep`."""
         if self.trainer_run is None or self._step < 0:
             if must:
                 raise StoreError("no checkpoint is possible before step 0")

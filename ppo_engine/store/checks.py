@@ -48,24 +48,21 @@ def is_sealed(connection: sqlite3.Connection) -> bool:
 
 def step_rows(connection: sqlite3.Connection, part: str, step: int) -> list[tuple[Any, ...]]:
     """The rows of a step's part, checked."""
-    return _checked(connection, part, step, connection.execute(PARTS[part], (step,)).fetchall())
+    # One statement, so that rows and digest are of one moment: the owner may be deleting both.
+    found = connection.execute(
+        f"select *, (select digest from digests where part = ? and step = ?) from ({PARTS[part]})",
+        (part, step, step),
+    ).fetchall()
+    rows = [row[:-1] for row in found]
+    if rows:
+        check(rows, found[0][-1], f"the {part} of step {step} are", is_sealed(connection))
+    return rows
 
 
 def metrics_row(connection: sqlite3.Connection, which: str, *values: Any) -> tuple[Any, ...] | None:
     """The first row of the table of steps by that SQL (where, order), checked; None where there is none."""
-    rows = connection.execute(f"select * from steps {which} limit 1", values).fetchall()
-    return _checked(connection, "metrics", rows[0][0], rows)[0] if rows else None
-
-
-def _checked(
-    connection: sqlite3.Connection, part: str, step: int, rows: list[tuple[Any, ...]]
-) -> list[tuple[Any, ...]]:
-    if rows:
-        recorded = connection.execute(
-            "select digest from digests where part = ? and step = ?", (part, step)
-        ).fetchone()
-        check(rows, recorded and recorded[0], f"the {part} of step {step} are", is_sealed(connection))
-    return rows
+    rows = connection.execute(f"select step from steps {which} limit 1", values).fetchall()
+    return step_rows(connection, "metrics", rows[0][0])[0] if rows else None
 
 
 def seal_step(connection: sqlite3.Connection, step: int) -> None:

@@ -15,6 +15,7 @@ from ..config import Config
 from ..errors import StoreError
 from ..records import EVAL, TRAIN, Sample, StepRecord, pack
 from . import upkeep
+from .batches import StoredBatches
 from .checks import seal_part, seal_step
 from .inserts import as_json, insert_event, insert_samples, make_database, refuse_queued
 from .metric_blocks import STEPS_A_BLOCK, without_block, write_block
@@ -39,6 +40,7 @@ class RunStore:
         self.folder = folder
         self.on_commit: Callable[[], None] = lambda: None
         self._log_moved = 0.0
+        self._batches = StoredBatches()
         try:
             self._open()
         except (sqlite3.Error, OSError) as error:
@@ -51,6 +53,8 @@ class RunStore:
         self._connection.execute("pragma journal_mode = wal")
         # In WAL mode this survives the death of the process; only a power cut can undo the last commits.
         self._connection.execute("pragma synchronous = normal")
+        # Freed pages are written again soon; some builds of SQLite would fill them with zeros first.
+        self._connection.execute("pragma secure_delete = off")
         self._files = upkeep.OpenFiles(self.folder)
         self._steps_without_block = without_block(self._connection)
 
@@ -143,6 +147,18 @@ class RunStore:
             connection.execute("update run set heartbeat = ?", (time.time(),))
         self._write_blocks()
         self._move_log()
+
+    def thin_batches(self, budget_bytes: int) -> None:
+        """Deletes training samples and tokens of old steps once all take more than that, see `to_thin`.
+
+        After a long time without it, it takes some calls until they fit.
+        """
+        with self.reader().connection() as connection:
+            self._batches.count_new(connection)
+        if self._batches.total_bytes > budget_bytes:
+            with self._transaction() as connection:
+                gone = self._batches.delete_old(connection, budget_bytes)
+            self._batches.forget(gone)
 
     def add_evaluation(self, step: int, metrics: Mapping[str, float], samples: Sequence[Sample]) -> None:
         """Journals the evaluation of a step recorded without one: a recorded step never changes."""

@@ -162,6 +162,7 @@ def in_the_browser(browser: Browser, runs: Path, times: int, count: int) -> dict
         with context.new_page() as page:
             found["a new tab"].append(opened(page, server.url, count))
             found["a search"].append(searched(page, count, "run"))
+        with context.new_page() as page:
             found["another page"].append(elsewhere(page, server.url))
             found["a link"].append(linked(page, count))
     server.stop()

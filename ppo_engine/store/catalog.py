@@ -125,14 +125,13 @@ def _metrics(connection: sqlite3.Connection, which: str) -> dict[str, float]:
     return {} if row is None else metrics_of(row[3])
 
 
-def _size(folder: Path | str) -> int:
+def _size(folder: Path) -> int:
     """Bytes of all its files; those that vanish meanwhile, as old checkpoints do, count nothing."""
     total = 0
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
+    for inside, _, names in os.walk(folder):
+        for name in names:
             with suppress(OSError):
-                inside = entry.is_dir(follow_symlinks=False)
-                total += _size(entry.path) if inside else entry.stat(follow_symlinks=False).st_size
+                total += os.stat(os.path.join(inside, name)).st_size
     return total
 
 

@@ -10,6 +10,7 @@ from ppo_engine import session
 from ppo_engine.builtin import ASSETS
 from ppo_engine.errors import StoreError
 from ppo_engine.store import RunInfo, RunReader, list_runs
+from ppo_engine.store.catalog import glance
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
 TAKEN_UP = ("stopped", "failed", "interrupted")
@@ -78,7 +79,7 @@ def earlier_run(run: Path) -> Path | None:
 
 def _has_trained(run: Path, reward: str) -> bool:
     try:
-        info = RunReader(run).info()
-        return info.last_step > 0 and info.config.reward == reward
+        one = glance(run)
+        return one.steps > 0 and one.reward == reward
     except StoreError:
         return False

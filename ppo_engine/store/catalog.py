@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from ..records import EVAL
 from . import RunReader, list_runs
 from .checks import metrics_row
 from .metric_blocks import metrics_of
+from .schema import ENDED
+from .unchanged import Unchanged
 
 TRASH = ".trash"
 """Deleted runs go here, beside the others; deleting this folder is up to its owner."""
@@ -59,29 +62,19 @@ def survey(runs: Path) -> tuple[list[Summary], list[tuple[Path, str]]]:
     return found, damaged
 
 
-def summaries(runs: Path) -> list[Summary]:
-    """A summary of each run that can be read, newest first."""
-    return survey(runs)[0]
-
-
-def damaged(runs: Path) -> list[tuple[Path, str]]:
-    """The folders of the runs that cannot be read, newest first, each with the reason and what to do."""
-    return survey(runs)[1]
-
-
 def summary(folder: Path, reader: RunReader | None = None) -> Summary:
     """The run so far; `reader` may be a snapshot, see `RunReader.snapshot`. Raises `StoreError`."""
-    reader = reader or RunReader(folder)
+    return replace(_without_size(reader) if reader else glance(folder), size=_size(folder))
+
+
+def _without_size(reader: RunReader) -> Summary:
     info = reader.info()
     with reader.connection() as connection:
-        scores = {
-            "best_score": _metric(connection, "env/reward_mean", "json_extract(metrics, ?) desc"),
-            "last_score": _metric(connection, "env/reward_mean", "step desc", of_the_last=True),
-            "held_out": _held_out(connection, reader),
-            "last_kl": _metric(connection, "objective/kl", "step desc", of_the_last=True),
-        }
+        last = _metrics(connection, "order by step desc")
+        best = _metrics(connection, f"where {_SCORE} is not null order by {_SCORE} desc")
+        held_out = _held_out(connection, reader)
     return Summary(
-        folder=folder,
+        folder=reader.folder,
         id=info.id,
         name=info.name,
         state=info.state,
@@ -90,13 +83,29 @@ def summary(folder: Path, reader: RunReader | None = None) -> Summary:
         created=info.created,
         steps=max(0, info.last_step),
         planned=info.config.steps,
+        best_score=best.get("env/reward_mean", math.nan),
+        last_score=last.get("env/reward_mean", math.nan),
+        held_out=held_out,
+        last_kl=last.get("objective/kl", math.nan),
         parent=info.parent,
         parent_step=info.parent_step,
         tags=info.tags,
         remark=info.remark,
-        size=_size(folder),
-        **scores,
+        size=0,
     )
+
+
+def _at_one_moment(folder: Path) -> Summary:
+    with RunReader(folder).snapshot() as reader:
+        return _without_size(reader)
+
+
+glance = Unchanged(_at_one_moment, lambda one: one.state in ENDED, most=10_000)
+"""A run's summary with size 0: checkpoints come and go without a change of its file. An ended run is read
+again only when that has changed. Raises `StoreError`.
+"""
+
+_SCORE = """json_extract(metrics, '$."env/reward_mean"')"""
 
 
 def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
@@ -107,15 +116,13 @@ def _held_out(connection: sqlite3.Connection, reader: RunReader) -> float:
     )
     if late and (row is None or late[-1].step > row[0]):
         return float(late[-1].payload["metrics"]["eval/reward_mean"])
-    return float("nan") if row is None else float(metrics_of(row[3])["eval/reward_mean"])
+    return math.nan if row is None else float(metrics_of(row[3])["eval/reward_mean"])
 
 
-def _metric(connection: sqlite3.Connection, name: str, order: str, of_the_last: bool = False) -> float:
-    """A metric of the first step in that order that has it, or of the last step; NaN for none."""
-    key = f'$."{name}"'
-    which = ("" if of_the_last else "where json_extract(metrics, ?) is not null ") + f"order by {order}"
-    row = metrics_row(connection, which, *[key] * which.count("?"))
-    return float("nan") if row is None else float(metrics_of(row[3]).get(name, float("nan")))
+def _metrics(connection: sqlite3.Connection, which: str) -> dict[str, float]:
+    """The metrics of the first step by that SQL; empty before the first step."""
+    row = metrics_row(connection, which)
+    return {} if row is None else metrics_of(row[3])
 
 
 def _size(folder: Path) -> int:

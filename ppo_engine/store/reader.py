@@ -76,7 +76,8 @@ class RunReader:
         here = self.folder.resolve().name
         copied = row["id"] != here
         suffix = f" ({here})" if copied and not row["name"].endswith(f" ({here})") else ""
-        start = json.loads(row["config"])
+        values = json.loads(row["config"])
+        start = Config(**values)
         return RunInfo(
             **{name: kind(row[name]) for name, kind in _PLAIN.items()},
             id=here,
@@ -84,8 +85,8 @@ class RunReader:
             copy_of=row["id"] if copied else "",
             state=state,
             owner=owner,
-            config=Config(**edited(start, edits)),
-            start_config=Config(**start),
+            config=Config(**edited(values, edits)) if edits else start,
+            start_config=start,
             config_version=len(edits),
             parent_step=None if row["parent_step"] is None else int(row["parent_step"]),
             tags=tuple(map(str, json.loads(row["tags"]))),

@@ -16,8 +16,15 @@ from ppo_engine import session
 from ppo_engine.errors import PPOEngineError, StoreError
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import FORMATS, WHAT, table_bytes
-from ppo_engine.store import RunReader, describe
-from ppo_engine.store.catalog import TRASH, Summary, list_trash, move_to_trash, restore_from_trash
+from ppo_engine.store import describe
+from ppo_engine.store.catalog import (
+    TRASH,
+    Summary,
+    glance,
+    list_trash,
+    move_to_trash,
+    restore_from_trash,
+)
 from ppo_engine.store.checkpoint_files import list_checkpoints
 
 from .. import messages
@@ -201,6 +208,6 @@ def draw_trash(runs: Path) -> None:
 
 def _name_of(folder: Path) -> str:
     try:
-        return f"{RunReader(folder).info().name} ({folder.name})"
+        return f"{glance(folder).name} ({folder.name})"
     except StoreError:
         return folder.name

@@ -136,6 +136,7 @@ function askForScript(board, { stamp }) {
   });
 }
 
+const BUSY = ["initial", "running", "rerunRequested", "stopRequested"];
 const IDLE_LOOK_MS = 50;
 const IDLE_PATIENCE_MS = 5000;
 
@@ -147,7 +148,7 @@ const IDLE_PATIENCE_MS = 5000;
 function whenIdle(act, waited = 0) {
   /** @type {HTMLElement | null} */
   const app = document.querySelector('[data-testid="stApp"]');
-  const isIdle = !app || app.dataset.testScriptState !== "running";
+  const isIdle = !BUSY.includes(app?.dataset.testScriptState ?? "");
   if (isIdle || waited > IDLE_PATIENCE_MS) return act();
   setTimeout(() => whenIdle(act, waited + IDLE_LOOK_MS), IDLE_LOOK_MS);
 }

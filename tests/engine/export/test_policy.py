@@ -17,14 +17,14 @@ from ppo_engine import Config, RunReader, session
 from ppo_engine.errors import ConfigError
 from ppo_engine.export.policy import export_policy
 from ppo_engine.session.checkpoints import restore
-from ppo_engine.store.catalog import summaries
+from ppo_engine.store.catalog import survey
 from ppo_engine.store.checkpoint_files import list_checkpoints, path_of
 from ppo_engine.training.trainer import Trainer
 from tests.engine.checkpoints import make_policy, make_tokenizer, write_model
 
 
 def test_the_exported_policy_is_the_checkpoints(runs: Path, tmp_path: Path) -> None:
-    folder = summaries(runs)[0].folder
+    folder = survey(runs)[0][0].folder
     target = export_policy(folder, tmp_path / "policy", step=2)
     model, tokenizer = AutoModelForCausalLM.from_pretrained(target), AutoTokenizer.from_pretrained(target)
     trainer = Trainer(RunReader(folder).info().config)
@@ -68,7 +68,7 @@ def test_a_head_that_is_called_tied_and_is_not_is_exported_as_it_is(
 def test_the_command_line_exports_them_too(
     runs: Path, tmp_path: Path, what: str, produces: str | None
 ) -> None:
-    folder, target = summaries(runs)[0].folder, tmp_path / "out"
+    folder, target = survey(runs)[0][0].folder, tmp_path / "out"
     command = [sys.executable, "-m", "ppo_engine", "export", str(folder), "--what", what, "-o", str(target)]
     subprocess.run(command, check=True, capture_output=True)
     assert (target / produces).is_file() if produces else target.read_text().startswith("<!doctype html>")

@@ -17,7 +17,7 @@ from ppo_engine import Config, RunReader, session
 from ppo_engine.export import tables
 from ppo_engine.export.tables import WHAT, _write, guard, table, table_bytes, unguard
 from ppo_engine.store import RunStore
-from ppo_engine.store.catalog import summaries
+from ppo_engine.store.catalog import survey
 from ppo_engine.store.schema import reading
 from tests.engine.runs import Run
 
@@ -106,7 +106,7 @@ def test_an_empty_run_exports_empty_tables(tmp_path: Path) -> None:
 
 def test_no_csv_cell_begins_like_a_formula(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A spreadsheet runs what begins with =, +, - or @."""
-    folder = summaries(runs)[0].folder
+    folder = survey(runs)[0][0].folder
     samples = tables.samples_table(RunReader(folder)).head(4)
     samples["query"], samples["response"] = ["=1+1", "@cmd", "+2", "-3"], ["fine", "= 5", "-", "–"]
     monkeypatch.setattr(tables, "samples_table", lambda reader: samples)

@@ -20,7 +20,7 @@ from ppo_engine.errors import CheckpointError, ConfigError, StoreError
 from ppo_engine.records import EVAL, first_difference
 from ppo_engine.session.replay import replay
 from ppo_engine.store import DATABASE, checkpoint_files
-from ppo_engine.store.catalog import summaries
+from ppo_engine.store.catalog import survey
 from ppo_engine.store.checks import seal_step
 from tests.engine.runs import Run
 
@@ -389,7 +389,7 @@ def test_metrics_that_are_no_numbers_hide_no_run(begin: Callable[..., Run], tmp_
     assert run.join() == "finished"
     metrics = metrics_of(run.folder)[1]
     assert "ppo/val/var_explained" not in metrics and all(map(math.isfinite, metrics.values()))
-    assert [one.folder for one in summaries(tmp_path)] == [run.folder]
+    assert [one.folder for one in survey(tmp_path)[0]] == [run.folder]
     assert replay(run.folder) == ""
 
 
@@ -414,7 +414,7 @@ def test_a_run_that_somebody_stops_is_evaluated_as_it_was_left(
     assert len(evaluation) == 2 and evaluation.items() <= run.reader.steps()[3].metrics.items()
     assert repr(run.reader.samples(3, EVAL)) == repr(due.reader.samples(3, EVAL)) != "[]"
     assert (
-        next(one for one in summaries(tmp_path) if one.folder == run.folder).held_out
+        next(one for one in survey(tmp_path)[0] if one.folder == run.folder).held_out
         == evaluation["eval/reward_mean"]
     )
     assert "Final held-out evaluation" in " ".join(one.text for one in timeline_entries(run.reader.events()))

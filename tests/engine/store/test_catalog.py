@@ -16,7 +16,7 @@ from ppo_engine.store.catalog import (
     move_to_trash,
     restore_from_trash,
     same_prompts,
-    summaries,
+    survey,
 )
 from tests.engine.runs import Run
 
@@ -24,7 +24,7 @@ HOSTILE = "<script>alert(1)</script> $x$ **b** :red[c]"
 
 
 def test_a_summary_is_what_the_metrics_say(runs: Path) -> None:
-    for one in summaries(runs):
+    for one in survey(runs)[0]:
         rows = RunReader(one.folder).steps()
         scores = [row.metrics["env/reward_mean"] for row in rows[1:]]
         assert (one.best_score, one.last_score) == (max(scores), scores[-1])
@@ -34,7 +34,7 @@ def test_a_summary_is_what_the_metrics_say(runs: Path) -> None:
         )
         assert (one.steps, one.planned, one.state) == (3, 3, "finished")
         assert one.size > (one.folder / "checkpoints" / "step-000003" / "model.safetensors").stat().st_size
-    assert [one.folder for one in summaries(runs)] == list_runs(runs)
+    assert [one.folder for one in survey(runs)[0]] == list_runs(runs)
 
 
 def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path, tmp_path: Path) -> None:
@@ -42,14 +42,14 @@ def test_a_run_that_cannot_be_read_does_not_hide_the_others(runs: Path, tmp_path
     broken.mkdir()
     (broken / "run.sqlite").write_bytes(b"no database" * 500)
     try:
-        assert len(summaries(runs)) == 2
+        assert len(survey(runs)[0]) == 2
     finally:
         (broken / "run.sqlite").unlink()
         broken.rmdir()
 
 
 def test_comparing_lists_what_differs_and_only_that(runs: Path) -> None:
-    folders = [one.folder for one in summaries(runs)]
+    folders = [one.folder for one in survey(runs)[0]]
     assert differences(folders) == {"seed": ["2", "1"], "lam": ["0.5", "0.95"]}
     table = same_prompts(folders)
     assert len(table) > 0 and list(table.columns) == [
@@ -81,7 +81,7 @@ def test_a_deleted_run_is_in_the_trash_whole(tiny: Callable[..., Config], tmp_pa
     describe(folder, name="../../up")
     there = move_to_trash(folder)
     assert there == tmp_path / ".trash" / folder.name and RunReader(there).info().last_step == 1
-    assert list_runs(tmp_path) == [] and summaries(tmp_path) == [] and list_trash(tmp_path) == [there]
+    assert list_runs(tmp_path) == [] and survey(tmp_path)[0] == [] and list_trash(tmp_path) == [there]
     assert (
         restore_from_trash(there) == folder and list_runs(tmp_path) == [folder] and list_trash(tmp_path) == []
     )

@@ -22,7 +22,7 @@ from ppo_engine.errors import ConfigError, StoreError
 from ppo_engine.export.report import html_report
 from ppo_engine.export.tables import WHAT, table_bytes
 from ppo_engine.store import DATABASE, add_note, checkpoint_files, submit
-from ppo_engine.store.catalog import damaged, summaries, summary, survey
+from ppo_engine.store.catalog import summary, survey
 from tests.engine.fingerprints import table_fingerprint
 from tests.engine.runs import Run
 
@@ -183,9 +183,9 @@ def test_a_damaged_run_is_listed_with_its_reason_and_hides_no_other(run: Path, d
     shutil.copytree(run, run.with_name("zz-broken"))
     DAMAGES[damage](run.with_name("zz-broken"))
     readable, broken = survey(run.parent)
-    assert [one.folder for one in readable] == [run] == [one.folder for one in summaries(run.parent)]
+    assert [one.folder for one in readable] == [run]
     ((folder, reason),) = broken
-    assert folder.name == "zz-broken" and "zz-broken" in reason and [(folder, reason)] == damaged(run.parent)
+    assert folder.name == "zz-broken" and "zz-broken" in reason
     for read in (
         *READERS.values(),
         html_report,
@@ -203,7 +203,7 @@ def test_a_run_whose_file_may_not_be_read_is_one_of_the_damaged(
         Path, "is_file", lambda path: _forbidden(path) if path.parent == run else is_file(path)
     )
     assert answer(READERS["info"], run) is StoreError
-    assert [folder for folder, _ in damaged(run.parent)] == [run]
+    assert [folder for folder, _ in survey(run.parent)[1]] == [run]
 
 
 def _forbidden(path: Path) -> bool:
@@ -270,7 +270,7 @@ def test_a_copy_of_a_run_that_is_on_is_an_interrupted_one_that_takes_no_commands
         assert (info.state, own.state) == ("interrupted", "running") and not info.alive
         assert info.copy_of == own.id and own.copy_of == ""
         assert info.id == copy.name != own.id and info.name == f"{own.name} ({copy.name})"
-        assert {one.name for one in summaries(copy.parent)} == {info.name, own.name}
+        assert {one.name for one in survey(copy.parent)[0]} == {info.name, own.name}
         for ask in (lambda: session.command(copy, "pause"), lambda: submit(copy, "stop", "a test")):
             with pytest.raises(StoreError, match=f"this folder is a copy of {own.id} that no process trains"):
                 ask()

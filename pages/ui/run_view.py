@@ -59,7 +59,7 @@ def _stamps() -> list[Any]:
 
 def stamp_came() -> bool:
     """In a callback: whether a component asked for this run of the script, rather than a person."""
-    return _stamps() != st.session_state.get("stamps", [None, None])
+    return bool(_stamps() != st.session_state.get("stamps", [None, None]))
 
 
 def stamp_now() -> None:

@@ -8,12 +8,12 @@ import types
 import typing
 from typing import Any, NotRequired, get_args, get_origin, get_type_hints, is_typeddict
 
-from pages.ui.payloads.common import Mounted, TopPayload
-from pages.ui.payloads.live import LivePayload
-from pages.ui.payloads.playground import PlaygroundPayload
-from pages.ui.payloads.tokens import TokensPayload
-from pages.ui.payloads.update import UpdatePayload
-from pages.ui.payloads.whatif import WhatIfPayload
+from pages.data.payloads.common import Mounted, TopPayload
+from pages.data.payloads.live import LivePayload
+from pages.data.payloads.playground import PlaygroundPayload
+from pages.data.payloads.tokens import TokensPayload
+from pages.data.payloads.update import UpdatePayload
+from pages.data.payloads.whatif import WhatIfPayload
 
 PAYLOADS: dict[str | None, Any] = {
     None: LivePayload,

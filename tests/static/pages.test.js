@@ -69,11 +69,11 @@ test("the list is sorted by every order, and searched without regard to case", (
 
 test("the chosen sample is the pinned one, else the first of the list, else the first", () => {
   const choice = { search: "film", order: "worst" };
-  assert.equal(chosenSample({ samples: SAMPLES, pinned: { step: 1, sample: 2 } }, choice).index, 2);
-  assert.equal(chosenSample({ samples: SAMPLES, pinned: { step: 1, sample: -1 } }, choice).index, 1);
-  assert.equal(chosenSample({ samples: SAMPLES, pinned: null }, choice).index, 1);
+  assert.equal(chosenSample({ samples: SAMPLES, pin: { step: 1, sample: 2 } }, choice).index, 2);
+  assert.equal(chosenSample({ samples: SAMPLES, pin: { step: 1, sample: -1 } }, choice).index, 1);
+  assert.equal(chosenSample({ samples: SAMPLES, pin: null }, choice).index, 1);
   assert.equal(
-    chosenSample({ samples: SAMPLES, pinned: null }, { search: "none has this", order: "score" }).index,
+    chosenSample({ samples: SAMPLES, pin: null }, { search: "none has this", order: "score" }).index,
     0,
   );
 });

@@ -28,7 +28,7 @@ import { drawTop, NO_RUN } from "./lib/top.js";
  * @typedef {{draw(board: Board<Payload>): void, changed?(board: Board<Payload>, change: Change): void}} Page
  */
 
-/** @type {Record<string, () => Promise<Page>>} Each page's module, fetched when first opened, by its `only`. */
+/** @type {Record<string, () => Promise<Page>>} Each page's module, fetched when first opened, by `only`. */
 const PAGES = {
   top: async () => topLine,
   live: () => import("./live/page.js"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from ppo_engine import METRICS, Config
 from ppo_engine.charts.drawing import REFERENCE
 from ppo_engine.charts.live import live_charts
-from ppo_engine.charts.series import metrics_frame, shortened, thinning
+from ppo_engine.charts.series import Source, metrics_frame, shortened, thinning
 from ppo_engine.charts.timeline import timeline_entries
 from ppo_engine.store import Event, StepRow
 
@@ -167,3 +168,16 @@ def test_the_score_has_the_unit_and_the_bounds_of_its_reward(
     (held_out,) = [trace for trace in chart.spec["data"] if trace["name"] == "held-out score"]
     assert curve["hovertemplate"] == held_out["hovertemplate"] == hover
     assert chart.spec["layout"]["yaxis"].get("range") == (ends and pytest.approx(ends))
+
+
+def test_a_curves_points_are_those_that_the_browser_adds() -> None:
+    """The browser lengthens curves by itself: the same table is read by its test."""
+    for case in json.loads((Path(__file__).parents[2] / "static" / "points.json").read_text()):
+        step, *row = case["row"]
+        frame = {"step": np.array([step]), "unknown": np.array([np.nan])}
+        frame |= {name: np.array([np.nan if x is None else x]) for name, x in zip("abc", row, strict=True)}
+        source = Source(**case["source"])
+        assert {key: value for key, value in source.as_data().items()} == case["source"]
+        steps, y, error = source.points(frame)
+        found = [y[0], None if error is None else error[0]] if len(steps) else None
+        assert found == case["point"], case

@@ -1,10 +1,9 @@
 // Which sample of the batch is shown, and in which view; the list's order and search.
 import { perBoard } from "../lib/board.js";
-import { feedOf } from "./feed.js";
 
 /**
- * @import { BatchSample } from "../lib/payloads"
- * @import { LiveBoard } from "./feed.js"
+ * @import { Board } from "../lib/board.js"
+ * @import { BatchSample, LivePayload, Pin } from "../lib/payloads"
  */
 /** @typedef {"reward" | "advantage" | "ratio" | "value"} TokenView */
 /** @typedef {"score" | "worst" | "kl" | "length" | "index"} Order */
@@ -36,7 +35,7 @@ export const ORDERS = {
 
 export const choiceOf = perBoard(
   /**
-   * @param {LiveBoard} _
+   * @param {Board<LivePayload>} _
    * @returns {Choice}
    */
   (_) => ({ view: "reward", order: "score", search: "", prompt: 0 }),
@@ -56,11 +55,10 @@ export function listed(samples, { search, order }) {
 
 /**
  * The chosen sample: the pinned one, else the first in the list as sorted.
- * @param {LiveBoard} board
+ * @param {{samples: BatchSample[], pin: Pin | null}} batch
+ * @param {{search: string, order: Order}} choice
  */
-export function chosenSample(board) {
-  const { batch, pin } = feedOf(board);
-  if (!batch) return undefined;
-  const found = batch.samples.find(({ index }) => index === pin?.sample);
-  return found ?? listed(batch.samples, choiceOf(board))[0] ?? batch.samples[0];
+export function chosenSample({ samples, pin }, choice) {
+  const found = samples.find(({ index }) => index === pin?.sample);
+  return found ?? listed(samples, choice)[0] ?? samples[0];
 }

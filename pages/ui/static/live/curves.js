@@ -109,7 +109,7 @@ function appendTo(curves, chart, names, rows) {
  */
 export function pointOf({ y, plus, times = 1, error, missing, first = 0 }, names, row) {
   /** @param {string} name */
-  const at = (name) => row[names.indexOf(name) + 1] ?? null;
+  const at = (name) => (names.includes(name) ? (row[names.indexOf(name) + 1] ?? null) : null);
   const step = Number(row[0]);
   const value = at(y) ?? missing ?? null;
   const more = plus === undefined ? 0 : at(plus);

@@ -5,7 +5,8 @@ import { Curves } from "./curves.js";
 
 /**
  * @import { Board } from "../lib/board.js"
- * @import { Batch, ChartsPart, HistoryList, LiveAnswer, LivePayload, Pairs, PartName, Pin, Prompts, StepsAnswer } from "../lib/payloads"
+ * @import { Batch, ChartsPart, HistoryList, LiveAnswer, LivePayload, Pairs } from "../lib/payloads"
+ * @import { PartName, Pin, Prompts, StepsAnswer } from "../lib/payloads"
  */
 /** @typedef {Board<LivePayload>} LiveBoard */
 /**

@@ -31,7 +31,7 @@ export function drawSamples(board, actions) {
   fill(title, `Step ${batch.step}'s ${batch.samples.length} continuations`);
   view.follow.hidden = !pin;
   const choice = choiceOf(board);
-  const chosen = chosenSample(board)?.index;
+  const chosen = chosenSample({ samples: batch.samples, pin }, choice)?.index;
   const top = rows.scrollTop;
   const key = [run, batch.step, choice.order, choice.search, chosen];
   if (redrawn(rows, key, () => sampleRows(batch, choice, chosen, actions))) rows.scrollTop = top;

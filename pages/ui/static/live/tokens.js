@@ -38,7 +38,7 @@ const MAP_TITLE = "The whole batch: a row a sample, a column a token";
  */
 export function drawTokens(board, actions) {
   const page = pageOf(board);
-  const { run, batch } = feedOf(board);
+  const { run, batch, pin } = feedOf(board);
   page.actions = actions;
   if (!batch) return clear(page);
   const choice = choiceOf(board);
@@ -46,7 +46,7 @@ export function drawTokens(board, actions) {
   const values = batch.tokens[view.column];
   if (!values) return; // they are on their way
   const limit = batch.limits[view.column];
-  const sample = chosenSample(board);
+  const sample = chosenSample({ samples: batch.samples, pin }, choice);
   drawHead(page, batch, choice.view, sample);
   const key = [run, batch.step, sample?.index, choice.view, getComputedStyle(board.root).color];
   redrawn(page.strip, key, () => {

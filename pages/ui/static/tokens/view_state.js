@@ -7,7 +7,8 @@ import { COLOURS, FIRST_COLOUR, isColour } from "./colours.js";
 
 /**
  * @import { Board } from "../lib/board.js"
- * @import { ColourName, SampleAnswer, SampleTokens, StepsAnswer, TokensAnswer, TokensPayload, TokenTrace, TraceAnswer } from "../lib/payloads"
+ * @import { ColourName, SampleAnswer, SampleTokens, StepsAnswer, TokensAnswer } from "../lib/payloads"
+ * @import { TokensPayload, TokenTrace, TraceAnswer } from "../lib/payloads"
  */
 /** @typedef {Board<TokensPayload>} TokensBoard */
 /**

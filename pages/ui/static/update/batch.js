@@ -1,6 +1,15 @@
 // What the parts of a stage have in common.
 
-/** @import { UpdatePage } from "./state.js" */
+/** @import { Stage, UpdateSample } from "../lib/payloads" */
+/**
+ * @typedef {object} UpdatePage  the stages, with the numbers of one token of a finished update, else without
+ * @property {string} run
+ * @property {number | null} number  of the job
+ * @property {UpdateSample[]} samples
+ * @property {Stage[]} stages
+ * @property {number[] | null} token
+ * @property {number[]} epochs
+ */
 /**
  * @typedef {object} Actions
  * @property {(row: number, position: number) => void} choose

@@ -6,8 +6,7 @@ import { scrubber } from "./scrubber.js";
 
 /**
  * @import { UpdateSample } from "../lib/payloads"
- * @import { UpdatePage } from "./state.js"
- * @import { Actions, Part } from "./batch.js"
+ * @import { Actions, Part, UpdatePage } from "./batch.js"
  */
 /** @typedef {[text: string, chance: number | null, isDrawn: boolean]} Candidate */
 

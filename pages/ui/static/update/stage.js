@@ -9,8 +9,7 @@ import { sampling } from "./sampling.js";
 
 /**
  * @import { Epochs, Stage, Table, UpdateSample } from "../lib/payloads"
- * @import { UpdatePage } from "./state.js"
- * @import { Actions, Part } from "./batch.js"
+ * @import { Actions, Part, UpdatePage } from "./batch.js"
  */
 /**
  * @typedef {object} StageView

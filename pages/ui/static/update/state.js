@@ -3,19 +3,11 @@ import { perBoard } from "../lib/board.js";
 
 /**
  * @import { Board } from "../lib/board.js"
- * @import { Stage, UpdatePayload, UpdateSample } from "../lib/payloads"
+ * @import { UpdatePayload } from "../lib/payloads"
+ * @import { UpdatePage } from "./batch.js"
  * @import { StageView } from "./stage.js"
  */
 /** @typedef {Board<UpdatePayload>} UpdateBoard */
-/**
- * @typedef {object} UpdatePage  the stages, with the numbers of one token of a finished update, else without
- * @property {string} run
- * @property {number | null} number  of the job
- * @property {UpdateSample[]} samples
- * @property {Stage[]} stages
- * @property {number[] | null} token
- * @property {number[]} epochs
- */
 /**
  * @typedef {object} State  job: which update; batch: the same with its samples; seen: the stages of it that
  *   were entered; shown: tokens that are revealed; furthest: stage that was reached; until: when playing goes

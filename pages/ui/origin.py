@@ -1,4 +1,4 @@
-"""Only this server's own pages may command it, and no other page may frame them.
+"""Only this server's own pages may command it and read its runs, and no other page may frame them.
 
 A browser lets any page open a WebSocket to any local port, and says in `Origin` whose page it is. Streamlit
 accepts every local one: a page that another program serves on this machine could start and stop runs.
@@ -16,6 +16,10 @@ from streamlit import config
 from streamlit.logger import get_logger
 from streamlit.web.server.starlette.starlette_websocket import is_host_allowed
 
+from pages.data.routes import PATH
+
+_OWN_SITES = ("same-origin", "none")
+"""Whose page asks, as browsers say in Sec-Fetch-Site: this server's, or nobody's, as by a typed address."""
 _LOOKING = ("GET", "HEAD", "OPTIONS")
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 _SAFE = {
@@ -50,9 +54,15 @@ def _refusal(scope: Scope, headers: Headers) -> str:
     host, origin = headers.get("host", ""), headers.get("origin")
     if not is_host_allowed(host):
         return f"Host {host[:200]} is not allowed: see server.allowedHosts in .streamlit/config.toml"
-    commands = scope["type"] == "websocket" or scope["method"] not in _LOOKING
     forwarded = headers.get("x-forwarded-host", "").split(",")[0]  # a page's script cannot set it, nor Host
-    if not commands or origin is None or is_own(origin, [host, forwarded]):
+    if not _is_guarded(scope):
+        return ""
+    if origin is None:
+        # without a script, a page may still have a browser ask: as an image, a frame, a script
+        if headers.get("sec-fetch-site", "none") in _OWN_SITES:
+            return ""
+        origin = "another site"
+    elif is_own(origin, [host, forwarded]):
         return ""
     refusal = (
         f"Request from a page of {origin[:200]!r} refused: only pages of this server, {host[:200]!r}, are "
@@ -61,6 +71,13 @@ def _refusal(scope: Scope, headers: Headers) -> str:
     )
     get_logger(__name__).warning(refusal)
     return refusal
+
+
+def _is_guarded(scope: Scope) -> bool:
+    """Whether the request could command something, or read what a run recorded."""
+    if scope["type"] == "websocket" or scope["method"] not in _LOOKING:
+        return True
+    return f"/{PATH}/" in scope["path"]
 
 
 def is_own(origin: str, hosts: list[str]) -> bool:

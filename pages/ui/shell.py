@@ -34,12 +34,14 @@ run_view.keep_run(page.url_path)
 run_view.stamp_now()
 with st.sidebar:
     messages.surviving(controls.buttons)()
-    corrected = settings.correct()
-    messages.surviving(branching.branch_button)()
-    messages.surviving(settings.settings)(corrected)
+    below = st.container()
 # always there, so that the page below keeps its place among Streamlit's elements
 with st.container(key="trouble"):
     if said := run_view.run_trouble():
         st.warning(messages.inert(said))
 page.run()
+with below:  # after the page, which a person waits for: the browser takes long to draw so many fields
+    corrected = settings.correct()
+    messages.surviving(branching.branch_button)()
+    messages.surviving(settings.settings)(corrected)
 session.warm_up()  # once the first page is drawn

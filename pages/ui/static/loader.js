@@ -15,16 +15,11 @@ function root() {
 async function load(prefix) {
   const home = `${root()}/${prefix}/`;
   const style = { rel: "stylesheet", href: `${home}mount.css` };
-  const wanted = [
-    import(`${home}mount.js`),
-    window.Plotly ? null : added("script", { src: `${home}plotly.js` }),
-    added("link", style),
-  ];
-  return (await Promise.all(wanted))[0];
+  return (await Promise.all([import(`${home}mount.js`), added("link", style)]))[0];
 }
 
 /**
- * @param {"script" | "link"} tag
+ * @param {"link"} tag
  * @param {Record<string, string>} fields
  */
 function added(tag, fields) {

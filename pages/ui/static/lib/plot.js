@@ -2,6 +2,42 @@
 import { h, redrawn } from "./dom.js";
 import { theme, themeColours } from "./theme.js";
 
+const LIBRARY = new URL("../plotly.js", import.meta.url).href;
+
+/** @type {Promise<unknown> | null} */
+let loading = null;
+
+/**
+ * Loads plotly.js, once: it is large, and what is no plot need not wait for it.
+ * @returns {Promise<unknown>}
+ */
+export function loadPlotly() {
+  loading ??= new Promise((loaded) => {
+    if (window.Plotly) return loaded(null);
+    document.head.append(Object.assign(document.createElement("script"), { src: LIBRARY, onload: loaded }));
+  });
+  return loading;
+}
+
+/** @type {Map<object, () => void>} What is to be drawn of each once plotly.js is here. */
+const waiting = new Map();
+
+/**
+ * Draws at once if plotly.js is here, else as soon as it is; of one thing the last drawing only.
+ * @param {object} thing
+ * @param {() => void} draw
+ */
+export function withPlotly(thing, draw) {
+  if (window.Plotly) return draw();
+  if (!waiting.size)
+    loadPlotly().then(() => {
+      const drawings = [...waiting.values()];
+      waiting.clear();
+      for (const one of drawings) one();
+    });
+  waiting.set(thing, draw);
+}
+
 /** @typedef {Record<string, unknown>} Trace */
 /** @typedef {Record<string, unknown>} Layout */
 /** @typedef {{root: HTMLElement, leaving: (() => void)[]}} Frame  what a plot needs from its board */
@@ -36,7 +72,10 @@ export function place(board) {
   const plot = h("div", { class: "plot" });
   plot.addEventListener("touchstart", (event) => event.stopPropagation(), { capture: true, passive: true });
   widths().observe(plot);
-  board.leaving.push(() => window.Plotly.purge(plot));
+  board.leaving.push(() => {
+    waiting.delete(plot);
+    window.Plotly?.purge(plot);
+  });
   return plot;
 }
 

@@ -1,7 +1,7 @@
 // The curves over the steps: updated in place so that zoom, legend and hover stay as they are, and linked.
 import { perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
-import { drawPlot, place } from "../lib/plot.js";
+import { drawPlot, place, withPlotly } from "../lib/plot.js";
 import { watchTheme } from "../lib/theme.js";
 import { feedOf } from "./feed.js";
 
@@ -68,7 +68,7 @@ export function drawCharts(board, atOnce, home) {
     state.boxes.set(chart.key, box);
     fill(box.title, live.now[i].title);
     if (!box.isInSight) return;
-    if (i < atOnce) paint(board, box);
+    if (i < atOnce) withPlotly(box.plot, () => paint(board, box));
     else state.waiting.add(box);
   });
   if (!state.isPainting) paintSoon(board);
@@ -82,7 +82,7 @@ function paintSoon(board) {
   const paintNext = () => {
     const [next] = state.waiting;
     state.waiting.delete(next);
-    if (next?.isInSight) paint(board, next);
+    if (next?.isInSight) withPlotly(next.plot, () => paint(board, next));
     paintSoon(board);
   };
   if ("requestIdleCallback" in window) requestIdleCallback(paintNext, { timeout: 200 });
@@ -138,7 +138,7 @@ function build(board, chart, index, home) {
   const watcher = new IntersectionObserver(
     (entries) => {
       box.isInSight = Boolean(entries.at(-1)?.isIntersecting);
-      if (box.isInSight) paint(board, box);
+      if (box.isInSight) withPlotly(plot, () => paint(board, box));
     },
     { rootMargin: "120px" },
   );

@@ -2,7 +2,7 @@
 // case of the clip.
 import { fill, h, redrawn } from "../lib/dom.js";
 import { fixed, number, signed, visible } from "../lib/format.js";
-import { drawPlot, escaped, place, SELECTING } from "../lib/plot.js";
+import { drawPlot, escaped, place, SELECTING, withPlotly } from "../lib/plot.js";
 import { BLUE, CLIP, GREY, VERMILION } from "../lib/scales.js";
 
 /**
@@ -68,8 +68,10 @@ export function drawScatter(board, view, { run, page, batch: { scatter } }, chan
     layout: layoutOf(page, scatter, JSON.stringify(batch)),
     height: 420,
   });
-  drawPlot(board, view.plot, [batch, sample, token], figure, SELECTING);
-  if (!view.isLinked) link(view, changeView);
+  withPlotly(view.plot, () => {
+    drawPlot(board, view.plot, [batch, sample, token], figure, SELECTING);
+    if (!view.isLinked) link(view, changeView);
+  });
 }
 
 /**

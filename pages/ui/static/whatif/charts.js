@@ -1,7 +1,7 @@
 // The What-if page's distributions and lessons: the ladder of estimators, the trade-off of lambda, and the
 // clip.
 import { aboutButton, fill, h } from "../lib/dom.js";
-import { drawPlot, place } from "../lib/plot.js";
+import { drawPlot, place, withPlotly } from "../lib/plot.js";
 import { BLUE, GREEN, GREY, VERMILION } from "../lib/scales.js";
 import { clipFigure } from "./clip.js";
 import { drawLadder, ladderTitle } from "./ladder.js";
@@ -116,7 +116,7 @@ function put(board, chart, title, { data, layout }) {
  * @param {Chart} chart
  */
 function paint(board, { plot, wanted, isInSight }) {
-  if (isInSight && wanted) drawPlot(board, plot, wanted, () => wanted);
+  if (isInSight && wanted) withPlotly(plot, () => drawPlot(board, plot, wanted, () => wanted));
 }
 
 /**

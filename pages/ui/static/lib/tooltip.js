@@ -1,6 +1,9 @@
 // One tooltip for the whole board: beside the pointer, or below the focused element.
 import { fill, h, tipOf } from "./dom.js";
 
+/** What a board dispatches on its root once tips have more to say than when they were last asked. */
+export const TIPS_CHANGED = "tips-changed";
+
 /**
  * Shows the tip of any element under `root` that has one.
  * @param {HTMLElement} root
@@ -11,13 +14,16 @@ export function addTooltip(root) {
   const hide = () => {
     box.hidden = true;
   };
+  let again = () => {};
   /** @param {MouseEvent | FocusEvent} event */
   const over = (event) => {
+    again = () => box.hidden || over(event);
     const target = event.target instanceof Element ? event.target.closest("[data-tip], .has-tip") : null;
     const text = target instanceof HTMLElement && root.contains(target) ? tipOf(target, event) : "";
     box.hidden = !text;
     if (target && text) show(box, text, placeOf(event, target));
   };
+  root.addEventListener(TIPS_CHANGED, () => again());
   root.addEventListener("mousemove", over);
   root.addEventListener("focusin", over);
   root.addEventListener("mouseleave", hide);

@@ -3,6 +3,7 @@ import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } fr
 import { newMark, perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
 import { DoorError, oneAtATime } from "../lib/store.js";
+import { TIPS_CHANGED } from "../lib/tooltip.js";
 import { drawNotice, drawProblems, drawTop } from "../lib/top.js";
 import { drawCharts } from "./charts.js";
 import { choiceOf } from "./choice.js";
@@ -130,7 +131,10 @@ const actions = perBoard((board) => ({
   ask: (request) => board.send("ask", { run: board.data.run, click: newMark(), ...request }),
   redraw: () => drawBatch(board),
   reshow: () => void reshow(board),
-  details: () => fetchBatch(board, DETAILS).catch(() => {}),
+  details: async () => {
+    await fetchBatch(board, DETAILS).catch(() => {});
+    board.root.dispatchEvent(new Event(TIPS_CHANGED));
+  },
 }));
 
 const DETAILS = [

@@ -155,11 +155,11 @@ def test_choosing_runs_no_script(recorded: Path, open_page: Callable[..., Page])
     page.keyboard.press("j")
     expect(page.locator(".microscope h2", has_text="Sample 1 of 8")).to_be_visible()
     page.locator(".microscope .strip .token").nth(1).click()
+    expect(page.locator(".microscope .token.chosen")).to_have_attribute("data-token", "1")
     page.keyboard.press("[")
     expect(page.locator(".microscope h2", has_text="Step 2")).to_be_visible()
     page.get_by_label("Epoch of the update").select_option("0")
     page.get_by_label("What colours the tokens").select_option("ratio")
-    expect(page.locator(".microscope .token.chosen")).to_have_attribute("data-token", "1")
     page.wait_for_url("**colour=ratio**")
     for part in ("step=2", "sample=1", "token=1", "epoch=0", f"run={recorded.name}"):
         assert part in page.url

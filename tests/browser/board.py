@@ -41,7 +41,8 @@ def wait_for_state(page: Page, wanted: str) -> None:
 
 def step(page: Page) -> int:
     """The step that the top line shows."""
-    return int(page.locator(".ppo-board .top:not([hidden])").inner_text().split("step ")[1].split(" of")[0])
+    top = page.locator(".ppo-board .top:not([hidden])", has_text="step ")
+    return int(top.inner_text().split("step ")[1].split(" of")[0])
 
 
 def wait_for_step(page: Page, at_least: int) -> int:

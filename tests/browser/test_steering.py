@@ -67,6 +67,7 @@ def test_a_note_is_plain_text_and_a_marker(paused: Page) -> None:
     paused.get_by_role("textbox", name="A note on this step").fill(HOSTILE)
     paused.get_by_role("button", name=re.compile("Pin a note")).click()
     expect(paused.locator(".ppo-board .happening[data-kind=note] .text")).to_have_text(HOSTILE)
+    paused.locator("[data-chart=score]").scroll_into_view_if_needed()  # out of sight it is not drawn
     paused.wait_for_function(
         "() => document.querySelector('[data-chart=score] .js-plotly-plot').layout.annotations.some(note => "
         "note.text.includes('note'))"

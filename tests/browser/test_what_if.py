@@ -36,12 +36,13 @@ def recorded(tiny: Callable[..., Config], shared_server: Server) -> Path:
     owner.run()
     with closing(sqlite3.connect(folder / DATABASE)) as connection, connection:
         connection.execute("delete from token_blocks where step = 1")
+        connection.execute("delete from digests where part = 'tokens' and step = 1")
     return folder
 
 
 def board(page: Page) -> Locator:
     """The page's own board: the top line's has a part of that name too, which stays empty."""
-    return page.locator(".ppo-board .whatif[data-told]")
+    return page.locator(".ppo-board .whatif[data-shown]")
 
 
 def figure(page: Page, label: str, side: str = "now") -> Locator:
@@ -149,7 +150,7 @@ def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(
     expect(heading(page, "Sample 1 of 24")).to_be_visible()
     seen = wait_for_step(page, at + 3)
     page.wait_for_function(
-        "at => Number(document.querySelector('.whatif[data-told] h2').textContent.match(/Step (\\d+)/)?.[1]) "
+        "at => Number(document.querySelector('.whatif[data-shown] h2').textContent.match(/Step (\\d+)/)?.[1]) "
         ">= at",
         arg=seen,
     )

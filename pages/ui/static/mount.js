@@ -1,5 +1,6 @@
 // A component's board: one piece of DOM that lives as long as the page. Python says which run it shows; the
 // page's own module fetches what it shows of it, whenever the run has changed.
+import { onPush } from "./lib/address.js";
 import { h } from "./lib/dom.js";
 import { follow, get, oneAtATime } from "./lib/store.js";
 import { addTooltip } from "./lib/tooltip.js";
@@ -15,6 +16,8 @@ import { drawTop, NO_RUN } from "./lib/top.js";
  * @property {() => void} unfollow
  * @property {Change | null} change  the newest
  * @property {string} asked  the stamp for which the script was last asked to run again
+ * @property {Page | null} page
+ * @property {string} path  where the page lies
  */
 /** @typedef {Board<Payload> & {running: Running}} MountedBoard */
 /**
@@ -24,8 +27,13 @@ import { drawTop, NO_RUN } from "./lib/top.js";
  * @property {(name: string, value: unknown) => void} setStateValue
  */
 /**
- * draw: Python has mounted it, or made it anew; changed: the run has changed.
- * @typedef {{draw(board: Board<Payload>): void, changed?(board: Board<Payload>, change: Change): void}} Page
+ * draw: Python has mounted it, or made it anew; changed: the run has changed; keepAddress: puts what is chosen
+ * into the address.
+ * @typedef {{
+ *   draw(board: Board<Payload>): void,
+ *   changed?(board: Board<Payload>): void,
+ *   keepAddress?(board: Board<Payload>): void,
+ * }} Page
  */
 
 /** @type {Record<string, () => Promise<Page>>} Each page's module, fetched when first opened, by `only`. */
@@ -52,6 +60,7 @@ export async function render({ parentElement, data, setStateValue }) {
   board.data = data;
   const page = await PAGES[data.only]();
   for (const [name, part] of Object.entries(board.parts)) part.hidden = !isShown(name, data.only);
+  board.running.page = page;
   page.draw(board);
   followRun(board, page);
 }
@@ -81,7 +90,15 @@ function build(host) {
   host.replaceChildren(root);
   for (const old of boards) if (!old.root.isConnected) leave(old);
   addTooltip(root);
-  const running = { followed: null, unfollow: () => {}, change: null, asked: "" };
+  /** @type {Running} */
+  const running = {
+    followed: null,
+    unfollow: () => {},
+    change: null,
+    asked: "",
+    page: null,
+    path: window.location.pathname,
+  };
   const board = { root, parts, data: /** @type {never} */ (null), send: () => {}, leaving: [], running };
   boards.add(board);
   return board;
@@ -92,6 +109,12 @@ function build(host) {
  * @type {Set<MountedBoard>}
  */
 const boards = new Set();
+
+onPush(() => {
+  for (const board of boards)
+    if (board.root.isConnected && board.running.path === window.location.pathname)
+      board.running.page?.keepAddress?.(board);
+});
 
 /** @param {MountedBoard} board */
 function leave(board) {
@@ -114,7 +137,7 @@ function followRun(board, page) {
     if (!board.root.isConnected) return leave(board);
     running.change = change;
     askForScript(board, change);
-    page.changed?.(board, change);
+    page.changed?.(board);
   });
 }
 

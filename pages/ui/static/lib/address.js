@@ -36,6 +36,18 @@ export function writeAddress(names, wanted) {
 }
 
 /**
+ * Calls `act` whenever Streamlit has put an address of its own in place, which lacks what the pages put there.
+ * @param {() => void} act
+ */
+export function onPush(act) {
+  const push = window.history.pushState;
+  window.history.pushState = function (...entry) {
+    push.apply(this, entry);
+    act();
+  };
+}
+
+/**
  * The text as a whole number, 0 or more; null where it is not one.
  * @param {string | undefined} text
  */

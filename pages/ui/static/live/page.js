@@ -157,7 +157,7 @@ function pin(board, step, sample) {
 }
 
 /** @param {LiveBoard} board */
-function keepAddress(board) {
+export function keepAddress(board) {
   const { pin, live } = feedOf(board);
   if (live?.run.example) return;
   const { asked, hasRun } = addressOf(board);

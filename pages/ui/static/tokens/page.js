@@ -10,7 +10,7 @@ import { buildScatter, drawScatter } from "./scatter.js";
 import { buildSearch, drawSearch } from "./search.js";
 import { buildSteps, drawSteps } from "./steps.js";
 import { drawTrace } from "./trace.js";
-import { begin, changeView, moveSample, moveStep, moveToken, refresh } from "./view_state.js";
+import { begin, changeView, keepAddress, moveSample, moveStep, moveToken, refresh } from "./view_state.js";
 
 /**
  * @import { Shortcut } from "../lib/keys.js"
@@ -120,3 +120,5 @@ function keys(board) {
     [["G"], "Follow the newest step", () => changeView(board, { step: null })],
   ];
 }
+
+export { keepAddress };

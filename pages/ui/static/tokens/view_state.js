@@ -131,7 +131,7 @@ export function changeView(board, change) {
 }
 
 /** @param {TokensBoard} board */
-function keepAddress(board) {
+export function keepAddress(board) {
   const { run, wanted, asked, shown } = stateOf(board);
   if (!shown && !Object.keys(asked).length) return;
   if (Object.keys(asked).length) return writeAddress(NAMES, asked);

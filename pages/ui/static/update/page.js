@@ -30,6 +30,9 @@ export function draw(board) {
   showOf(board)();
 }
 
+/** @type {Map<string, Record<string, string>>} What was last looked at of each update, while the tab is open. */
+const places = new Map();
+
 /**
  * Begins with another update.
  * @param {UpdateBoard} board
@@ -40,9 +43,9 @@ function beginWith(board, job) {
   const state = stateOf(board);
   const { run: named, ...asked } = readAddress(["run", ...NAMES]);
   const isOurs = !state.job || (named === run && asked.job === String(number));
-  const left = state.places.get(job);
-  const own = isOurs && Object.keys(asked).length ? asked : (left ?? (isOurs ? asked : {}));
-  const stage = within(parseIndex(own.stage) ?? 1);
+  const left = places.get(job) ?? {};
+  const own = isOurs && Object.keys(asked).some((name) => name !== "job") ? asked : left;
+  const stage = within(parseIndex(own.stage) ?? state.stage);
   Object.assign(state, { job, asked: own, stage, furthest: stage });
   Object.assign(state, { token: own.token ?? null, epoch: parseIndex(own.epoch) });
 }
@@ -287,16 +290,13 @@ function report(board) {
  * Puts what is shown into the address.
  * @param {UpdateBoard} board
  */
-function keepAddress(board) {
+export function keepAddress(board) {
   const { run, number } = board.data.walk;
   const state = stateOf(board);
   if (!run || number === null || problemsOf(state.asked).length || state.problems.length) return;
   const { stage, token, epoch } = state;
   const kept = { job: number, stage, token, epoch };
-  state.places.set(
-    state.job,
-    Object.fromEntries(Object.entries(kept).map(([name, x]) => [name, String(x ?? "")])),
-  );
+  places.set(state.job, Object.fromEntries(Object.entries(kept).map(([name, x]) => [name, String(x ?? "")])));
   writeAddress(["run", ...NAMES], { run, ...kept });
 }
 

@@ -30,7 +30,6 @@ import { perBoard } from "../lib/board.js";
  * @property {number} revealer
  * @property {number | null | undefined} answered  the job whose batch size the field shows
  * @property {Record<string, string>} asked  by the address, until something else is chosen
- * @property {Map<string, Record<string, string>>} places  what was last looked at of each update
  * @property {string[]} problems  what of the address is not shown
  */
 
@@ -43,7 +42,6 @@ export const stateOf = perBoard(
     page: { run: "", number: null, samples: [], stages: [], token: null, epochs: [] },
     asked: {},
     problems: [],
-    places: new Map(),
     isComputed: false,
     job: "",
     batch: "",

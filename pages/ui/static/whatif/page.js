@@ -9,7 +9,7 @@ import { buildFigures, drawFigures } from "./figures.js";
 import { buildHead, drawHead } from "./head.js";
 import { buildSliders, drawSliders } from "./sliders.js";
 import { buildTokens, drawTokens } from "./tokens.js";
-import { begin, refresh, shownOf } from "./view_state.js";
+import { begin, keepAddress, refresh, shownOf } from "./view_state.js";
 
 /** @import { WhatIfBoard, WhatIfMissing, WhatIfShown } from "./view_state.js" */
 
@@ -69,3 +69,5 @@ const viewOf = perBoard(
     return { head, main, sliders, figures, distributions, tokens, lessons };
   },
 );
+
+export { keepAddress };

@@ -88,18 +88,21 @@ export function begin(board, draw, fail) {
   if (state.run === run) return keepAddress(board);
   const { run: named, ...asked } = readAddress(["run", ...NAMES]);
   const isOurs = named === run || (!state.run && !named);
-  const { turned } = state.view;
+  const wasLeft = left.run !== "";
   const show = oneAtATime(async () => {
     try {
       const shown = await fetched(board);
-      if (shown && board.root.isConnected) draw(shown);
+      if (!shown || !board.root.isConnected) return;
+      draw(shown);
+      Object.assign(left, { run, view: structuredClone(state.view) });
+      if (wasLeft) keepAddress(board);
     } catch (error) {
       if (!(error instanceof DoorError)) throw error;
       if (error.status) fail(error);
     }
   });
-  // Another run keeps the settings that were changed.
-  const view = isOurs && Object.keys(asked).length ? fromQuery(asked) : { ...fromQuery({}), turned };
+  const isNamed = isOurs && Object.keys(asked).length > 0;
+  const view = isNamed ? fromQuery(asked) : viewLeft(run);
   Object.assign(state, {
     run,
     view,
@@ -111,6 +114,18 @@ export function begin(board, draw, fail) {
     show,
   });
   if (!isOurs) writeAddress(["run", ...NAMES], {});
+}
+
+/** What was last looked at, while the tab is open. */
+const left = { run: "", view: fromQuery({}) };
+
+/**
+ * The view that this tab left; of another run its settings alone.
+ * @param {string} run
+ * @returns {ViewState}
+ */
+function viewLeft(run) {
+  return left.run === run ? structuredClone(left.view) : { ...fromQuery({}), turned: left.view.turned };
 }
 
 /**
@@ -136,7 +151,7 @@ export function changeView(board, change, isSettled = true) {
 }
 
 /** @param {WhatIfBoard} board */
-function keepAddress(board) {
+export function keepAddress(board) {
   const { run, view, asked, shown } = stateOf(board);
   if (Object.keys(asked).length) return writeAddress(NAMES, asked);
   if (!shown) return;
@@ -172,7 +187,10 @@ async function fetched(board) {
   const answer = isHere ? await answerTo(run, view, step, { ...query, ...whatOf(state) }) : null;
   if (state.run !== run) return null;
   if (answer) adopt(state, view, answer);
-  state.shown = answer ? withProblems(state, frame, answer) : { ...frame, ...missingFrom(line, step, steps) };
+  else if (state.asked.what) state.refused = await problemsIn(state.asked.what);
+  const problems = [...frame.problems, ...state.refused];
+  const missing = { ...frame, problems, ...missingFrom(line, step, steps) };
+  state.shown = answer ? withProblems(state, frame, answer) : missing;
   return state.shown;
 }
 
@@ -195,6 +213,16 @@ function answerTo(run, view, step, { sample, token, what }) {
  */
 function whatOf({ asked: { what } }) {
   return what ? { what } : {};
+}
+
+/**
+ * What is wrong with settings, whatever batch they are for.
+ * @param {string} what
+ */
+async function problemsIn(what) {
+  /** @type {WhatIfAnswer} */
+  const { problems } = await get("notebook/what-if", { what });
+  return problems;
 }
 
 /**

@@ -158,5 +158,5 @@ def told(process: subprocess.Popen[str], line: str) -> str:
     process.stdin.flush()
     answer = process.stdout.readline()
     if not answer:
-        raise RuntimeError(f"{process.args}: ended without an answer to {line!r}")
+        raise RuntimeError(f"process {process.pid} ended without an answer to {line!r}")
     return answer.strip()

@@ -3,12 +3,11 @@
     python -m tests.benchmarks.viewers [--counts 0,1,5,10,100,0] [--chromium 3] [--steps 6]
         [--trainer server|process] [--threads N]
 
-A real server and a run of the preset's defaults. The run's step times are read from its own store, in phases
-of so many viewers with a phase of none between any two, so that a drift of the machine is seen; a ratio is to
-the phases of none before and after. The viewers are a process of their own: without a browser, reading the
-stream and fetching what the live page fetches; at the end --chromium pages of the live board. Then the run is
-paused, and the largest number looks on for a while. Goals: a ratio of 1.05 with five viewers, 1.1 with a
-hundred.
+A real server and a run of the preset's defaults. The run's step times are read from its own store, in
+phases of so many viewers with a phase of none between any two, so that a drift of the machine is seen; a
+ratio is to the phases of none before and after. The viewers are a process of their own: without a browser,
+reading the stream and fetching what the live page fetches; at the end --chromium pages of the live board.
+Then the run is paused, and the largest number looks on for a while.
 """
 
 from __future__ import annotations

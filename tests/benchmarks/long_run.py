@@ -25,7 +25,7 @@ import psutil
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from ppo_engine.store import DATABASE
-from tests.benchmarks.measuring import DRAWN, Wire, helper, median, percentile, table, told
+from tests.benchmarks.measuring import DRAWN, Wire, heed_terminate, helper, median, percentile, table, told
 from tests.benchmarks.recording import NAME, make_long
 from tests.browser.conftest import FLAGS, Server, chromium
 
@@ -170,6 +170,7 @@ def main() -> int:
     parser.add_argument("--evaluated", action="store_true")
     parser.add_argument("--times", type=int, default=5, help="openings on the warm server")
     options = parser.parse_args()
+    heed_terminate()
     with tempfile.TemporaryDirectory() as home, ExitStack() as ended:
         made = options.keep or Path(home) / "made"
         store = made / f"{options.steps}{'-evaluated' if options.evaluated else ''}" / NAME

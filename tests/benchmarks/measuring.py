@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -117,6 +118,11 @@ def until(holds: Callable[[], bool], patience_s: float, what: str, every_s: floa
         if time.monotonic() > give_up:
             raise TimeoutError(f"{what}: not within {patience_s:.0f} s")
         time.sleep(every_s)
+
+
+def heed_terminate() -> None:
+    """Has SIGTERM end this process as an error would, so that what it started is ended too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def newest(runs: Path) -> Path:

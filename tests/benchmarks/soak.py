@@ -29,7 +29,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, 
 
 from ppo_engine import RunReader
 from ppo_engine.store import read_pulse
-from tests.benchmarks.measuring import ask, median, percentile, table, until
+from tests.benchmarks.measuring import ask, heed_terminate, median, percentile, table, until
 from tests.benchmarks.viewers import start_in_server
 from tests.browser.conftest import FLAGS, STREAMLITS_OWN, Server, chromium
 
@@ -243,6 +243,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--quiet", type=float, default=135, help="seconds of quiet at the end")
     options = parser.parse_args()
+    heed_terminate()
     with tempfile.TemporaryDirectory() as home, ExitStack() as ended:
         server = Server(Path(home) / "runs")
         ended.callback(server.stop)

@@ -22,7 +22,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from ppo_engine import RunReader
-from tests.benchmarks.measuring import DRAWN, median, newest, table
+from tests.benchmarks.measuring import DRAWN, heed_terminate, median, newest, table
 from tests.browser.board import press
 from tests.browser.conftest import FLAGS, ROOT, Server, chromium
 
@@ -92,6 +92,7 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
+    heed_terminate()
     found: dict[str, dict[str, list[float]]] = {"plain": defaultdict(list), "ours": defaultdict(list)}
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)

@@ -28,7 +28,7 @@ from playwright.sync_api import sync_playwright
 
 from ppo_engine import RunReader
 from ppo_engine.store import list_runs, read_pulse
-from tests.benchmarks.measuring import ask, helper, median, newest, table, told, until
+from tests.benchmarks.measuring import ask, heed_terminate, helper, median, newest, table, told, until
 from tests.browser.board import press, wait_for_state
 from tests.browser.conftest import FLAGS, ROOT, Server, chromium
 
@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--paused", type=float, default=20.0, help="seconds of the pause; 0 for none")
     parser.add_argument("--batch", type=int, default=0, help="batch size, unless the preset's")
     options = parser.parse_args()
+    heed_terminate()
     settings = ["steps=100000"]
     settings += [f"threads={options.threads}"] * bool(options.threads)
     if options.batch:

@@ -3,9 +3,9 @@ it.
 
     python -m tests.benchmarks.latency [--steps 40] [--viewers 1]
 
-For every step: the time at which the top line first shows it, by the browser's clock, minus the step's own
-wall time. The whole path is in it: the commit, the page's refresh interval, the payload, and the drawing.
-Prints one line of JSON, in seconds.
+For every step: the time of the first frame that shows it, in the top line and all else that is drawn with it,
+by the browser's clock, minus the step's own wall time. The whole path is in it: the commit, the event that
+tells of it, the answers fetched, and the drawing. Prints one line of JSON, in seconds.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ WATCH = """() => {
     const look = () => {
         const top = document.querySelector('.ppo-board .top')?.textContent;
         const step = (top?.match(/step (\\d+) of/) ?? [])[1];
-        if (step !== undefined && !(step in window.shown)) window.shown[step] = Date.now() / 1000;
+        if (step === undefined || step in window.shown) return;
+        window.shown[step] = null;
+        requestAnimationFrame(() => setTimeout(() => (window.shown[step] = Date.now() / 1000)));
     };
     new MutationObserver(look).observe(document.body, {
         subtree: true, childList: true, characterData: true
@@ -52,6 +54,7 @@ def main() -> None:
         press(pages[0], "Start")
         pages[0].locator(".ppo-board .state", has_text="finished").wait_for(timeout=600_000)
         recorded = {row.step: row for row in RunReader(list_runs(server.runs)[0]).steps() if row.step > 0}
+        pages[0].wait_for_function("Object.values(window.shown).every(when => when)")
         shown = {int(step): when for step, when in pages[0].evaluate("window.shown").items()}
         delays = sorted(
             shown[step] - row.wall_time.timestamp() for step, row in recorded.items() if step in shown

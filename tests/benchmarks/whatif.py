@@ -25,16 +25,16 @@ from tests.browser.board import press, wait_for_state, wait_for_step
 from tests.browser.conftest import FLAGS, Server, chromium
 
 MOVE = """(value) => new Promise((done) => {
-    const page = document.querySelector('.ppo-board .whatif[data-told]');
+    const page = document.querySelector('.ppo-board .whatif[data-shown]');
     const slider = page.querySelector('[data-knob=lam] input[type=range]');
     const figure = page.querySelector('[data-figure="Advantages, standard deviation"] .now');
-    const before = figure.textContent, told = page.dataset.told, began = performance.now();
+    const before = figure.textContent, shown = page.dataset.shown, began = performance.now();
     new MutationObserver((_, watching) => {
-        if (page.dataset.told === told || figure.textContent === before) return;
+        if (page.dataset.shown === shown || figure.textContent === before) return;
         watching.disconnect();
         requestAnimationFrame(() => done(performance.now() - began));
     }).observe(page, { subtree: true, childList: true, characterData: true,
-        attributes: true, attributeFilter: ["data-told"] });
+        attributes: true, attributeFilter: ["data-shown"] });
     slider.value = value;
     slider.dispatchEvent(new Event("input", { bubbles: true }));
 })"""

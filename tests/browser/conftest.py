@@ -79,7 +79,7 @@ def tabs(browser: Browser) -> Iterator[BrowserContext]:
 class Server:
     """`streamlit run app.py` with a runs folder of its own, on a free port unless one is given."""
 
-    def __init__(self, runs: Path, port: int = 0, base: str = "") -> None:
+    def __init__(self, runs: Path, port: int = 0, base: str = "", root: Path = ROOT) -> None:
         self.runs = runs
         runs.parent.mkdir(parents=True, exist_ok=True)
         self.port = port or _free_port()
@@ -90,7 +90,7 @@ class Server:
                 *(sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(self.port)),
                 *("--server.headless", "true", "--server.baseUrlPath", base),
             ],
-            cwd=ROOT,
+            cwd=root,
             stdout=self.log.open("wb"),
             stderr=subprocess.STDOUT,
             env={**os.environ, "PPO_LIVE_RUNS": str(runs)},
@@ -99,13 +99,13 @@ class Server:
         self._wait_until_up()
 
     def _wait_until_up(self) -> None:
-        for _ in range(int(PATIENCE_S / 0.2)):
+        for _ in range(int(PATIENCE_S / 0.05)):
             try:
                 urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=5).read()
                 return
             except urllib.error.URLError:
                 try:
-                    self.process.wait(0.2)
+                    self.process.wait(0.05)
                 except subprocess.TimeoutExpired:
                     continue
                 break

@@ -84,7 +84,7 @@ def test_a_slider_changes_the_figures_and_a_link_reopens_the_view(
     expect(heading(page, "Step 3")).to_be_visible()
     page.get_by_role("link", name="Metrics").click()
     page.get_by_role("link", name="What-if").click()
-    page.wait_for_url(f"**what_if?run={recorded.name}**step=3**")
+    page.wait_for_url(lambda url: "what_if" in url and recorded.name in url and "step=3" in url)
     expect(board(page).locator(".strip").last.locator(".token.chosen")).to_have_count(1)
     board(page).get_by_role("button", name="Reset all").click()
     expect(board(page).locator(".figures .by")).to_have_text(["same"] * 9)

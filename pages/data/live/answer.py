@@ -35,7 +35,7 @@ _MOST_ROWS = 200
 """New steps that are sent one by one; a browser that lacks more asks for the curves anew."""
 _MOST_ITEMS = 200
 """Lines of the history: the newest."""
-POINTS = 300
+POINTS = 240
 """Of a curve, unless the browser asks for more."""
 _MOST_POINTS = 4000
 

@@ -23,6 +23,7 @@ import { Curves } from "./curves.js";
  * @property {string} promptsKey
  * @property {Pin | null} pin  the chosen step and sample; null to follow the newest step
  * @property {string} missing  why the pinned step is not shown
+ * @property {boolean} isBatchInSight
  */
 
 /** @returns {Feed} */
@@ -40,6 +41,7 @@ function emptyFeed() {
     promptsKey: "",
     pin: null,
     missing: "",
+    isBatchInSight: false,
   };
 }
 
@@ -53,7 +55,8 @@ export const feedOf = perBoard(
  * @param {LiveBoard} board
  */
 export function forgetRun(board) {
-  Object.assign(feedOf(board), emptyFeed(), { run: board.data.run });
+  const { isBatchInSight } = feedOf(board);
+  Object.assign(feedOf(board), emptyFeed(), { run: board.data.run, isBatchInSight });
 }
 
 /**

@@ -30,6 +30,7 @@ const NAMES = ["step", "sample"];
 export function draw(board) {
   const feed = feedOf(board);
   if (feed.run !== board.data.run) begin(board);
+  watchBatch(board);
   if (!feed.live) return;
   keepAddress(board);
   drawHistory(board, actions(board));
@@ -62,6 +63,27 @@ export function changed(board) {
   refreshOf(board)();
 }
 
+/**
+ * The batch is most of what a step has, so it is fetched while somebody sees it, or has chosen of it.
+ * @type {(board: LiveBoard) => void}
+ */
+const watchBatch = perBoard((board) => {
+  const inSight = new Set();
+  const watcher = new IntersectionObserver(
+    (entries) => {
+      for (const { target, isIntersecting } of entries)
+        isIntersecting ? inSight.add(target) : inSight.delete(target);
+      const feed = feedOf(board);
+      const wasInSight = feed.isBatchInSight;
+      feed.isBatchInSight = inSight.size > 0;
+      if (feed.isBatchInSight && !wasInSight && feed.live) reshow(board);
+    },
+    { rootMargin: "120px" },
+  );
+  for (const part of [board.parts.samples, board.parts.tokens]) watcher.observe(part);
+  board.leaving.push(() => watcher.disconnect());
+});
+
 /** @type {(board: LiveBoard) => () => Promise<void>} */
 const refreshOf = perBoard((board) => oneAtATime(() => refresh(board)));
 
@@ -84,9 +106,11 @@ async function refresh(board) {
  */
 async function fetchShown(board) {
   const choice = choiceOf(board);
+  const { isBatchInSight, pin, batch } = feedOf(board);
   const { column, clip } = VIEWS[choice.view];
+  const isWanted = isBatchInSight || (pin && batch?.step !== pin.step);
   await Promise.all([
-    fetchBatch(board, clip ? [column, clip] : [column]),
+    isWanted && fetchBatch(board, clip ? [column, clip] : [column]),
     fetchPrompts(board, choice.prompt),
   ]);
 }

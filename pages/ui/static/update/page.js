@@ -296,7 +296,8 @@ export function keepAddress(board) {
   if (!run || number === null || problemsOf(state.asked).length || state.problems.length) return;
   const { stage, token, epoch } = state;
   const kept = { job: number, stage, token, epoch };
-  places.set(state.job, Object.fromEntries(Object.entries(kept).map(([name, x]) => [name, String(x ?? "")])));
+  const there = Object.entries(kept).filter(([, value]) => value !== null);
+  places.set(state.job, Object.fromEntries(there.map(([name, value]) => [name, String(value)])));
   writeAddress(["run", ...NAMES], { run, ...kept });
 }
 

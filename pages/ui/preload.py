@@ -1,4 +1,4 @@
-"""What a page's component will load is named with the page itself, so that the browser fetches it at once.
+"""What a page's component will load is named with the page itself, so that the browser fetches it early.
 
 Otherwise it would learn of each file only once Streamlit's own scripts have run, and of each module's imports
 only once that module is there.
@@ -44,10 +44,10 @@ def links(page: str) -> str:
     """The header for the page of that path. Its paths are relative to the page's own."""
     folder = _PAGES.get(page)
     scripts = needed("mount.js") | (needed(f"{folder}/page.js") if folder else set())
-    found = [f"<{PREFIX}/{name}>; rel=modulepreload" for name in sorted(scripts)]
-    found += [f"<{PREFIX}/{name}>; rel=preload; as=style" for name in _styles()]
+    found = [f"<{PREFIX}/{name}>; rel=modulepreload; fetchpriority=low" for name in sorted(scripts)]
+    found += [f"<{PREFIX}/{name}>; rel=preload; as=style; fetchpriority=low" for name in _styles()]
     if folder and folder not in _WITHOUT_PLOTS:
-        found.insert(0, f"<{PREFIX}/plotly.js>; rel=preload; as=script")
+        found.insert(0, f"<{PREFIX}/plotly.js>; rel=preload; as=script; fetchpriority=low")
     return ", ".join(found)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
+import plotly
 import pytest
 from starlette.applications import Starlette
 
-from pages.ui.assets import PREFIX, ROUTES, STATIC, VERSION, _version
+from pages.ui.assets import PLOTLY, PREFIX, ROUTES, STATIC, VERSION, _version
 
 APP = Starlette(routes=ROUTES)
 
@@ -84,3 +86,11 @@ def test_the_version_follows_names_and_contents() -> None:
 def test_styles_and_modules_are_all_that_lies_there() -> None:
     kinds = {path.suffix for path in Path(STATIC).rglob("*") if path.is_file()}
     assert kinds == {".js", ".css", ".svg", ".ts"}
+
+
+def test_plotly_js_is_of_the_version_that_the_python_package_describes() -> None:
+    """Charts are described in Python, and drawn by this."""
+    whole = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+    versions = [re.search(r"v(\d+\.\d+\.\d+)", path.read_text()[:200]) for path in (whole, PLOTLY)]
+    assert versions[0] and versions[1] and versions[0][1] == versions[1][1]
+    assert "Licensed under the MIT license" in PLOTLY.read_text()[:200]

@@ -26,15 +26,11 @@ import { drawTop, NO_RUN } from "./lib/top.js";
  * @property {Payload & Mounted} data
  * @property {(name: string, value: unknown) => void} setStateValue
  */
-/**
- * draw: Python has mounted it, or made it anew; changed: the run has changed; keepAddress: puts what is chosen
- * into the address.
- * @typedef {{
- *   draw(board: Board<Payload>): void,
- *   changed?(board: Board<Payload>): void,
- *   keepAddress?(board: Board<Payload>): void,
- * }} Page
- */
+// draw: Python has mounted it, or made it anew; changed: the run has changed; keepAddress: puts what is
+// chosen into the address.
+/** @typedef {{draw(board: Board<Payload>): void}} Drawn */
+/** @typedef {{changed?(board: Board<Payload>): void, keepAddress?(board: Board<Payload>): void}} Kept */
+/** @typedef {Drawn & Kept} Page */
 
 /** @type {Record<string, () => Promise<Page>>} Each page's module, fetched when first opened, by `only`. */
 const PAGES = {

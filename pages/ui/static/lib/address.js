@@ -36,7 +36,7 @@ export function writeAddress(names, wanted) {
 }
 
 /**
- * Calls `act` whenever Streamlit has put an address of its own in place, which lacks what the pages put there.
+ * Calls `act` whenever Streamlit has put an address in place, which lacks what the pages had put there.
  * @param {() => void} act
  */
 export function onPush(act) {

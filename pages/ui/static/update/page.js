@@ -30,7 +30,7 @@ export function draw(board) {
   showOf(board)();
 }
 
-/** @type {Map<string, Record<string, string>>} What was last looked at of each update, while the tab is open. */
+/** @type {Map<string, Record<string, string>>} What was last looked at of each update, in this tab. */
 const places = new Map();
 
 /**

@@ -17,7 +17,8 @@ const BOUND = "color-mix(in srgb, var(--clip) 45%, transparent)";
 /** @param {TokensBoard} board */
 export function buildSample(board) {
   const title = h("h2");
-  const before = h("button", { "aria-label": "Previous sample", onclick: () => moveSample(board, -1) }, "▲");
+  const back = () => moveSample(board, -1);
+  const before = h("button", { "aria-label": "Previous sample", onclick: back }, "▲");
   const after = h("button", { "aria-label": "Next sample", onclick: () => moveSample(board, 1) }, "▼");
   const choice = h("select", {
     "aria-label": "What colours the tokens",

@@ -40,8 +40,8 @@ class Streams:
         return len(self._queues)
 
     async def serve(self, run: str, last: str, receive: Receive, send: Send) -> None:
-        """Sends the run's changes until the client leaves or the server ends. last: the version that the
-        client has, "" for none.
+        """Sends the run's changes until the client leaves or the server ends. last: the id of the event that
+        the client has, "" for none.
         """
         if len(self._queues) >= MOST_STREAMS:
             raise RefusedError(
@@ -61,7 +61,7 @@ class Streams:
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             now = await asyncio.to_thread(self._watcher.now, run)
-            first = b": as you know\n\n" if now.version == last else event_of(now)
+            first = b": as you know\n\n" if id_of(now) == last else event_of(now)
             await send({"type": "http.response.body", "body": b"retry: 1000\n" + first, "more_body": True})
             while not self._ended and (event := await self._next(run, queue)) is not None:
                 await send({"type": "http.response.body", "body": event, "more_body": True})
@@ -97,8 +97,13 @@ class Streams:
 
 
 def event_of(change: Change) -> bytes:
-    """The event that tells of a change; its id is the run's version."""
-    return f"id: {change.version}\ndata: {json.dumps(asdict(change))}\n\n".encode()
+    """The event that tells of a change."""
+    return f"id: {id_of(change)}\ndata: {json.dumps(asdict(change))}\n\n".encode()
+
+
+def id_of(change: Change) -> str:
+    """What a client that comes back says it has: of the run, and of what is around it."""
+    return f"{change.version}.{change.stamp}"
 
 
 async def _left(receive: Receive) -> None:

@@ -12,7 +12,6 @@ from pages.data import routes as data
 from pages.data.stream import ended_by_signals
 from pages.ui.assets import ROUTES
 from pages.ui.origin import OwnPagesOnly
-from pages.ui.press_filter import PressesOnce
 from ppo_engine import session
 
 
@@ -30,5 +29,5 @@ app = st.App(
     "pages/ui/shell.py",
     lifespan=lifespan,
     routes=[*data.ROUTES, *ROUTES],
-    middleware=[Middleware(OwnPagesOnly), Middleware(PressesOnce)],
+    middleware=[Middleware(OwnPagesOnly)],
 )

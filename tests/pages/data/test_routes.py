@@ -36,7 +36,6 @@ def filled(view: View, run: str, step: int) -> str:
 
 
 OF_RUNS = [view for view in VIEWS if view.path not in ("runs", "stages", "notebook/what-if")]
-FINAL = [view for view in VIEWS if view.is_final]
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.path)
@@ -49,6 +48,12 @@ def test_every_view_answers_for_a_run_that_was_just_trained(view: View, recorded
 )
 def test_every_view_answers_for_the_recorded_example(view: View, runs: Path) -> None:
     assert answer(filled(view, EXAMPLE.name, 40))
+
+
+def test_only_what_a_run_can_still_change_is_asked_for_again() -> None:
+    growing = {"head", "line", "live", "curves", "evaluations", "steps"}
+    asked_again = {"runs", "compare", *(f"runs/{{run}}/{name}" for name in growing)}
+    assert {view.path for view in VIEWS if not view.is_final} == asked_again
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda view: view.path)

@@ -21,6 +21,7 @@ from pages.data.routes import PATH, ROUTES, VIEWS, View
 from tests.static.conforming import mismatches
 
 APP = Starlette(routes=ROUTES)
+PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ async def fetch(
         "query_string": query.encode("latin-1"),
         "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
     }
-    await APP(scope, receive, send)
+    await asyncio.wait_for(APP(scope, receive, send), PATIENCE_S)  # a stream would never end
     told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return Reply(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
 

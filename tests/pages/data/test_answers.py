@@ -75,23 +75,24 @@ def test_who_leaves_takes_the_answer_from_nobody() -> None:
 
 
 def test_no_more_than_two_answers_are_made_at_a_time() -> None:
-    at_once: list[int] = []
-    here, two = [0], threading.Barrier(2)
+    let_go = threading.Event()
 
     def make() -> Answer:
-        here[0] += 1
-        at_once.append(here[0])
-        two.wait(30)  # who is alone here would wait in vain
-        here[0] -= 1
-        two.wait(30)
+        assert let_go.wait(30)
         return Answer(b"x", True)
 
-    async def six() -> None:
+    async def six() -> tuple[int, int]:
         kept = Answers()
-        await asyncio.gather(*(kept.get(key, make) for key in range(6)))
+        asking = asyncio.gather(*(kept.get(key, make) for key in range(6)))
+        for _ in range(10):  # turns of the loop, in which all six have asked
+            await asyncio.sleep(0)
+        assert kept._limiter is not None
+        found = kept._limiter.statistics()
+        let_go.set()
+        await asking
+        return found.borrowed_tokens, found.tasks_waiting
 
-    asyncio.run(six())
-    assert len(at_once) == 6 and max(at_once) == 2
+    assert asyncio.run(six()) == (2, 4)
 
 
 def test_the_cache_is_bounded_in_bytes_and_drops_what_was_asked_for_longest_ago() -> None:

@@ -13,7 +13,6 @@ from pages.data.stream import ended_by_signals
 from pages.ui.assets import ROUTES
 from pages.ui.origin import OwnPagesOnly
 from pages.ui.preload import Preloaded
-from pages.ui.press_filter import PressesOnce
 from ppo_engine import session
 
 
@@ -31,5 +30,5 @@ app = st.App(
     "pages/ui/shell.py",
     lifespan=lifespan,
     routes=[*data.ROUTES, *ROUTES],
-    middleware=[Middleware(OwnPagesOnly), Middleware(PressesOnce), Middleware(Preloaded)],
+    middleware=[Middleware(OwnPagesOnly), Middleware(Preloaded)],
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-from asyncio import Future, get_running_loop
+from asyncio import Task, create_task, shield
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -25,7 +26,6 @@ _ASKED_AGAIN = "no-cache"
 _ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "zstd": lambda body: bytes(pa.Codec("zstd", 6).compress(body, asbytes=True)),
     "gzip": lambda body: gzip.compress(body, 6, mtime=0),
-    "": lambda body: body,
 }
 _SMALLEST_COMPRESSED = 400
 
@@ -49,16 +49,23 @@ class Answer:
     is_final: bool
     status: int = 200
     _encoded: dict[str, bytes] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock, repr=False)
 
     @classmethod
     def of(cls, data: Any, is_final: bool = False, status: int = 200) -> Answer:
         return cls(to_json(data, inf_nan_mode="null"), is_final, status)
 
+    def is_encoded(self, encoding: str) -> bool:
+        return not encoding or encoding in self._encoded
+
     def encoded(self, encoding: str) -> bytes:
         """The text as that client takes it, compressed at most once."""
-        if encoding not in self._encoded:
-            self._encoded[encoding] = _ENCODINGS[encoding](self.body)
-        return self._encoded[encoding]
+        if not encoding:
+            return self.body
+        with self._lock:
+            if encoding not in self._encoded:
+                self._encoded[encoding] = _ENCODINGS[encoding](self.body)
+            return self._encoded[encoding]
 
     def headers(self, encoding: str) -> list[tuple[bytes, bytes]]:
         kept = _KEPT_FOR_GOOD if self.is_final else _ASKED_AGAIN
@@ -78,7 +85,7 @@ class Answer:
 
     @property
     def size(self) -> int:
-        return len(self.body) + sum(len(one) for name, one in self._encoded.items() if name)
+        return len(self.body) + sum(map(len, tuple(self._encoded.values())))
 
 
 def encoding_for(accepted: str, answer: Answer) -> str:
@@ -102,7 +109,7 @@ class Answers:
 
     def __init__(self, largest: int = LARGEST_CACHE) -> None:
         self._kept: OrderedDict[Hashable, Answer] = OrderedDict()
-        self._being_made: dict[Hashable, Future[Answer]] = {}
+        self._being_made: dict[Hashable, Task[Answer]] = {}
         self._largest = largest
         self._limiter: CapacityLimiter | None = None
 
@@ -111,28 +118,31 @@ class Answers:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        if key in self._being_made:
-            return await self._being_made[key]
-        coming = self._being_made[key] = get_running_loop().create_future()
+        if key not in self._being_made:
+            self._being_made[key] = create_task(self._made(key, make))
+        return await shield(self._being_made[key])  # who leaves takes it from nobody
+
+    async def _made(self, key: Hashable, make: Callable[[], Answer]) -> Answer:
         try:
-            answer = await self.work(make)
-            coming.set_result(answer)
-            self._keep(key, answer)
+            self._kept[key] = answer = await self.work(make)
+            self._trim()
             return answer
-        except BaseException as error:
-            coming.set_exception(error)
-            coming.exception()  # those who wait raise it; where nobody does, nothing is to be logged
-            raise
         finally:
             del self._being_made[key]
+
+    async def encoded(self, answer: Answer, encoding: str) -> bytes:
+        """The text as that client takes it; compressed in a thread, where it is not yet."""
+        if not answer.is_encoded(encoding):
+            await self.work(lambda: answer.encoded(encoding))
+            self._trim()
+        return answer.encoded(encoding)
 
     async def work(self, make: Callable[[], T]) -> T:
         """What `make` gives, made in a thread, few at a time."""
         self._limiter = self._limiter or CapacityLimiter(_AT_ONCE)
         return await to_thread.run_sync(make, limiter=self._limiter)
 
-    def _keep(self, key: Hashable, answer: Answer) -> None:
-        self._kept[key] = answer
+    def _trim(self) -> None:
         while self.size > self._largest or len(self._kept) > MOST_ANSWERS:
             self._kept.popitem(last=False)
 

@@ -61,9 +61,7 @@ class Folder:
     """The runs by id: an id from outside is looked up here, and never becomes part of a path."""
 
     def __init__(self) -> None:
-        self._runs: dict[str, Path] = {}
-        self._seen: object = None
-        self._listed = 0.0
+        self._listed: tuple[object, float, dict[str, Path]] = (None, 0.0, {})
 
     def find(self, run: str) -> Path:
         """The run's folder. Raises `RefusedError`."""
@@ -78,7 +76,8 @@ class Folder:
         folder, changed = runs_folder(), 0
         with suppress(OSError):
             changed = os.stat(folder).st_mtime_ns
-        if self._seen != (folder, changed) or time.monotonic() - self._listed > _LISTED_S:
-            self._seen, self._listed = (folder, changed), time.monotonic()
-            self._runs = {run.name: run for run in list_runs(folder)}
-        return self._runs
+        seen, when, runs = self._listed
+        if seen != (folder, changed) or time.monotonic() - when > _LISTED_S:
+            now, runs = time.monotonic(), {run.name: run for run in list_runs(folder)}
+            self._listed = (folder, changed), now, runs  # all at once: several threads ask
+        return runs

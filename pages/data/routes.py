@@ -9,6 +9,7 @@ What a step recorded never changes: such answers may be kept for good. Others ca
 
 from __future__ import annotations
 
+from asyncio import to_thread
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pkgutil import resolve_name
@@ -93,7 +94,7 @@ class Door:
         run = path.pop("run", "")
         folder = _FOLDER.find(run) if run else runs_folder()
         asked = Asked(run, folder, path, query)
-        version = "" if view.is_final or not run else WATCHER.now(run).version
+        version = "" if view.is_final or not run else (await to_thread(WATCHER.now, run)).version
         if not run and not view.is_final:
             return Answer.of(await _in_thread(view, asked))
         key = (view.path, folder, tuple(path.items()), tuple(sorted(query.items())), version)
@@ -167,7 +168,7 @@ async def _send(scope: Scope, send: Send, answer: Answer) -> None:
     own = [*answer.headers(encoding), (b"cross-origin-resource-policy", b"same-origin")]
     held = [tag.strip().removeprefix("W/") for tag in headers.get("if-none-match", "").split(",")]
     is_known = answer.status == 200 and answer.tag(encoding) in held
-    body = b"" if is_known else answer.encoded(encoding)
+    body = b"" if is_known else await ANSWERS.encoded(answer, encoding)
     if not is_known:
         own.append((b"content-length", str(len(body)).encode()))
     await send({"type": "http.response.start", "status": 304 if is_known else answer.status, "headers": own})

@@ -32,7 +32,7 @@ class Streams:
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
-        self._queues: set[asyncio.Queue[bytes | None]] = set()
+        self._queues: set[asyncio.Queue[Change | None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ended = False
 
@@ -40,19 +40,19 @@ class Streams:
         return len(self._queues)
 
     async def serve(self, run: str, last: str, receive: Receive, send: Send) -> None:
-        """Sends the run's changes until the client leaves or the server ends. last: the version that the
-        client has, "" for none.
+        """Sends the run's changes until the client leaves or the server ends. last: the id of the event that
+        the client has, "" for none.
         """
         if len(self._queues) >= MOST_STREAMS:
             raise RefusedError(
                 503, f"{MOST_STREAMS} streams are open, the most allowed; ask `now` at times instead"
             )
         self._loop = asyncio.get_running_loop()
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue()
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
         loop = self._loop
 
         def listener(change: Change) -> None:
-            loop.call_soon_threadsafe(queue.put_nowait, event_of(change))
+            loop.call_soon_threadsafe(queue.put_nowait, change)
 
         end = self._watcher.listen(run, listener)
         self._queues.add(queue)
@@ -60,11 +60,12 @@ class Streams:
         leaving.add_done_callback(lambda _: queue.put_nowait(None))
         try:
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
-            now = await asyncio.to_thread(self._watcher.now, run)
-            first = b": as you know\n\n" if now.version == last else event_of(now)
+            told = await asyncio.to_thread(self._watcher.now, run)
+            first = b": as you know\n\n" if id_of(told) == last else event_of(told)
             await send({"type": "http.response.body", "body": b"retry: 1000\n" + first, "more_body": True})
-            while not self._ended and (event := await self._next(run, queue)) is not None:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+            while not self._ended and (change := await self._next(run, queue, told)) is not None:
+                told = change
+                await send({"type": "http.response.body", "body": event_of(told), "more_body": True})
             await send({"type": "http.response.body", "body": b""})
         except OSError:
             pass  # the client is gone
@@ -73,17 +74,17 @@ class Streams:
             leaving.cancel()
             self._queues.discard(queue)
 
-    async def _next(self, run: str, queue: asyncio.Queue[bytes | None]) -> bytes | None:
-        """The newest event: one that waited behind others makes them needless. As a sign of life the last one
-        again; the client knows it by its id.
+    async def _next(self, run: str, queue: asyncio.Queue[Change | None], told: Change) -> Change | None:
+        """The next change from what was told; None for the end. As a sign of life the last one again; the
+        client knows it by its id.
         """
         try:
-            event = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+            async with asyncio.timeout(HEARTBEAT_S):
+                while (change := await _newest(queue)) == told:
+                    pass
+                return change
         except TimeoutError:
-            return event_of(await asyncio.to_thread(self._watcher.now, run))
-        while event is not None and not queue.empty():
-            event = queue.get_nowait()
-        return event
+            return await asyncio.to_thread(self._watcher.now, run)
 
     def end(self) -> None:
         """Ends all streams, so that the server need not wait for them. Safe in a signal handler."""
@@ -97,8 +98,21 @@ class Streams:
 
 
 def event_of(change: Change) -> bytes:
-    """The event that tells of a change; its id is the run's version."""
-    return f"id: {change.version}\ndata: {json.dumps(asdict(change))}\n\n".encode()
+    """The event that tells of a change."""
+    return f"id: {id_of(change)}\ndata: {json.dumps(asdict(change))}\n\n".encode()
+
+
+def id_of(change: Change) -> str:
+    """What a client that comes back says it has: of the run, and of what is around it."""
+    return f"{change.version}.{change.stamp}"
+
+
+async def _newest(queue: asyncio.Queue[Change | None]) -> Change | None:
+    """One that waited behind others makes them needless."""
+    change = await queue.get()
+    while change is not None and not queue.empty():
+        change = queue.get_nowait()
+    return change
 
 
 async def _left(receive: Receive) -> None:

@@ -61,6 +61,7 @@ class Watcher:
 
     def start(self) -> None:
         """Begins to watch."""
+        self._ended = False
         self._thread = threading.Thread(target=self._run, name="ppo-live watcher", daemon=True)
         self._unlisten = session.listen(self._wake.set)
         self._thread.start()
@@ -95,29 +96,27 @@ class Watcher:
         self._wake.set()
         return self._look(run)
 
-    @property
-    def watched(self) -> set[str]:
-        """The runs that somebody looks on."""
+    def _watched(self) -> set[str]:
+        """The runs that somebody looks on. What is known of others is forgotten: nobody keeps it true."""
         with self._lock:
             recent = time.monotonic() - _REMEMBERED_S
             self._asked = {run: when for run, when in self._asked.items() if when > recent}
             self._listeners = {run: here for run, here in self._listeners.items() if here}
-            return {*self._asked, *self._listeners}
+            watched = {*self._asked, *self._listeners}
+            self._known = {run: known for run, known in self._known.items() if run in watched}
+            return watched
 
     def _run(self) -> None:
         while not self._ended:
-            watched = self.watched
-            self._wake.wait(_LOOK_S if watched else None)
+            self._wake.wait(_LOOK_S if self._watched() else None)
             self._wake.clear()
-            for run in self.watched:
+            for run in self._watched():
                 before = self._known.get(run)
                 change = self._look(run)
                 if before is None or before[2] != change:
                     self._tell(run, change)
-            for run in set(self._known) - self.watched:
-                with self._lock:
-                    self._known.pop(run, None)
-            self._wake.wait(0) if self._ended else time.sleep(_SHORTEST_S)
+            if not self._ended:
+                time.sleep(_SHORTEST_S)
 
     def _tell(self, run: str, change: Change) -> None:
         with self._lock:

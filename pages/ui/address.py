@@ -5,13 +5,12 @@ A link to something that does not exist never silently shows something else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
 _DIGITS = 9  # no index has more
-_SHOWN = 60
 _MADE: list[Address] = []
 
 
@@ -44,10 +43,6 @@ class Address:
             raise KeyError(name)
         return str(st.query_params.get(name, ""))
 
-    def asked(self) -> dict[str, str]:
-        """The page's own parameters in the address."""
-        return {name: st.query_params[name] for name in self.names if name in st.query_params}
-
     def keep(self, wanted: Mapping[str, object], run: str | None = None) -> None:
         """Replaces the page's parameters in the address by these and the run's name; None and "" are left
         out. Sends nothing to the browser where nothing changes.
@@ -61,14 +56,6 @@ class Address:
             after["run"] = run
         if after != before:  # all at once: each change by itself would be a message to the browser
             st.query_params.from_dict(after)
-
-    def add(self, wanted: Mapping[str, object], run: str | None = None) -> None:
-        """The same, keeping the page's other parameters."""
-        self.keep({**self.asked(), **wanted}, run)
-
-    def not_indices(self) -> list[str]:
-        """A sentence for each of the page's indices that is no whole number."""
-        return not_indices(self.asked(), self.indices)
 
 
 LIVE = Address(("step", "sample"))
@@ -88,26 +75,3 @@ def own_parameters() -> set[str]:
 def parse_index(text: str) -> int | None:
     """The text as a whole number, 0 or more; None where it is not one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
-
-
-def not_indices(query: Mapping[str, str], names: Sequence[str]) -> list[str]:
-    """A sentence for each of those parameters that is no whole number."""
-    wrong = [name for name in names if name in query and parse_index(query[name]) is None]
-    return [refusal(name, query[name], "must be a whole number, 0 or more") for name in wrong]
-
-
-def beyond(query: Mapping[str, str], name: str, count: int, whose: str, shown: int | None) -> list[str]:
-    """A sentence where the index is out of range. count: how many `whose` has; shown: the index shown."""
-    number = parse_index(query.get(name, ""))
-    if number is None or number < count:
-        return []
-    there = (
-        f"has {name}s 0 to {count - 1}" if count > 1 else f"has only {name} 0" if count else f"has no {name}s"
-    )
-    instead = "" if shown is None else f"; showing {shown}"
-    return [refusal(name, query[name], f"{whose} {there}{instead}")]
-
-
-def refusal(name: str, text: str, why: str) -> str:
-    """The parameter, its value, shortened, and why it is refused."""
-    return f"{name} = {text[:_SHOWN]}: {why}"

@@ -63,13 +63,6 @@ def show_problem(place: str = "") -> None:
             )
 
 
-def say_unmet(problems: list[str]) -> None:
-    """What the address asks of this page and cannot have. Reserves its place even where there is nothing."""
-    with st.container():
-        if problems:
-            st.warning("Invalid parts of the address:\n\n" + listed(problems))
-
-
 def problem_in_words() -> str:
     """The current error as plain text, "" for none."""
     return str(problem() or "")

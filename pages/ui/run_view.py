@@ -58,8 +58,11 @@ def _stamps() -> list[Any]:
 
 
 def stamp_came() -> bool:
-    """In a callback: whether a component asked for this run of the script, rather than a person."""
-    return bool(_stamps() != st.session_state.get("stamps", [None, None]))
+    """In a callback: whether a component asked for this run of the script, rather than a person. One that has
+    gone with its page, and its stamp with it, asked for nothing.
+    """
+    before = st.session_state.get("stamps", [None] * len(STAMPING))
+    return any(now is not None and now != then for now, then in zip(_stamps(), before, strict=True))
 
 
 def stamp_now() -> None:

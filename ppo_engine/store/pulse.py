@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import StoreError
 from .ownership import Owner, owns
 from .schema import DATABASE, ENDED, reading
 
@@ -40,21 +41,23 @@ def read_pulse(folder: Path) -> Pulse:
     """How the run stands. Raises `StoreError`."""
     with reading(folder) as connection:
         row = connection.execute(_PULSE).fetchone()
-    state, stage, error, name, changed, pace, *owner, file, step, events, commands, jobs, asked = row
-    alive = state in ENDED or _is_owned(Owner(*owner), file, folder)
-    return Pulse(
-        state if alive else "interrupted",
-        stage if state == "loading" else "",
-        error,
-        name,
-        changed,
-        float(pace),
-        int(step),
-        int(events),
-        int(commands),
-        int(jobs),
-        int(asked),
-    )
+        if row is None:
+            raise StoreError(f"{folder}: the run has no data; delete the folder")
+        state, stage, error, name, changed, pace, *owner, file, step, events, commands, jobs, asked = row
+        alive = state in ENDED or _is_owned(Owner(*owner), file, folder)
+        return Pulse(
+            state if alive else "interrupted",
+            stage if state == "loading" else "",
+            error,
+            name,
+            changed,
+            float(pace),
+            int(step),
+            int(events),
+            int(commands),
+            int(jobs),
+            int(asked),
+        )
 
 
 def _is_owned(owner: Owner, file: str, folder: Path) -> bool:

@@ -150,8 +150,8 @@ def test_knobs_stay_while_a_run_goes_on_and_go_into_it_as_pending_edits(
     expect(heading(page, "Sample 1 of 24")).to_be_visible()
     seen = wait_for_step(page, at + 3)
     page.wait_for_function(
-        "at => Number(document.querySelector('.whatif[data-shown] h2').textContent.match(/Step (\\d+)/)?.[1]) "
-        ">= at",
+        "at => Number(document.querySelector('.whatif[data-shown] h2').textContent"
+        ".match(/Step (\\d+)/)?.[1]) >= at",
         arg=seen,
     )
     expect(heading(page, "Sample 1 of 24")).to_be_visible()

@@ -1,6 +1,4 @@
-"""A page as Streamlit's own test runner runs it: opening it, pressing its buttons, and what it sends to its
-components.
-"""
+"""A page as Streamlit's own test runner runs it: opening it, pressing its buttons, and what it mounts."""
 
 from __future__ import annotations
 
@@ -23,14 +21,16 @@ SHELL = str(ROOT / "pages" / "ui" / "shell.py")
 
 def payloads(page: AppTest) -> list[dict[str, Any]]:
     """The payload of each of our components in the page's main part, in order; each is as its type says."""
-    made = [
-        json.loads(e.proto.json)
-        for e in page.main
-        if type(e).__name__ == "UnknownElement" and e.type == "bidi_component"
-    ]
+    made = [json.loads(one.proto.json) for one in _components(page)]
     for payload in made:
         check(payload)
     return made
+
+
+def _components(page: AppTest) -> list[Any]:
+    return [
+        one for one in page.main if type(one).__name__ == "UnknownElement" and one.type == "bidi_component"
+    ]
 
 
 def app(**query: str) -> AppTest:
@@ -44,6 +44,14 @@ def board(page: AppTest) -> dict[str, Any]:
     """The payload of the page's live board."""
     (payload,) = payloads(page)
     return payload
+
+
+def tell(page: AppTest, key: str, **state: Any) -> AppTest:
+    """As a component's browser side tells Python of its state, with the values of all fields along."""
+    (told,) = [one.proto.id for one in _components(page) if one.proto.id.endswith(f"-{key}")]
+    states = page._tree.get_widget_states()
+    states.widgets.add(id=told, json_value=json.dumps(state))
+    return page._run(states)
 
 
 def said(page: AppTest) -> str:

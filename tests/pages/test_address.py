@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from pages.ui import address
 from pages.ui.address import Address, own_parameters
+from pages.ui.assets import STATIC
 from ppo_engine.config import FIELDS
 
 
@@ -37,3 +39,13 @@ def test_pages_read_the_address_through_their_declaration_alone() -> None:
         text = path.read_text(encoding="utf-8")
         if path.name not in ("address.py", "form.py", "controls.py", "run_view.py", "actions.py"):
             assert "query_params.get" not in text and "query_params.update" not in text, path
+
+
+@pytest.mark.parametrize(
+    "module", ["live/page.js", "tokens/view_state.js", "update/page.js", "whatif/view_state.js"]
+)
+def test_what_the_browser_keeps_in_the_address_is_no_setting(module: str) -> None:
+    text = (STATIC / module).read_text(encoding="utf-8")
+    lists = re.findall(r"^const (?:NAMES|INDICES) = \[(.*)\];$", text, re.MULTILINE)
+    names = {name for found in lists for name in re.findall(r'"(\w+)"', found)}
+    assert names and names <= own_parameters()

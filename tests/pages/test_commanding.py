@@ -11,11 +11,12 @@ import pytest
 from safetensors.torch import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
-from pages.ui.sidebar import form, settings
+from pages.ui.sidebar import settings
 from ppo_engine import Config, RunReader, session
 from ppo_engine.config import FIELDS
 from ppo_engine.store import list_runs
-from tests.pages.components import app, board, press, said, wait_until
+from tests.pages.components import app, board, press, said, tell, wait_until
+from tests.pages.door import answer
 
 pytestmark = pytest.mark.usefixtures("runs")
 
@@ -48,7 +49,7 @@ def test_an_ended_run_shown_while_another_trains_takes_no_edit_for_it(
 ) -> None:
     ended, on = both
     page = app(run=ended.name)
-    assert heading(page) == f"**{RunReader(ended).info().name}**: finished, step 2"
+    assert heading(page) == f"**{RunReader(ended).info().name}**: finished"
     page.number_input(key="knob-lam").set_value(0.5).run()
     assert not any(one.value.startswith("Pending") for one in page.markdown) and "Apply" not in buttons(page)
     assert not page.number_input(key="knob-seed").disabled, "it is a draft for the next run"
@@ -150,7 +151,7 @@ def test_a_run_that_failed_before_its_first_step_offers_its_field_and_no_resume(
     failed.thread.join(60)
     page.run()
     assert not buttons(page)["Resume"] and not buttons(page)["Branch a new run"]
-    notice = board(page)["notice"]["text"]
+    notice = answer(f"runs/{failed.folder.name}/live")["notice"]["text"]
     assert "Resume" not in notice and "checkpoint" not in notice and "Start to try again" in notice
     assert "model_name = /no/such/model: no such folder" in page.sidebar.error[0].value
     assert "knob-model_name" not in [
@@ -188,23 +189,33 @@ def test_changed_files_are_named_and_gone_on_with_when_a_person_says_so(
     wait_until(lambda: RunReader(begun.folder).info().state == "running")
     page.run()
     assert "classifier" not in said(page)
-    assert any(
-        "Continued with changed sources: classifier" in item["text"]
-        for item in board(page)["history"]["items"]
-    )
+    items = answer(f"runs/{begun.folder.name}/live")["parts"]["history"]["items"]
+    assert any("Continued with changed sources: classifier" in item["text"] for item in items)
 
 
-def test_a_refresh_that_was_on_its_way_takes_back_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The browser's timers send all fields' values along, the old one too of a field that was
-    just set here.
+def test_a_stamp_that_was_on_its_way_takes_back_nothing() -> None:
+    """The browser sends all fields' values along with a component's, the old one too of a field that was just
+    set here.
     """
     page = app()
-    with monkeypatch.context() as refreshing:
-        refreshing.setattr(form, "is_refresh", lambda: True)
-        page.number_input(key="knob-lam").set_value(0.5).run()
+    page.number_input(key="knob-lam").set_value(0.5)
+    tell(page, "board", stamp={"stamp": "another", "address": ""})
     assert page.number_input(key="knob-lam").value == 0.95
     page.number_input(key="knob-lam").set_value(0.5).run()
     assert page.number_input(key="knob-lam").value == 0.5
+
+
+def test_a_person_is_heard_on_the_page_after_one_that_a_stamp_had_made_anew() -> None:
+    page = app()
+    stamp = {"stamp": "another", "address": ""}
+    tell(page, "board", stamp=stamp)
+    tell(page.switch_page("../metrics.py"), "board", stamp=stamp)  # as it was on the page that is left
+    page.number_input(key="knob-lam").set_value(0.5).run()
+    assert page.number_input(key="knob-lam").value == 0.5
+    tell(page, "top", stamp=stamp)
+    tell(page.switch_page("../live.py"), "top", stamp=stamp)
+    page.number_input(key="knob-lam").set_value(0.7).run()
+    assert page.number_input(key="knob-lam").value == 0.7
 
 
 @pytest.mark.parametrize("ends", ["run", "field", "page"])
@@ -212,7 +223,7 @@ def test_a_message_goes_with_its_cause(ends: str, running: session.Session) -> N
     page = app()
     page.button(key="press-Pause").proto.disabled = False
     press(page, "Pause")
-    assert len(page.error) == 1
+    assert len(page.error) == 1 and "pressed too late" in board(page)["problem"]
     page.run()
     assert len(page.error) == 1
     if ends == "run":
@@ -223,7 +234,7 @@ def test_a_message_goes_with_its_cause(ends: str, running: session.Session) -> N
     else:
         page.switch_page("../metrics.py")
     page.run()
-    assert not page.error and board(page)["history"]["problem"] == "" if ends != "page" else not page.error
+    assert not page.error and board(page)["problem"] == "" if ends != "page" else not page.error
 
 
 def test_what_a_link_could_not_bring_is_said_until_the_form_is_changed() -> None:

@@ -74,16 +74,20 @@ DAMAGES: dict[str, Callable[[Path], None] | str] = {
 }
 
 
+def damage_run(damage: str, folder: Path) -> None:
+    how = DAMAGES[damage]
+    if isinstance(how, str):
+        run(folder / DATABASE, how)
+    else:
+        how(folder / DATABASE)
+
+
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_run_takes_no_page_down(damage: str, sound: Path, runs: Path) -> None:
     other, broken = runs / "20260101-000000-000-sound-seal", runs / sound.name
     for folder in (other, broken):
         shutil.copytree(sound, folder)
-    how = DAMAGES[damage]
-    if isinstance(how, str):
-        run(broken / DATABASE, how)
-    else:
-        how(broken / DATABASE)
+    damage_run(damage, broken)
     page = app(run=broken.name)
     for name in PAGES:
         page.query_params["run"] = broken.name

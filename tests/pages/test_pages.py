@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,11 @@ import pytest
 from streamlit import config as streamlit_config
 from streamlit.testing.v1 import AppTest
 
+from pages.data.folder import EXAMPLE
 from pages.ui import messages
 from ppo_engine import METRICS, Config, RunReader, session
 from ppo_engine.config import FIELDS
-from ppo_engine.errors import StoreError
-from ppo_engine.store import add_note, checkpoint_files, describe, list_runs
+from ppo_engine.store import describe, list_runs
 from tests.pages.components import ROOT, app, board, press, said, wait_until
 
 pytestmark = pytest.mark.usefixtures("runs")
@@ -26,8 +25,7 @@ pytestmark = pytest.mark.usefixtures("runs")
 def test_the_live_page_opens_without_a_run() -> None:
     page = app()
     assert not page.exception
-    payload = board(page)
-    assert payload["run"]["state"] == "example" and len(payload["charts"]) == 10
+    assert board(page)["run"] == EXAMPLE.name
 
 
 def test_the_metrics_page_defines_every_metric() -> None:
@@ -36,6 +34,19 @@ def test_the_metrics_page_defines_every_metric() -> None:
     assert not page.exception
     text = "\n".join(str(element.value) for element in page.markdown)
     assert all(f"`{name}`" in text for name in METRICS)
+
+
+def test_a_search_among_the_metrics_is_kept_in_the_address() -> None:
+    page = app().switch_page("../metrics.py").run()
+    page.text_input(key="search").set_value("clip").run()
+    assert not page.exception and page.query_params["search"] == "clip"
+    cards = [one.value for one in page.main.markdown if one.value.startswith("`")]
+    assert 0 < len(cards) < len(METRICS) and "`ppo/policy/clipfrac`" in cards
+    linked = app().switch_page("../metrics.py")
+    linked.query_params["search"] = "clip"
+    linked.run()
+    assert [one.value for one in linked.main.markdown if one.value.startswith("`")] == cards
+    assert not linked.warning, "it is no setting"
 
 
 @pytest.mark.parametrize(
@@ -150,22 +161,7 @@ def test_a_resume_that_another_tab_was_quicker_with_is_refused_in_words(running:
     press(page, "Resume")
     assert not page.exception
     assert "another tab resumed it" in page.error[0].value.replace("\\", "")
-    assert "another tab resumed it" in board(page)["history"]["problem"]
-
-
-def test_a_run_that_could_not_write_that_it_failed_is_shown_as_failed(
-    running: session.Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise StoreError("the disk is full")
-
-    for written in ("enter_state", "event"):
-        monkeypatch.setattr(running.owner.store, written, full)
-    session.command(running.folder, "stop")
-    running.thread.join(30)
-    assert RunReader(running.folder).info().alive, "as far as its folder can tell"
-    shown = board(app())
-    assert shown["run"]["state"] == "failed" and "the disk is full" in shown["notice"]["text"]
+    assert "another tab resumed it" in board(page)["problem"]
 
 
 def test_a_branch_of_a_finished_run_is_offered_from_a_step_that_leaves_some(
@@ -186,34 +182,6 @@ def test_a_press_on_its_way_while_its_button_was_greyed_is_answered(running: ses
     assert "Pause was pressed too late: the run is now paused" in page.error[0].value.replace("\\", "")
     page.run()
     assert len(page.error) == 1
-
-
-def test_what_was_thinned_away_is_said_in_the_history(running: session.Session) -> None:
-    def kept() -> list[str]:
-        return [item["text"] for item in board(app())["history"]["items"] if item["kind"] == "checkpoint"]
-
-    before = kept()
-    assert all(text.endswith("MB.") for text in before)
-    newest = checkpoint_files.list_checkpoints(running.folder)[-1]
-    shutil.rmtree(newest.folder)
-    add_note(running.folder, 1, "a note")
-    assert kept() == [before[0] + " Deleted since, to save disk space.", *before[1:]]
-
-
-def test_what_was_remarked_while_loading_is_in_the_history(tiny: Callable[..., Config], runs: Path) -> None:
-    _, owner = session.create(tiny(), "tiny-reviews", runs)
-    owner.store.event(-1, "remark", {"message": "3 rows of the reviews were left out: no text"})
-    owner.run()
-    assert "3 rows of the reviews were left out: no text" in [
-        item["text"] for item in board(app())["history"]["items"]
-    ]
-
-
-def test_the_history_offers_to_undo_an_edit(running: session.Session) -> None:
-    session.command(running.folder, "edit", changes={"lam": 0.5})
-    wait_until(lambda: RunReader(running.folder).info().config_version == 1)
-    items = board(app())["history"]["items"]
-    assert items[0]["text"] == "Lambda (λ): 0.95 → 0.5" and items[0]["undo"]
 
 
 def test_the_runs_page_lists_runs_and_finds_them(tiny: Callable[..., Config], runs: Path) -> None:
@@ -312,7 +280,7 @@ def test_a_run_of_another_process_is_shown_read_only(
     assert any("read-only here" in caption.value for caption in page.caption)
 
 
-def test_a_link_opens_the_run_the_step_and_the_sample_it_names(
+def test_a_link_opens_the_run_that_it_names_and_leaves_the_rest_to_the_browser(
     tiny: Callable[..., Config], runs: Path
 ) -> None:
     folders = []
@@ -320,10 +288,12 @@ def test_a_link_opens_the_run_the_step_and_the_sample_it_names(
         folder, owner = session.create(tiny(seed=seed), "tiny-reviews", runs)
         owner.run()
         folders.append(folder)
-    newest, linked = board(app()), board(app(run=folders[0].name, step="1", sample="3"))
-    assert newest["run"]["name"] == RunReader(folders[1]).info().name
-    assert linked["run"]["name"] == RunReader(folders[0]).info().name
-    assert (linked["batch"]["step"], linked["batch"]["pinned"]["sample"]) == (1, 3)
+    newest, page = board(app()), app(run=folders[0].name, step="1", sample="3")
+    assert newest["run"] == folders[1].name and board(page)["run"] == folders[0].name
+    kept = page.query_params
+    assert (kept["run"], kept["step"], kept["sample"]) == (folders[0].name, "1", "3"), (
+        "for the browser to read"
+    )
 
 
 @pytest.mark.parametrize(
@@ -338,10 +308,10 @@ def test_a_link_opens_the_run_the_step_and_the_sample_it_names(
 def test_a_broken_link_still_opens_the_page(
     query: dict[str, str], tiny: Callable[..., Config], runs: Path
 ) -> None:
-    _, owner = session.create(tiny(), "tiny-reviews", runs)
+    folder, owner = session.create(tiny(), "tiny-reviews", runs)
     owner.run()
     page = app(**query)
-    assert not page.exception and board(page)["batch"]
+    assert not page.exception and board(page)["run"] == folder.name
 
 
 def test_a_run_that_cannot_be_read_is_said_not_raised(runs: Path) -> None:

@@ -16,14 +16,14 @@ from pages.data.payloads.update import UpdatePayload
 from pages.data.payloads.whatif import WhatIfPayload
 
 PAYLOADS: dict[str | None, Any] = {
-    None: LivePayload,
+    "live": LivePayload,
     "top": TopPayload,
     "microscope": TokensPayload,
     "walk": UpdatePayload,
     "whatif": WhatIfPayload,
     "playground": PlaygroundPayload,
 }
-"""By what a payload is `only` for; the live page's is for all of its page."""
+"""By what a payload is `only` for."""
 
 
 def check(mounted: dict[str, Any]) -> None:

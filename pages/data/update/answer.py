@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ppo_engine.session.jobs.requests import UpdateTraceRequest
-from ppo_engine.store import read_job
+from ppo_engine.store import read_job, read_pulse
 
 from ..answers import RefusedError
 from ..asked import Asked
@@ -57,6 +57,10 @@ def _there(walk: dict[str, Any], row: int) -> str:
 
 @lru_cache(maxsize=4)
 def _walk(folder: Path, number: int) -> dict[str, Any]:
+    count = read_pulse(folder).jobs_asked
+    if not 1 <= number <= count:
+        there = f"has jobs 1 to {count}" if count > 1 else "has only job 1" if count else "has no jobs"
+        raise RefusedError(404, f"job = {number}: the run {there}")
     job = read_job(folder, number)
     if job.kind != UpdateTraceRequest.kind:
         raise RefusedError(404, f"job = {number}: it is not an update")

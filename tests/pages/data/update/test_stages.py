@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pages.ui.update.batch import AFTER, Batch, number
-from pages.ui.update.stages import STAGES, stages
+from pages.data.update.batch import AFTER, Batch, number
+from pages.data.update.stages import STAGES, stages
 from ppo_engine import Config
 from ppo_engine.session.jobs.requests import UpdateTraceRequest
 from ppo_engine.session.jobs.update_trace import update_trace

@@ -1,5 +1,5 @@
 """The Update page as Streamlit's own test runner runs it: its empty states, a job asked and answered, what
-cannot be, the address.
+cannot be. What it shows of a finished update is the door's: data/update.
 """
 
 from __future__ import annotations
@@ -59,9 +59,7 @@ def shown(page: AppTest) -> dict[str, Any]:
 def test_without_a_run_the_page_says_what_will_happen(runs: Path) -> None:
     payload = shown(update())
     assert payload["state"] == "empty" and "Press Start" in payload["said"]
-    assert len(payload["stages"]) == 11 and all(
-        stage["explanation"] and not stage["tensors"] for stage in payload["stages"]
-    )
+    assert (payload["run"], payload["number"]) == ("", None)
 
 
 def test_a_run_that_was_never_walked_offers_to(finished: Path) -> None:
@@ -78,23 +76,15 @@ def test_a_job_waits_is_answered_and_reopens_from_its_link(finished: Path) -> No
     while read_job(finished, number).state != "done":  # by the worker that the page has called
         assert time.monotonic() < give_up
         time.sleep(0.05)
-    stored = read_job(finished, number).result
-    assert stored is not None
     for query in ({}, {"run": finished.name, "job": str(number), "stage": "9", "token": "1.0", "epoch": "2"}):
         payload = shown(update(**query))
         assert payload["state"] == "done" and payload["number"] == number
-        assert [sample["response"] for sample in payload["samples"]] == [
-            sample["response"] for sample in stored["samples"]
-        ]
-        assert payload["stages"][5]["tensors"][2]["values"] == stored["tokens"]["advantage"]
-    assert (
-        payload["stage"] == 9 and payload["token"] == [1, 0] and payload["stages"][8]["epochs"]["chosen"] == 2
-    )
+        assert (payload["batch"], payload["seed"]) == (2, 0) and "after step 2" in payload["said"]
 
 
 def test_what_cannot_be_walked_is_said_with_what_is_allowed(finished: Path) -> None:
     payload = shown(update(job=ask(finished, batch=99), stage="3"))
-    assert payload["state"] == "error" and payload["stage"] == 3
+    assert payload["state"] == "error"
     assert (
         "batch = 99: must be a whole number from 1 to 16" in payload["said"]
         and "take another batch" in payload["said"]
@@ -120,9 +110,8 @@ def test_a_broken_link_still_opens_the_page(
 ) -> None:
     monkeypatch.setenv("PPO_LIVE_RUNS", str(walked_once.parent))
     payload = shown(update(**query))
-    assert (
-        payload["state"] == ("error" if query.get("job") == "77" else "done") and 1 <= payload["stage"] <= 11
-    )
+    assert payload["state"] == ("error" if query.get("job") == "77" else "done")
+    assert "no such job: 77" in payload["said"] or query.get("job") != "77"
 
 
 def test_a_job_of_another_kind_is_no_update(finished: Path) -> None:

@@ -10,8 +10,8 @@ import { spread } from "../../pages/ui/static/tokens/scatter.js";
 import { hitsIn } from "../../pages/ui/static/tokens/search.js";
 import { longest } from "../../pages/ui/static/update/batch.js";
 import { ladderTitle } from "../../pages/ui/static/whatif/ladder.js";
+import { fromQuery, toQuery } from "../../pages/ui/static/whatif/query.js";
 import { turnedBy } from "../../pages/ui/static/whatif/sliders.js";
-import { fromQuery, toQuery } from "../../pages/ui/static/whatif/view_state.js";
 
 test("the diverging scale: clear at its centre, saturated beyond its limit", () => {
   assert.equal(colour(0, 0, 2), "rgba(0,114,178,0.000)");

@@ -2,7 +2,8 @@
 // and buttons to reset to it.
 import { newMark } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
-import { changeView, toQuery, viewState } from "./view_state.js";
+import { toQuery } from "./query.js";
+import { changeView, viewState } from "./view_state.js";
 
 /**
  * @import { Slider } from "../lib/payloads"

@@ -1,23 +1,16 @@
 // What the What-if page shows: a recorded step with other settings. One request is under way at a time;
 // meanwhile only the newest position of the sliders is kept, for the next.
-import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
+import { beyond, notIndices, readAddress, refusal, writeAddress } from "../lib/address.js";
 import { perBoard } from "../lib/board.js";
 import { DoorError, get, oneAtATime } from "../lib/store.js";
+import { fromQuery, toQuery } from "./query.js";
 
 /**
  * @import { Board } from "../lib/board.js"
  * @import { LineAnswer, StepsAnswer, WhatIfAnswer, WhatIfPayload } from "../lib/payloads"
+ * @import { ViewState } from "./query.js"
  */
 /** @typedef {Board<WhatIfPayload>} WhatIfBoard */
-/**
- * @typedef {object} ViewState  step: null for the newest; turned: the settings that differ from the run's, by
- *   name
- * @property {number | null} step
- * @property {number} sample
- * @property {number} token
- * @property {boolean} example
- * @property {Record<string, number | boolean>} turned
- */
 /**
  * @typedef {object} Frame  what is shown, and what there is beside it
  * @property {Record<string, string>} query  the view as in the address
@@ -307,46 +300,4 @@ function whyMissing(step, last, parentStep) {
   if (step === 0) return "is the untrained policy, before any update";
   if (parentStep !== null && step <= parentStep) return "belongs to the run that this one branched from";
   return "has no stored tokens";
-}
-
-/**
- * The view as the address represents it.
- * @param {ViewState} view
- * @returns {Record<string, string>}
- */
-export function toQuery({ step, sample, token, example, turned }) {
-  const what = Object.entries(turned).map(([name, value]) => `${name}:${wordOf(value)}`);
-  return {
-    sample: String(sample),
-    token: String(token),
-    ...(step === null ? {} : { step: String(step) }),
-    ...(example ? { example: "notebook" } : {}),
-    ...(what.length ? { what: what.join(",") } : {}),
-  };
-}
-
-/** @param {number | boolean} value */
-function wordOf(value) {
-  if (typeof value === "number") return value;
-  return value ? "on" : "off";
-}
-
-/**
- * The inverse of `toQuery`; what cannot be read is left out.
- * @param {Record<string, string>} query
- * @returns {ViewState}
- */
-export function fromQuery({ step, sample, token, example, what }) {
-  const words = (what ?? "").split(",").filter(Boolean);
-  const turned = words.map((word) => {
-    const [name, text] = word.split(":");
-    return [name, text === "on" || text === "off" ? text === "on" : Number(text)];
-  });
-  return {
-    step: parseIndex(step),
-    sample: parseIndex(sample) ?? 0,
-    token: parseIndex(token) ?? 0,
-    example: example === "notebook",
-    turned: Object.fromEntries(turned.filter(([, value]) => !Number.isNaN(value))),
-  };
 }

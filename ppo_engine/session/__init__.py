@@ -84,17 +84,25 @@ def _told() -> None:
         changed()
 
 
+_NEEDED = (
+    "ppo_engine.session.replay",
+    # what transformers imports once a model of that kind is loaded: most of the first start's time
+    "transformers.models.gpt2.modeling_gpt2",
+    "transformers.models.distilbert.modeling_distilbert",
+)
+
+
+def _import_all() -> None:
+    for name in _NEEDED:
+        import_module(name)
+
+
 def warm_up() -> None:
     """Imports what a run needs in the background, which saves the first start some seconds."""
     global _warming
     with _lock:
         if _warming is None:
-            _warming = threading.Thread(
-                target=import_module,
-                args=("ppo_engine.session.replay",),
-                name="ppo-live warm-up",
-                daemon=True,
-            )
+            _warming = threading.Thread(target=_import_all, name="ppo-live warm-up", daemon=True)
             _warming.start()
 
 

@@ -5,12 +5,13 @@ import { shortcuts } from "../lib/keys.js";
 import { watchTheme } from "../lib/theme.js";
 import { drawProblems } from "../lib/top.js";
 import { buildHighlights, drawHighlights } from "./highlights.js";
+import { moveSample, moveStep, moveToken } from "./moves.js";
 import { buildSample, drawSample } from "./sample.js";
 import { buildScatter, drawScatter } from "./scatter.js";
 import { buildSearch, drawSearch } from "./search.js";
 import { buildSteps, drawSteps } from "./steps.js";
 import { drawTrace } from "./trace.js";
-import { begin, changeView, keepAddress, moveSample, moveStep, moveToken, refresh } from "./view_state.js";
+import { begin, changeView, keepAddress, refresh } from "./view_state.js";
 
 /**
  * @import { Shortcut } from "../lib/keys.js"

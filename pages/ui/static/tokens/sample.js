@@ -5,7 +5,8 @@ import { colour } from "../lib/scales.js";
 import { column, earnedLines, write } from "../lib/token_columns.js";
 import { COLOURS } from "./colours.js";
 import { epochTable } from "./epochs.js";
-import { changeView, moveSample } from "./view_state.js";
+import { moveSample } from "./moves.js";
+import { changeView } from "./view_state.js";
 
 /**
  * @import { ColourName } from "../lib/payloads"

@@ -1,6 +1,7 @@
 // The step selector: which step is shown, and buttons to move to another.
 import { fill, h } from "../lib/dom.js";
-import { changeView, moveStep, shownOf } from "./view_state.js";
+import { moveStep } from "./moves.js";
+import { changeView, shownOf } from "./view_state.js";
 
 /** @import { TokensBoard, TokensPage } from "./view_state.js" */
 

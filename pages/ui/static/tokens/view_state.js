@@ -55,6 +55,7 @@ import { COLOURS, FIRST_COLOUR, isColour } from "./colours.js";
  * @property {ViewState} wanted
  * @property {Record<string, string>} asked  by the address, until something else is chosen
  * @property {number[]} steps
+ * @property {boolean} isStale  whether the run has changed since the steps were fetched
  * @property {Shown | null} shown
  * @property {() => void} show  fetches and draws what is wanted
  */
@@ -62,12 +63,20 @@ import { COLOURS, FIRST_COLOUR, isColour } from "./colours.js";
 const INDICES = ["step", "sample", "token", "epoch"];
 const NAMES = [...INDICES, "colour"];
 
-const stateOf = perBoard(
+export const stateOf = perBoard(
   /**
    * @param {TokensBoard} _
    * @returns {State}
    */
-  (_) => ({ run: "", wanted: wantedBy({}), asked: {}, steps: [], shown: null, show: () => {} }),
+  (_) => ({
+    run: "",
+    wanted: wantedBy({}),
+    asked: {},
+    steps: [],
+    isStale: true,
+    shown: null,
+    show: () => {},
+  }),
 );
 
 /**
@@ -92,7 +101,15 @@ export function begin(board, draw, fail) {
       if (error.status) fail(error);
     }
   });
-  Object.assign(state, { run, asked: isOurs ? asked : {}, wanted, steps: [], shown: null, show });
+  Object.assign(state, {
+    run,
+    asked: isOurs ? asked : {},
+    wanted,
+    steps: [],
+    isStale: true,
+    shown: null,
+    show,
+  });
   if (!isOurs) writeAddress(["run", ...NAMES], {});
 }
 
@@ -115,6 +132,7 @@ function wantedBy({ step, sample, token, epoch, colour }) {
  * @param {TokensBoard} board
  */
 export function refresh(board) {
+  stateOf(board).isStale = true;
   stateOf(board).show();
 }
 
@@ -155,7 +173,10 @@ async function fetched(board) {
   const batch = await batchOf(state, step, wanted.epoch);
   const sample = wanted.sample < batch.samples.length ? wanted.sample : 0;
   const path = `runs/${run}/steps/${step}/samples/${sample}`;
-  const [{ tokens }, first] = await Promise.all([sampleOf(path), traceOf(path, wanted.token ?? 0)]);
+  const [tokens, first] = await Promise.all([
+    sampleOf(state, step, sample, path),
+    traceOf(path, wanted.token ?? 0),
+  ]);
   const length = tokens.text.length;
   const token = length ? Math.min(wanted.token ?? 0, length - 1) : null;
   const trace = first ?? (token === null ? null : await traceOf(path, token));
@@ -182,15 +203,21 @@ async function fetched(board) {
  * @param {ViewState} wanted
  */
 async function stepOf(state, wanted) {
-  const after = state.steps.at(-1) ?? null;
-  /** @type {StepsAnswer} */
-  const { steps } = await get(`runs/${state.run}/steps`, { after });
-  state.steps = [...state.steps, ...steps];
+  if (state.isStale) await fetchSteps(state);
   const newest = state.steps.at(-1) ?? null;
   if (newest === null || wanted.step === null) return { step: newest, missing: "" };
   const step = nearest(state.steps, wanted.step);
   const why = `Step ${wanted.step} has no stored tokens. The nearest step with stored tokens is ${step}.`;
   return { step, missing: step === wanted.step ? "" : why };
+}
+
+/** @param {State} state */
+async function fetchSteps(state) {
+  state.isStale = false;
+  const after = state.steps.at(-1) ?? null;
+  /** @type {StepsAnswer} */
+  const { steps } = await get(`runs/${state.run}/steps`, { after });
+  state.steps = [...state.steps, ...steps];
 }
 
 /**
@@ -223,11 +250,17 @@ async function batchOf(state, step, epoch) {
 }
 
 /**
+ * @param {State} state
+ * @param {number} step
+ * @param {number} sample
  * @param {string} path
- * @returns {Promise<SampleAnswer>}
  */
-function sampleOf(path) {
-  return get(path);
+async function sampleOf({ shown }, step, sample, path) {
+  const look = shown?.page.look;
+  if (shown && look?.step === step && look.sample === sample) return shown.page.sample;
+  /** @type {SampleAnswer} */
+  const { tokens } = await get(path);
+  return tokens;
 }
 
 /**
@@ -267,52 +300,8 @@ function problemsOf({ asked }, { step, samples, epochs, epoch }, sample, length)
 }
 
 /**
- * Moves to the next recorded step, starting from the one wanted last.
- * @param {TokensBoard} board
- * @param {number} by
- */
-export function moveStep(board, by) {
-  const { steps, wanted, shown } = stateOf(board);
-  const from = steps.indexOf(wanted.step ?? shown?.page.step ?? -1);
-  const place = from < 0 ? steps.indexOf(shown?.page.step ?? -1) : from;
-  changeView(board, { step: steps[within(place + by, steps.length)] });
-}
-
-/**
- * @param {TokensBoard} board
- * @param {number} by
- */
-export function moveSample(board, by) {
-  const { shown, wanted } = stateOf(board);
-  if (!shown) return;
-  const from = Math.min(wanted.sample, shown.page.count - 1);
-  changeView(board, { sample: within(from + by, shown.page.count), token: 0 });
-}
-
-/**
- * @param {TokensBoard} board
- * @param {number} by
- */
-export function moveToken(board, by) {
-  const { shown, wanted } = stateOf(board);
-  if (!shown) return;
-  // How long another sample is, is known once it is here.
-  const isHere = wanted.sample === shown.page.look.sample;
-  const length = isHere ? shown.page.sample.text.length : Number.POSITIVE_INFINITY;
-  changeView(board, { token: within((wanted.token ?? 0) + by, length) });
-}
-
-/**
  * @param {TokensBoard} board
  */
 export function shownOf(board) {
   return stateOf(board).shown;
-}
-
-/**
- * @param {number} place
- * @param {number} count
- */
-function within(place, count) {
-  return Math.max(0, Math.min(count - 1, place));
 }

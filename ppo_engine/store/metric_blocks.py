@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .checks import check, is_sealed, seal_part, step_rows
+from .checks import check, is_sealed, seal_part
 
 STEPS_A_BLOCK = 256
 Columns = dict[str, np.ndarray[Any, np.dtype[Any]]]
@@ -26,6 +26,11 @@ Columns = dict[str, np.ndarray[Any, np.dtype[Any]]]
 _ROWS = (
     "select steps.*, digests.digest from steps left join digests on digests.part = 'metrics' and "
     "digests.step = steps.step where steps.step > ? order by steps.step limit ?"
+)
+
+_BLOCKS = (
+    "select metric_blocks.*, digests.digest from metric_blocks left join digests "
+    "on digests.part = 'blocks' and digests.step = metric_blocks.first where last > ? order by first"
 )
 
 
@@ -48,10 +53,10 @@ def checked_rows(connection: sqlite3.Connection, after: int, most: int = -1) -> 
 
 def read_columns(connection: sqlite3.Connection, after: int, names: Sequence[str]) -> Columns:
     """The later steps as columns, the chosen metrics only."""
-    firsts = connection.execute(
-        "select first from metric_blocks where last > ? order by first", (after,)
-    ).fetchall()
-    parts = [_unpacked(step_rows(connection, "blocks", first)[0][2], names) for (first,) in firsts]
+    parts, sealed = [], is_sealed(connection)
+    for *row, recorded in connection.execute(_BLOCKS, (after,)):
+        check([row], recorded, f"the blocks of step {row[0]} are", sealed)
+        parts.append(_unpacked(row[2], names))
     last = int(parts[-1]["step"][-1]) if parts else after
     whole = _joined([*parts, _from_rows(checked_rows(connection, last), names)], names)
     later = whole["step"] > after
@@ -98,8 +103,10 @@ def _packed(columns: Columns) -> bytes:
 
 
 def _unpacked(block: bytes, names: Sequence[str]) -> Columns:
-    table = pa.ipc.open_stream(block).read_all()
-    there = set(table.column_names)
+    there = pa.ipc.open_stream(block).schema.names
+    wanted = [place for place, name in enumerate(there) if name in ("step", "wall_time", *names)]
+    options = pa.ipc.IpcReadOptions(included_fields=wanted)
+    table = pa.ipc.open_stream(block, options=options).read_all()
     missing = np.full(len(table), np.nan)
     return {
         name: table[name].to_numpy() if name in there else missing for name in ("step", "wall_time", *names)

@@ -62,6 +62,14 @@ def score(page: Page) -> float:
     return float(page.locator(".ppo-board .figure .now").first.inner_text().replace("−", "-"))
 
 
+def continuations(page: Page) -> str:
+    """The batch's texts, which are fetched and drawn while they are in sight."""
+    rows = page.locator(".ppo-board .samples").last
+    rows.scroll_into_view_if_needed()
+    rows.locator(".sample").first.wait_for()
+    return rows.inner_text()
+
+
 def points(page: Page, chart: str) -> int:
     """How many points the longest curve of a chart has, as plotly drew it, once it has."""
     page.locator(f"[data-chart={chart}] .js-plotly-plot").wait_for(state="attached")

@@ -14,6 +14,7 @@ from tests.browser.board import (
     PLOT,
     SMALL,
     button,
+    continuations,
     points,
     press,
     score,
@@ -34,14 +35,14 @@ def test_the_first_minute(open_page: Callable[..., Page], server: Server) -> Non
     wait_for_step(page, 3)
     for chart in CHARTS:
         assert points(page, chart) >= 2, chart
-    first_score, first_text = score(page), page.locator(".ppo-board .samples").last.inner_text()
+    first_score, first_text = score(page), continuations(page)
     assert len(first_text) > 500
 
     # the first evaluation after training began
     page.locator(".ppo-board .pair .when", has_text="now").first.wait_for()
     wait_for_step(page, 8)
     assert score(page) > first_score + 0.3
-    assert page.locator(".ppo-board .samples").last.inner_text() != first_text
+    assert continuations(page) != first_text
     assert page.locator(".ppo-board .pair .new").count() > 0
 
     press(page, "Pause")
@@ -72,7 +73,8 @@ def test_a_second_tab_shows_the_same_and_a_closed_one_stops_nothing(open_page: C
     second = open_page()
     press(first, "Start")
     wait_for_state(second, "running")
-    assert first.locator(".ppo-board .name").inner_text() == second.locator(".ppo-board .name").inner_text()
+    name = second.locator(".ppo-board .name").inner_text()
+    expect(first.locator(".ppo-board .name")).to_have_text(name)
     expect(second.get_by_role("spinbutton", name="Seed")).to_be_disabled()
     before = wait_for_step(second, 1)
     first.close()

@@ -44,12 +44,15 @@ def test_zoom_legend_and_dom_are_kept_while_data_come_in(running: Page) -> None:
 
 
 def test_nothing_jumps_or_greys_out_while_data_come_in(running: Page) -> None:
-    running.locator(".ppo-board .samples").last.evaluate("list => list.scrollTop = 60")
+    samples = running.locator(".ppo-board .samples").last
+    samples.scroll_into_view_if_needed()  # out of sight they are not drawn
+    running.locator(".ppo-board .sample[data-sample]").first.wait_for()
+    samples.evaluate("list => list.scrollTop = 60")
     running.evaluate("""() => {
         window.seen = { heights: new Set(), opacities: new Set() };
         const look = () => {
             const board = document.querySelector('.ppo-board');
-            const charts = document.querySelector('.ppo-board .charts');
+            const charts = [...document.querySelectorAll('.ppo-board .samples')].at(-1);
             window.seen.heights.add(Math.round(charts.getBoundingClientRect().top));
             window.seen.opacities.add(getComputedStyle(board.closest('[data-testid="stElementContainer"]')).opacity);
             requestAnimationFrame(look);

@@ -94,6 +94,7 @@ def test_a_slow_machine_greys_nothing_out(tabs: BrowserContext, server: Server) 
     page.add_init_script(f"({SLOW})()")
     page.goto(f"{server.url}/?{LONG}")
     page.locator(".ppo-board .top .name").wait_for()
+    page.get_by_test_id("stSidebar").locator("details").last.wait_for()  # the fields come after the page
     page.evaluate(WATCH)
     press(page, "Start")
     wait_for_step(page, 2)

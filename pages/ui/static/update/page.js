@@ -44,7 +44,7 @@ function beginWith(board, job) {
   const { run: named, ...asked } = readAddress(["run", ...NAMES]);
   const isOurs = !state.job || (named === run && asked.job === String(number));
   const left = places.get(job) ?? {};
-  const own = isOurs && Object.keys(asked).some((name) => name !== "job") ? asked : left;
+  const own = isOurs && Object.keys(asked).length ? asked : left;
   const stage = within(parseIndex(own.stage) ?? state.stage);
   Object.assign(state, { job, asked: own, stage, furthest: stage });
   Object.assign(state, { token: own.token ?? null, epoch: parseIndex(own.epoch) });

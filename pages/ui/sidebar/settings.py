@@ -33,6 +33,7 @@ def settings(corrected: list[str]) -> None:
     with st.container(key="about-settings"):  # the style sheet reserves its height
         if run is not None and info is not None and on:
             _say_when_changes_come_into_force()
+            st.empty()  # at once in the place of the button below, which would stay until the script ends
         else:
             _offer_settings_of(run, info)
     with st.container(key="pending-place"):  # the style sheet keeps it in sight while the sidebar is scrolled

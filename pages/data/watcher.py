@@ -141,11 +141,13 @@ class Watcher:
 def read_change(run: str) -> Change:
     """How the run stands now, read from its store; "" for no run."""
     folder = _folder(run)
+    pulse, newest, trouble = None, None, ""
     try:
-        pulse, trouble = (read_pulse(folder) if folder is not None else None), ""
+        newest = newest_run()
+        pulse = None if folder is None else read_pulse(folder)
     except StoreError as error:
-        pulse, trouble = None, str(error)
-    current, running, newest = session.current(), session.running(), newest_run()
+        trouble = str(error)
+    current, running = session.current(), session.running()
     unrecorded = current is not None and current.folder == folder and current.owner.failure_unrecorded
     around = (trouble, unrecorded, newest and newest.name, running and running.folder.name)
     drawn = None

@@ -23,15 +23,13 @@ DRAWN = """(wanted) => {
     const board = document.querySelector('.ppo-board');
     const plot = board?.querySelector('[data-chart=score] .js-plotly-plot');
     const hasCurve = plot?.data?.some(trace => trace.x.length > 0) && plot.querySelector('.main-svg');
-    const hasBatch = board?.querySelector('.samples .sample .response') &&
-        board.querySelector('.strip .token');
     const top = board?.querySelector('.top')?.textContent ?? "";
     const step = Number(top.match(/step (\\d+) of/)?.[1] ?? -1);
     const isOwn = !wanted || (!board?.classList.contains('example') && step >= wanted);
-    return Boolean(hasCurve && hasBatch && isOwn && board.querySelector('.headline .now')?.textContent);
+    return Boolean(hasCurve && isOwn && board.querySelector('.headline .now')?.textContent);
 }"""
-"""Whether the live board has its top line, figures, score chart, samples and tokens. Its argument: the least
-step of a run of one's own, 0 where the example counts too.
+"""Whether the live board has its top line, figures and score chart; what is out of sight comes later. Its
+argument: the least step of a run of one's own, 0 where the example counts too.
 """
 
 _VIEWS = (

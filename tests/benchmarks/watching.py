@@ -125,6 +125,9 @@ class Viewer:
             while True:
                 await self._changed.wait()
                 self._changed.clear()
+                if reader.at_eof():  # the server closes what was idle, and a browser opens another
+                    writer.close()
+                    reader, writer = await asyncio.open_connection(place.host, place.port, limit=2**24)
                 await self._refresh(reader, writer)
         finally:
             writer.close()

@@ -272,3 +272,15 @@ def test_a_failure_that_could_not_be_written_is_a_change(
 def test_the_example_is_watched_like_a_run(runs: Path) -> None:
     change = read_change(EXAMPLE.name)
     assert (change.step, change.state) == (40, "finished")
+
+
+def test_a_folder_that_cannot_be_listed_is_no_end_of_watching(
+    finished: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> list[Path]:
+        raise StoreError("the runs folder could not be read")
+
+    before = read_change(finished.name)
+    monkeypatch.setattr("pages.data.folder.list_runs", refuse)
+    during = read_change(finished.name)
+    assert during.stamp != before.stamp and during.version != before.version

@@ -140,7 +140,7 @@ function build(board, chart, index, home) {
       box.isInSight = Boolean(entries.at(-1)?.isIntersecting);
       if (box.isInSight) withPlotly(plot, () => paint(board, box));
     },
-    { rootMargin: "120px" },
+    { rootMargin: "20px" },
   );
   watcher.observe(root);
   board.leaving.push(() => watcher.disconnect());

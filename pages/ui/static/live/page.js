@@ -69,17 +69,14 @@ export function changed(board) {
  */
 const watchBatch = perBoard((board) => {
   const inSight = new Set();
-  const watcher = new IntersectionObserver(
-    (entries) => {
-      for (const { target, isIntersecting } of entries)
-        isIntersecting ? inSight.add(target) : inSight.delete(target);
-      const feed = feedOf(board);
-      const wasInSight = feed.isBatchInSight;
-      feed.isBatchInSight = inSight.size > 0;
-      if (feed.isBatchInSight && !wasInSight && feed.live) reshow(board);
-    },
-    { rootMargin: "120px" },
-  );
+  const watcher = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries)
+      isIntersecting ? inSight.add(target) : inSight.delete(target);
+    const feed = feedOf(board);
+    const wasInSight = feed.isBatchInSight;
+    feed.isBatchInSight = inSight.size > 0;
+    if (feed.isBatchInSight && !wasInSight && feed.live) reshow(board);
+  });
   for (const part of [board.parts.samples, board.parts.tokens]) watcher.observe(part);
   board.leaving.push(() => watcher.disconnect());
 });

@@ -64,7 +64,7 @@ def batch(asked: Asked) -> Batch:
 
 
 def not_stored(step: int) -> RefusedError:
-    return RefusedError(404, f"step = {step}: its tokens are not stored; `steps` lists those that are")
+    return RefusedError(404, f"step = {step}: its tokens are not stored; choose one of those in `steps`")
 
 
 def _wanted(text: str) -> tuple[str, ...]:

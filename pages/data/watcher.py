@@ -7,6 +7,7 @@ files' times, and into the store only where they have changed. While nobody look
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ from ppo_engine.store import DATABASE, Pulse, read_pulse
 
 from .folder import EXAMPLE, newest_run, runs_folder
 
+_log = logging.getLogger(__name__)
 _LOOK_S = 0.25
 """Between two looks at the files of runs."""
 _OWNER_LOOK_S = 2.0
@@ -91,7 +93,7 @@ class Watcher:
         with self._lock:
             self._asked[run] = time.monotonic()
             known = self._known.get(run)
-        if known is not None and self._thread is not None:
+        if known is not None and self._thread is not None and self._thread.is_alive():
             return known[2]
         self._wake.set()
         return self._look(run)
@@ -111,12 +113,18 @@ class Watcher:
             self._wake.wait(_LOOK_S if self._watched() else None)
             self._wake.clear()
             for run in self._watched():
-                before = self._known.get(run)
-                change = self._look(run)
-                if before is None or before[2] != change:
-                    self._tell(run, change)
+                try:
+                    self._look_and_tell(run)
+                except Exception:  # whatever it is, those who look on at other runs go on being told
+                    _log.exception("the run %r could not be looked at", run)
             if not self._ended:
                 time.sleep(_SHORTEST_S)
+
+    def _look_and_tell(self, run: str) -> None:
+        before = self._known.get(run)
+        change = self._look(run)
+        if before is None or before[2] != change:
+            self._tell(run, change)
 
     def _tell(self, run: str, change: Change) -> None:
         with self._lock:

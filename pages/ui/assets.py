@@ -40,7 +40,8 @@ def _contents() -> dict[str, bytes]:
 
 def _code() -> dict[str, bytes]:
     """What decides the answers that a browser keeps for good."""
-    paths = [*(ROOT / "pages").rglob("*.py"), *(ROOT / "ppo_engine").rglob("*.py")]
+    example = ROOT / "ppo_engine" / "builtin" / "assets" / "example" / "run.sqlite"
+    paths = [*(ROOT / "pages").rglob("*.py"), *(ROOT / "ppo_engine").rglob("*.py"), example]
     return {path.relative_to(ROOT).as_posix(): path.read_bytes() for path in sorted(paths)}
 
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { beyond, notIndices, parseIndex, refusal } from "../../pages/ui/static/lib/address.js";
-import { oneAtATime } from "../../pages/ui/static/lib/store.js";
+import { DoorError, oneAtATime } from "../../pages/ui/static/lib/store.js";
 import { Curves, pointOf } from "../../pages/ui/static/live/curves.js";
 
 const POINTS = JSON.parse(readFileSync(new URL("points.json", import.meta.url), "utf8"));
@@ -66,6 +66,21 @@ test("what an address asks for in vain is named", () => {
   assert.deepEqual(beyond({ sample: "2" }, "sample", 3, "step 2", 0), []);
   assert.deepEqual(beyond({ sample: "x" }, "sample", 3, "step 2", 0), []);
   assert.equal(refusal("step", "9".repeat(99), "no").length, "step = : no".length + 60);
+});
+
+test("what throws is not the end: it is done again when asked", async () => {
+  let tries = 0;
+  /** @type {number[]} */
+  const told = [];
+  const act = oneAtATime(
+    async () => {
+      if (++tries === 1) throw new DoorError(404, "no such step");
+    },
+    ({ status }) => told.push(status),
+  );
+  await act();
+  await act();
+  assert.deepEqual([tries, told], [2, [404]]);
 });
 
 test("what is asked for meanwhile is done once more, not at the same time", async () => {

@@ -55,7 +55,8 @@ export async function render({ parentElement, data, setStateValue }) {
   board.send = setStateValue;
   board.data = data;
   const page = await PAGES[data.only]();
-  for (const [name, part] of Object.entries(board.parts)) part.hidden = !isShown(name, data.only);
+  for (const [name, part] of Object.entries(board.parts))
+    if (name !== "problems") part.hidden = !isShown(name, data.only);
   board.running.page = page;
   page.draw(board);
   followRun(board, page);
@@ -66,7 +67,6 @@ export async function render({ parentElement, data, setStateValue }) {
  * @param {string} only
  */
 function isShown(part, only) {
-  if (part === "problems") return false;
   if (only === "live") return part === "top" || part === "notice" || LIVE.includes(part);
   return part === only;
 }
@@ -85,7 +85,8 @@ function build(host) {
   root.append(...Object.values(parts));
   host.replaceChildren(root);
   for (const old of boards) if (!old.root.isConnected) leave(old);
-  addTooltip(root);
+  parts.problems.hidden = true;
+  const removeTooltip = addTooltip(root);
   /** @type {Running} */
   const running = {
     followed: null,
@@ -95,7 +96,14 @@ function build(host) {
     page: null,
     path: window.location.pathname,
   };
-  const board = { root, parts, data: /** @type {never} */ (null), send: () => {}, leaving: [], running };
+  const board = {
+    root,
+    parts,
+    data: /** @type {never} */ (null),
+    send: () => {},
+    leaving: [removeTooltip],
+    running,
+  };
   boards.add(board);
   return board;
 }
@@ -191,7 +199,8 @@ const topLine = {
 async function drawLine(board) {
   const { run } = board.data;
   if (!run) return drawTop(board, NO_RUN);
-  /** @type {LineAnswer | null} */
-  const answer = await get(`runs/${run}/line`).catch(() => null);
-  if (answer && run === board.data.run) drawTop(board, answer.run);
+  if (!board.root.isConnected) return;
+  /** @type {LineAnswer} */
+  const answer = await get(`runs/${run}/line`);
+  if (run === board.data.run) drawTop(board, answer.run);
 }

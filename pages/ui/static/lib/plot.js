@@ -4,6 +4,8 @@ import { theme, themeColours } from "./theme.js";
 
 const LIBRARY = new URL("../plotly.js", import.meta.url).href;
 
+const RETRY_MS = 2000;
+
 /** @type {Promise<unknown> | null} */
 let loading = null;
 
@@ -14,7 +16,12 @@ let loading = null;
 export function loadPlotly() {
   loading ??= new Promise((loaded) => {
     if (window.Plotly) return loaded(null);
-    document.head.append(Object.assign(document.createElement("script"), { src: LIBRARY, onload: loaded }));
+    const load = () => {
+      const script = Object.assign(document.createElement("script"), { src: LIBRARY, onload: loaded });
+      script.onerror = () => setTimeout(load, RETRY_MS);
+      document.head.append(script);
+    };
+    load();
   });
   return loading;
 }

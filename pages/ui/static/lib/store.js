@@ -34,8 +34,10 @@ export async function get(path, parameters = {}) {
   } catch {
     throw new DoorError(0, "The server could not be reached.");
   }
-  const answer = await response.json().catch(() => ({ error: `the server answered ${response.status}` }));
-  if (!response.ok) throw new DoorError(response.status, String(answer.error));
+  const answer = await response.json().catch(() => null);
+  if (!response.ok)
+    throw new DoorError(response.status, String(answer?.error ?? `The server answered ${response.status}.`));
+  if (answer === null) throw new DoorError(0, "The server's answer broke off.");
   return answer;
 }
 
@@ -128,11 +130,15 @@ function withSlot(signal, act, slot = 0) {
   if (!navigator.locks) return act(true); // only pages from this machine or by https have locks
   if (slot === SLOTS) return act(false);
   const kept = () => new Promise((release) => signal.addEventListener("abort", release, { once: true }));
-  navigator.locks.request(`ppo-live ${DOOR.pathname} ${slot}`, { ifAvailable: true }, (lock) => {
+  /** @param {Lock | null} lock */
+  const granted = (lock) => {
     if (!lock) return withSlot(signal, act, slot + 1);
     act(true);
     return signal.aborted ? undefined : kept();
-  });
+  };
+  const name = `ppo-live ${DOOR.pathname} ${slot}`;
+  // a browser that keeps no data of this site refuses
+  navigator.locks.request(name, { ifAvailable: true }, granted).catch(() => act(true));
 }
 
 /**
@@ -189,21 +195,34 @@ function tell(one, change) {
   for (const listener of one.listeners) listener(change);
 }
 
+const RETRY_MS = 2000;
+
 /**
- * A function that does one thing at a time: called meanwhile, it does it once more afterwards.
+ * A function that does one thing at a time: called meanwhile, it does it once more afterwards. Where the
+ * server cannot be reached, or fails, it tries again.
  * @param {() => Promise<void>} act
+ * @param {(error: DoorError) => void} [fail]  is told what the server refused
  */
-export function oneAtATime(act) {
+export function oneAtATime(act, fail = () => {}) {
   let isBusy = false;
   let again = false;
-  return async () => {
+  const run = async () => {
     again = true;
     if (isBusy) return;
     isBusy = true;
-    while (again) {
-      again = false;
-      await act();
+    try {
+      while (again) {
+        again = false;
+        await act();
+      }
+    } catch (error) {
+      if (!(error instanceof DoorError)) throw error;
+      if (error.status) fail(error);
+      if (!error.status || error.status >= 500) setTimeout(run, RETRY_MS);
+    } finally {
+      isBusy = false;
+      if (again) setTimeout(run);
     }
-    isBusy = false;
   };
+  return run;
 }

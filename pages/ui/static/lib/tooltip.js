@@ -5,7 +5,7 @@ import { fill, h, tipOf } from "./dom.js";
 export const TIPS_CHANGED = "tips-changed";
 
 /**
- * Shows the tip of any element under `root` that has one.
+ * Shows the tip of any element under `root` that has one. Returns what ends that.
  * @param {HTMLElement} root
  */
 export function addTooltip(root) {
@@ -28,7 +28,10 @@ export function addTooltip(root) {
   root.addEventListener("focusin", over);
   root.addEventListener("mouseleave", hide);
   root.addEventListener("focusout", hide);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && hide());
+  /** @param {KeyboardEvent} event */
+  const hideOnEscape = (event) => event.key === "Escape" && hide();
+  document.addEventListener("keydown", hideOnEscape);
+  return () => document.removeEventListener("keydown", hideOnEscape);
 }
 
 /**

@@ -16,6 +16,7 @@ export class Curves {
   /** @type {{from: number, to: number, charts: Curve[][]} | null} */
   detail = null;
   #added = 0;
+  #zooms = 0;
 
   /** Whether so many steps were added that the points should be thinned anew. */
   get isLong() {
@@ -37,12 +38,14 @@ export class Curves {
    * @param {[number, number] | null} range
    */
   async zoom(run, range) {
+    const zoom = ++this.#zooms;
     this.detail = null;
     this.version++;
     if (!range) return;
     const [from, to] = [Math.max(0, Math.floor(range[0]) - 1), Math.max(0, Math.ceil(range[1]) + 1)];
     /** @type {CurvesAnswer} */
     const { charts } = await get(`runs/${run}/curves`, { from, to, points: ZOOMED_POINTS });
+    if (zoom !== this.#zooms) return; // another was asked for meanwhile
     this.detail = { from, to, charts };
     this.version++;
   }

@@ -1,6 +1,6 @@
 // What the live page knows of its run: fetched when the run changes, and kept until something newer comes.
 import { perBoard } from "../lib/board.js";
-import { get } from "../lib/store.js";
+import { DoorError, get } from "../lib/store.js";
 import { Curves } from "./curves.js";
 
 /**
@@ -20,7 +20,8 @@ import { Curves } from "./curves.js";
  * @property {Curves} curves
  * @property {Batch | null} batch
  * @property {Prompts | null} prompts
- * @property {string} promptsKey
+ * @property {string} promptsKey  of those that are here
+ * @property {string} promptsWanted  of those that were asked for last
  * @property {Pin | null} pin  the chosen step and sample; null to follow the newest step
  * @property {string} missing  why the pinned step is not shown
  * @property {boolean} isBatchInSight
@@ -39,6 +40,7 @@ function emptyFeed() {
     batch: null,
     prompts: null,
     promptsKey: "",
+    promptsWanted: "",
     pin: null,
     missing: "",
     isBatchInSight: false,
@@ -89,25 +91,37 @@ export async function fetchLive(board) {
  */
 export async function fetchBatch(board, columns) {
   const feed = feedOf(board);
-  const { run } = feed;
+  const { run, pin } = feed;
   const step = await stepShown(feed);
-  if (feed.run !== run) return;
-  if (step === null) {
-    feed.batch = null;
-    return;
-  }
+  if (feed.run !== run || feed.pin !== pin) return;
   const { batch } = feed;
   const isHere = batch?.step === step;
   const lacking = isHere ? columns.filter((name) => !(name in batch.tokens)) : columns;
-  if (isHere && !lacking.length) return;
+  if (step === null) feed.batch = null;
+  if (step === null || !lacking.length) return;
   /** @type {Batch} */
-  const fetched = await get(`runs/${run}/steps/${step}`, { columns: lacking.join(",") });
-  if (feed.run !== run) return;
-  if (!isHere) feed.batch = fetched;
-  else {
+  let fetched;
+  try {
+    fetched = await get(`runs/${run}/steps/${step}`, { columns: lacking.join(",") });
+  } catch (error) {
+    if (!isHere || !(error instanceof DoorError) || error.status !== 404) throw error;
+    feed.batch = null; // its tokens were deleted since, to save disk space
+    return fetchBatch(board, columns);
+  }
+  if (feed.run === run && feed.pin === pin) take(feed, fetched);
+}
+
+/**
+ * Takes over what was fetched, unless there is a newer batch meanwhile; of the same one its columns.
+ * @param {Feed} feed
+ * @param {Batch} fetched
+ */
+function take(feed, fetched) {
+  const { batch, pin } = feed;
+  if (batch?.step === fetched.step) {
     Object.assign(batch.tokens, fetched.tokens);
     Object.assign(batch.limits, fetched.limits);
-  }
+  } else if (pin || !batch || fetched.step > batch.step) feed.batch = fetched;
 }
 
 /**
@@ -142,7 +156,8 @@ export async function fetchPrompts(board, chosen) {
   const at = live?.evaluated ?? null;
   const key = `${run} ${at} ${chosen}`;
   if (at === null || feed.promptsKey === key) return;
+  feed.promptsWanted = key;
   /** @type {Prompts} */
   const prompts = await get(`runs/${run}/prompts/${chosen}`, { at });
-  if (feed.run === run) Object.assign(feed, { prompts, promptsKey: key });
+  if (feed.run === run && feed.promptsWanted === key) Object.assign(feed, { prompts, promptsKey: key });
 }

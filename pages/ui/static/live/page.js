@@ -82,19 +82,29 @@ const watchBatch = perBoard((board) => {
 });
 
 /** @type {(board: LiveBoard) => () => Promise<void>} */
-const refreshOf = perBoard((board) => oneAtATime(() => refresh(board)));
+const refreshOf = perBoard((board) =>
+  oneAtATime(
+    () => refresh(board),
+    ({ message }) => drawProblems(board, [message], "The run could not be read:"),
+  ),
+);
 
 /** @param {LiveBoard} board */
 async function refresh(board) {
-  try {
-    await fetchLive(board);
-    await fetchShown(board);
-  } catch (error) {
-    if (!(error instanceof DoorError)) throw error;
-    if (error.status) drawProblems(board, [error.message], "The run could not be read:");
-    return;
-  }
+  if (!board.root.isConnected) return;
+  await fetchLive(board);
+  const missing = await fetchShown(board).then(() => null, doorError);
   if (board.root.isConnected) drawAll(board);
+  if (missing) throw missing;
+}
+
+/**
+ * The error, if it is the server's.
+ * @param {unknown} error
+ */
+function doorError(error) {
+  if (error instanceof DoorError) return error;
+  throw error;
 }
 
 /**
@@ -139,8 +149,9 @@ function drawBatch(board) {
  * @param {LiveBoard} board
  */
 async function reshow(board) {
-  await fetchShown(board).catch(() => {});
-  drawProblems(board, problems(board));
+  const missing = await fetchShown(board).then(() => null, doorError);
+  if (missing) drawProblems(board, [missing.message], "This could not be read:");
+  else drawProblems(board, problems(board));
   drawBatch(board);
   drawPrompts(board, () => reshow(board));
   drawHistory(board, actions(board));
@@ -152,11 +163,23 @@ const actions = perBoard((board) => ({
   ask: (request) => board.send("ask", { run: board.data.run, click: newMark(), ...request }),
   redraw: () => drawBatch(board),
   reshow: () => void reshow(board),
-  details: async () => {
-    await fetchBatch(board, DETAILS).catch(() => {});
-    board.root.dispatchEvent(new Event(TIPS_CHANGED));
-  },
+  details: () => fetchDetails(board),
 }));
+
+/** @type {WeakSet<object>} The batches whose other columns were asked for. */
+const detailed = new WeakSet();
+
+/**
+ * Fetches every column of the batch, once.
+ * @param {LiveBoard} board
+ */
+async function fetchDetails(board) {
+  const { batch } = feedOf(board);
+  if (!batch || detailed.has(batch)) return;
+  detailed.add(batch);
+  await fetchBatch(board, DETAILS).catch(() => detailed.delete(batch));
+  if (batch.tokens.token_id) board.root.dispatchEvent(new Event(TIPS_CHANGED));
+}
 
 const DETAILS = [
   ...["token_id", "epochs_seen", "old_logprob", "ref_logprob", "kl", "reward", "kl_penalty", "score_share"],

@@ -93,14 +93,10 @@ export function begin(board, draw, fail) {
   const isOurs = named === run || (!state.run && !named);
   const wanted = wantedBy(isOurs ? asked : {});
   const show = oneAtATime(async () => {
-    try {
-      const shown = await fetched(board);
-      if (shown && board.root.isConnected) draw(shown);
-    } catch (error) {
-      if (!(error instanceof DoorError)) throw error;
-      if (error.status) fail(error);
-    }
-  });
+    if (!board.root.isConnected) return;
+    const shown = await fetched(board);
+    if (shown && board.root.isConnected) draw(shown);
+  }, fail);
   Object.assign(state, {
     run,
     asked: isOurs ? asked : {},
@@ -213,11 +209,12 @@ async function stepOf(state, wanted) {
 
 /** @param {State} state */
 async function fetchSteps(state) {
-  state.isStale = false;
+  const { run } = state;
   const after = state.steps.at(-1) ?? null;
   /** @type {StepsAnswer} */
-  const { steps } = await get(`runs/${state.run}/steps`, { after });
-  state.steps = [...state.steps, ...steps];
+  const { steps } = await get(`runs/${run}/steps`, { after });
+  if (state.run !== run) return;
+  Object.assign(state, { isStale: false, steps: [...state.steps, ...steps] });
 }
 
 /**

@@ -42,6 +42,7 @@ export function changed(board) {
 function drawShown(board, data) {
   const view = viewOf(board);
   watchTheme(board, () => drawShown(board, shownOf(board) ?? data));
+  drawProblems(board, []);
   drawHead(view.head, data);
   view.main.hidden = "missing" in data;
   if (!("missing" in data)) {

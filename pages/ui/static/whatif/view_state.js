@@ -83,17 +83,13 @@ export function begin(board, draw, fail) {
   const isOurs = named === run || (!state.run && !named);
   const wasLeft = left.run !== "";
   const show = oneAtATime(async () => {
-    try {
-      const shown = await fetched(board);
-      if (!shown || !board.root.isConnected) return;
-      draw(shown);
-      Object.assign(left, { run, view: structuredClone(state.view) });
-      if (wasLeft) keepAddress(board);
-    } catch (error) {
-      if (!(error instanceof DoorError)) throw error;
-      if (error.status) fail(error);
-    }
-  });
+    if (!board.root.isConnected) return;
+    const shown = await fetched(board);
+    if (!shown || !board.root.isConnected) return;
+    draw(shown);
+    Object.assign(left, { run, view: structuredClone(state.view) });
+    if (wasLeft) keepAddress(board);
+  }, fail);
   const isNamed = isOurs && Object.keys(asked).length > 0;
   const view = isNamed ? fromQuery(asked) : viewLeft(run);
   Object.assign(state, {
@@ -177,26 +173,33 @@ async function fetched(board) {
     following: view.step === null,
   };
   const isHere = view.example || (step !== null && steps.includes(step));
-  const answer = isHere ? await answerTo(run, view, step, { ...query, ...whatOf(state) }) : null;
+  const answer = isHere ? await answerTo(state, view, step, { ...query, ...whatOf(state) }) : null;
   if (state.run !== run) return null;
   if (answer) adopt(state, view, answer);
   else if (state.asked.what) state.refused = await problemsIn(state.asked.what);
   const problems = [...frame.problems, ...state.refused];
-  const missing = { ...frame, problems, ...missingFrom(line, step, steps) };
+  const missing = { ...frame, problems, ...missingFrom(line, step, state.steps) };
   state.shown = answer ? withProblems(state, frame, answer) : missing;
   return state.shown;
 }
 
 /**
- * @param {string} run
+ * The answer; null where the step's tokens were deleted since, to save disk space.
+ * @param {State} state
  * @param {ViewState} view
  * @param {number | null} step
  * @param {Record<string, string>} query
- * @returns {Promise<WhatIfAnswer>}
+ * @returns {Promise<WhatIfAnswer | null>}
  */
-function answerTo(run, view, step, { sample, token, what }) {
-  const path = view.example ? "notebook/what-if" : `runs/${run}/steps/${step}/what-if`;
-  return get(path, { sample, token, what: what ?? null });
+async function answerTo(state, view, step, { sample, token, what }) {
+  const path = view.example ? "notebook/what-if" : `runs/${state.run}/steps/${step}/what-if`;
+  try {
+    return await get(path, { sample, token, what: what ?? null });
+  } catch (error) {
+    if (!(error instanceof DoorError) || !error.message.startsWith("step")) throw error;
+    state.steps = state.steps.filter((one) => one !== step);
+    return null;
+  }
 }
 
 /**
@@ -231,14 +234,14 @@ function adopt(state, view, { turned, problems }) {
 
 /** @param {State} state */
 async function fetchSteps(state) {
-  state.isStale = false;
-  const path = `runs/${state.run}`;
+  const { run } = state;
+  const path = `runs/${run}`;
   /** @type {[StepsAnswer, LineAnswer]} */
   const [{ steps }, line] = await Promise.all([
     get(`${path}/steps`, { after: state.steps.at(-1) ?? null }),
     get(`${path}/line`),
   ]);
-  Object.assign(state, { steps: [...state.steps, ...steps], line });
+  if (state.run === run) Object.assign(state, { isStale: false, steps: [...state.steps, ...steps], line });
 }
 
 /** @param {State} state */

@@ -125,7 +125,7 @@ REFUSED = [
     ("runs/{run}", 404, "no such view"),
     ("runs/{run}/steps/1/extra/2", 404, "no such view"),
     ("runs/20200101-nobody/head", 404, "run = 20200101-nobody: no such run"),
-    ("runs/{run}/steps/77", 404, "step = 77: its tokens are not stored; `steps` lists"),
+    ("runs/{run}/steps/77", 404, "step = 77: its tokens are not stored; choose one of those"),
     ("runs/{run}/steps/0", 404, "step = 0: its tokens are not stored"),
     ("runs/{run}/steps/x", 400, "step = x: must be a whole number, 0 or more"),
     ("runs/{run}/steps/-1", 400, "step = -1: must be a whole number, 0 or more"),

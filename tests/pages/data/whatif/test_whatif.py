@@ -229,7 +229,7 @@ def test_a_step_that_was_looked_for_too_early_is_there_once_it_is_taken(
     going = Run(lambda on_record: session.create(tiny(steps=2), "tiny-reviews", runs, on_record))
     going.hold_at(1)
     path = f"runs/{going.folder.name}/steps/2/what-if"
-    assert ask(path).error == "step = 2: its tokens are not stored; `steps` lists those that are"
+    assert ask(path).error == "step = 2: its tokens are not stored; choose one of those in `steps`"
     going.let_go()
     going.thread.join(60)
     assert answer(path)["count"] == 8

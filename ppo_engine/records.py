@@ -189,7 +189,12 @@ class TokenTable:
 
 def pack(tokens: TokenTable) -> bytes:
     """The table as one compressed Arrow stream, as the store keeps it."""
-    table, sink = tokens.to_arrow(), pa.BufferOutputStream()
+    return pack_table(tokens.to_arrow())
+
+
+def pack_table(table: pa.Table) -> bytes:
+    """A table as one compressed Arrow stream."""
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())

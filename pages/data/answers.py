@@ -9,6 +9,7 @@ from asyncio import Task, create_task, shield
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
+from functools import cached_property
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -80,8 +81,11 @@ class Answer:
 
     def tag(self, encoding: str) -> str:
         """The strong validator: of the bytes as they are sent."""
-        digest = hashlib.blake2b(self.body, digest_size=12).hexdigest()
-        return f'"{digest}{encoding and "-" + encoding}"'
+        return f'"{self._digest}{encoding and "-" + encoding}"'
+
+    @cached_property
+    def _digest(self) -> str:
+        return hashlib.blake2b(self.body, digest_size=12).hexdigest()
 
     @property
     def size(self) -> int:

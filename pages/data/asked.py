@@ -81,3 +81,7 @@ class Folder:
             now, runs = time.monotonic(), {run.name: run for run in list_runs(folder)}
             self._listed = (folder, changed), now, runs  # all at once: several threads ask
         return runs
+
+
+FOLDER = Folder()
+"""The runs of this server."""

@@ -10,12 +10,11 @@ from ppo_engine.store import RunReader
 from ppo_engine.store.catalog import differences, same_prompts
 
 from .answers import RefusedError
-from .asked import Asked, Folder
+from .asked import FOLDER, Asked
 
 MOST_RUNS = 20
 MOST_METRICS = 20
 _DEFAULT = "eval/reward_mean,env/reward_mean,objective/kl"
-_FOLDER = Folder()
 
 
 def compared(asked: Asked) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def compared(asked: Asked) -> dict[str, Any]:
     for name in names:
         if name not in METRICS:
             raise RefusedError(400, f"metrics = {name[:60]}: no such metric; the Metrics page lists all")
-    folders = [_FOLDER.find(run) for run in ids]
+    folders = [FOLDER.find(run) for run in ids]
     points = min(max(2, asked.whole("points", 1000)), 4000)
     return {
         "runs": ids,

@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from ppo_engine.errors import PPOEngineError
 
 from .answers import Answer, Answers, RefusedError, encoding_for, error_answer
-from .asked import Asked, Folder, check_names
+from .asked import FOLDER, Asked, check_names
 from .folder import runs_folder
 from .stream import Streams
 from .watcher import Watcher
@@ -37,7 +37,6 @@ that a browser never shows them what it kept of another.
 WATCHER = Watcher()
 STREAMS = Streams(WATCHER)
 ANSWERS = Answers()
-_FOLDER = Folder()
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ class Door:
         query = query_of(scope)
         check_names(query, view.names)
         run = path.pop("run", "")
-        folder = _FOLDER.find(run) if run else runs_folder()
+        folder = FOLDER.find(run) if run else runs_folder()
         asked = Asked(run, folder, path, query)
         version = "" if view.is_final or not run else (await to_thread(WATCHER.now, run)).version
         if not run and not view.is_final:
@@ -129,7 +128,7 @@ def _run_of(scope: Scope) -> str:
     check_names(query, ("run",))
     run = query.get("run", "")
     if run:
-        _FOLDER.find(run)
+        FOLDER.find(run)
     return run
 
 

@@ -13,7 +13,7 @@ from ppo_engine.charts.series import Array, Frame
 from ppo_engine.charts.timeline import TimelineEntry, timeline_entries
 from ppo_engine.errors import StoreError
 from ppo_engine.records import Sample, TokenTable
-from ppo_engine.store import DATABASE, Event, RunInfo, RunReader
+from ppo_engine.store import DATABASE, RunInfo, RunReader
 
 from .folder import runs_folder
 
@@ -28,7 +28,7 @@ class RunView:
         self.reader = RunReader(folder)
         self.recent: Array = np.zeros(0)  # seconds since 1970 at the ends of the newest steps
         self._table = _Table()
-        self._events: list[Event] = []
+        self._trained = False
         self._entries: list[TimelineEntry] = []
         self._lock = threading.Lock()
 
@@ -45,12 +45,11 @@ class RunView:
     def history(self) -> list[TimelineEntry]:
         """What happened so far, oldest first."""
         with self._lock:
-            new = self.reader.events(after=self._events[-1].number if self._events else 0)
-            trained = any(
-                event.kind == "state" and event.payload["state"] == "running" for event in self._events
-            )
-            entries = timeline_entries(new, trained)
-            self._events, self._entries = [*self._events, *new], [*self._entries, *entries]
+            if new := self.reader.events(after=self._entries[-1].number if self._entries else 0):
+                self._entries = [*self._entries, *timeline_entries(new, self._trained)]
+                self._trained |= any(
+                    event.kind == "state" and event.payload["state"] == "running" for event in new
+                )
             return self._entries
 
 
@@ -102,7 +101,9 @@ _MOST_VIEWS = 16
 def view_of(folder: Path) -> RunView:
     """The one view of that run in this process; the least recently used are dropped."""
     with _views_lock:
-        view = _views.setdefault(folder, RunView(folder))
+        if folder not in _views:
+            _views[folder] = RunView(folder)
+        view = _views[folder]
         _views.move_to_end(folder)
         if len(_views) > _MOST_VIEWS:
             _views.popitem(last=False)

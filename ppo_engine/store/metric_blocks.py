@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from ..records import pack_table
 from .checks import check, is_sealed, seal_part
 
 STEPS_A_BLOCK = 256
@@ -74,7 +75,7 @@ def write_block(connection: sqlite3.Connection) -> None:
     last = connection.execute("select coalesce(max(last), -1) from metric_blocks").fetchone()[0]
     rows = checked_rows(connection, last, STEPS_A_BLOCK)
     names = sorted({name for row in rows for name in metrics_of(row[3])})
-    block = _packed(_from_rows(rows, names))
+    block = pack_table(pa.table(_from_rows(rows, names)))
     connection.execute("insert into metric_blocks values (?, ?, ?)", (rows[0][0], rows[-1][0], block))
     seal_part(connection, "blocks", rows[0][0])
 
@@ -93,13 +94,6 @@ def _joined(parts: Sequence[Columns], names: Sequence[str]) -> Columns:
     if len(parts) == 1:
         return parts[0]
     return {name: np.concatenate([part[name] for part in parts]) for name in ("step", "wall_time", *names)}
-
-
-def _packed(columns: Columns) -> bytes:
-    table, sink = pa.table(columns), pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer:
-        writer.write_table(table)
-    return bytes(sink.getvalue())
 
 
 def _unpacked(block: bytes, names: Sequence[str]) -> Columns:

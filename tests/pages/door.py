@@ -18,10 +18,10 @@ import pyarrow as pa
 from starlette.applications import Starlette
 
 from pages.data.routes import PATH, ROUTES, VIEWS, View
+from tests.asgi import request
 from tests.static.conforming import mismatches
 
 APP = Starlette(routes=ROUTES)
-PATIENCE_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -61,26 +61,9 @@ async def fetch(
     path: str, headers: Mapping[str, str] | None = None, method: str = "GET", base: str = ""
 ) -> Reply:
     """path: below the door, with its query, percent-encoded as in an address."""
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()  # nobody hangs up
-        raise AssertionError
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
     place, _, query = path.partition("?")
-    scope = {
-        "type": "http",
-        "method": method,
-        "path": unquote(f"{base}/{PATH}/{place}"),  # as servers pass it on
-        "query_string": query.encode("latin-1"),
-        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
-    }
-    await asyncio.wait_for(APP(scope, receive, send), PATIENCE_S)  # a stream would never end
-    told = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Reply(sent[0]["status"], told, b"".join(message.get("body", b"") for message in sent[1:]))
+    whole = unquote(f"{base}/{PATH}/{place}")
+    return Reply(*await request(APP, whole, query.encode("latin-1"), headers, method))
 
 
 def ask(path: str, headers: Mapping[str, str] | None = None, method: str = "GET", base: str = "") -> Reply:

@@ -5,32 +5,20 @@ from __future__ import annotations
 import asyncio
 import re
 from pathlib import Path
-from typing import Any
 
 import plotly
 import pytest
 from starlette.applications import Starlette
 
 from pages.ui.assets import PLOTLY, PREFIX, ROUTES, STATIC, VERSION, _version
+from tests.asgi import request
 
 APP = Starlette(routes=ROUTES)
 
 
 def get(path: str) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body, as a server would send them."""
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        await asyncio.Event().wait()  # nobody hangs up
-        raise AssertionError
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
-    asyncio.run(APP(scope, receive, send))
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], headers, b"".join(message.get("body", b"") for message in sent[1:])
+    return asyncio.run(request(APP, path))
 
 
 @pytest.mark.parametrize("base", ["", "/at/a/proxy"])

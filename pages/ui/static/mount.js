@@ -14,7 +14,6 @@ import { drawTop, NO_RUN } from "./lib/top.js";
  * @typedef {object} Running  what a board does beside its page
  * @property {string | null} followed  the run
  * @property {() => void} unfollow
- * @property {Change | null} change  the newest
  * @property {string} asked  the stamp for which the script was last asked to run again
  * @property {Page | null} page
  * @property {string} path  where the page lies
@@ -91,7 +90,6 @@ function build(host) {
   const running = {
     followed: null,
     unfollow: () => {},
-    change: null,
     asked: "",
     page: null,
     path: window.location.pathname,
@@ -136,10 +134,8 @@ function followRun(board, page) {
   if (running.followed === board.data.run) return;
   running.unfollow();
   running.followed = board.data.run;
-  running.change = null;
   running.unfollow = follow(board.data.run, (change) => {
     if (!board.root.isConnected) return leave(board);
-    running.change = change;
     askForScript(board, change);
     page.changed?.(board);
   });

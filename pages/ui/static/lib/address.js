@@ -17,6 +17,20 @@ export function readAddress(names) {
 }
 
 /**
+ * The parameters of those names, if the address is of that run; else they are taken out of it. isFirst:
+ * whether the page was just opened, so that an address without a run is of the one shown.
+ * @param {readonly string[]} names
+ * @param {string} run
+ * @param {boolean} isFirst
+ */
+export function adoptAddress(names, run, isFirst) {
+  const { run: named, ...asked } = readAddress(["run", ...names]);
+  const isOurs = named === run || (isFirst && !named);
+  if (!isOurs) writeAddress(["run", ...names], {});
+  return { asked: isOurs ? asked : {}, isNamed: named === run };
+}
+
+/**
  * Replaces the parameters of those names by the wanted ones; null and "" are left out.
  * @param {readonly string[]} names
  * @param {Record<string, string | number | null | undefined>} wanted
@@ -53,6 +67,15 @@ export function onPush(act) {
  */
 export function parseIndex(text) {
   return text !== undefined && /^\d+$/.test(text) && text.length <= DIGITS ? Number(text) : null;
+}
+
+/**
+ * The nearest of some steps, at least one.
+ * @param {number[]} steps
+ * @param {number} wanted
+ */
+export function nearest(steps, wanted) {
+  return steps.reduce((best, step) => (Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best));
 }
 
 /**

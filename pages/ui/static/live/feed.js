@@ -1,4 +1,5 @@
 // What the live page knows of its run: fetched when the run changes, and kept until something newer comes.
+import { nearest } from "../lib/address.js";
 import { perBoard } from "../lib/board.js";
 import { DoorError, get } from "../lib/store.js";
 import { Curves } from "./curves.js";
@@ -136,13 +137,11 @@ async function stepShown(feed) {
   if (pin.step === newest || pin.step === batch?.step) return pin.step;
   /** @type {StepsAnswer} */
   const { steps } = await get(`runs/${run}/steps`);
-  const nearest = steps.reduce((best, step) =>
-    Math.abs(step - pin.step) < Math.abs(best - pin.step) ? step : best,
-  );
-  if (nearest === pin.step) return nearest;
+  const shown = nearest(steps, pin.step);
+  if (shown === pin.step) return shown;
   const why = pin.step > (live?.step ?? 0) ? `the last step is ${live?.step}` : "its batch is not stored";
-  feed.missing = `${why}; showing step ${nearest}`;
-  return nearest;
+  feed.missing = `${why}; showing step ${shown}`;
+  return shown;
 }
 
 /**

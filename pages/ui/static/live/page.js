@@ -1,5 +1,5 @@
 // The live page: a run in progress.
-import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
+import { adoptAddress, beyond, notIndices, parseIndex, refusal, writeAddress } from "../lib/address.js";
 import { newMark, perBoard } from "../lib/board.js";
 import { aboutButton, fill, h } from "../lib/dom.js";
 import { DoorError, oneAtATime } from "../lib/store.js";
@@ -40,14 +40,10 @@ export function draw(board) {
 function begin(board) {
   const isFirst = !feedOf(board).run;
   forgetRun(board);
-  const asked = readAddress(["run", ...NAMES]);
-  const isOurs = asked.run === board.data.run || (isFirst && !asked.run);
+  const { asked, isNamed } = adoptAddress(NAMES, board.data.run, isFirst);
   const step = parseIndex(asked.step);
-  const state = addressOf(board);
-  state.asked = isOurs ? asked : {};
-  state.hasRun = isOurs && Boolean(asked.run);
-  if (isOurs && step !== null) feedOf(board).pin = { step, sample: parseIndex(asked.sample) ?? -1 };
-  if (!isOurs) writeAddress(["run", ...NAMES], {});
+  Object.assign(addressOf(board), { asked, hasRun: isNamed });
+  if (step !== null) feedOf(board).pin = { step, sample: parseIndex(asked.sample) ?? -1 };
 }
 
 const addressOf = perBoard(
@@ -93,7 +89,7 @@ const refreshOf = perBoard((board) =>
 async function refresh(board) {
   if (!board.root.isConnected) return;
   await fetchLive(board);
-  const missing = await fetchShown(board).then(() => null, doorError);
+  const missing = await fetchShown(board);
   if (board.root.isConnected) drawAll(board);
   if (missing) throw missing;
 }
@@ -108,7 +104,7 @@ function doorError(error) {
 }
 
 /**
- * What of the run was chosen to be seen.
+ * Fetches what of the run was chosen to be seen; returns the server's error, null for none.
  * @param {LiveBoard} board
  */
 async function fetchShown(board) {
@@ -116,10 +112,11 @@ async function fetchShown(board) {
   const { isBatchInSight, pin, batch } = feedOf(board);
   const { column, clip } = VIEWS[choice.view];
   const isWanted = isBatchInSight || (pin && batch?.step !== pin.step);
-  await Promise.all([
+  const parts = [
     isWanted && fetchBatch(board, clip ? [column, clip] : [column]),
     fetchPrompts(board, choice.prompt),
-  ]);
+  ];
+  return Promise.all(parts).then(() => null, doorError);
 }
 
 /** @param {LiveBoard} board */
@@ -149,7 +146,7 @@ function drawBatch(board) {
  * @param {LiveBoard} board
  */
 async function reshow(board) {
-  const missing = await fetchShown(board).then(() => null, doorError);
+  const missing = await fetchShown(board);
   if (missing) drawProblems(board, [missing.message], "This could not be read:");
   else drawProblems(board, problems(board));
   drawBatch(board);

@@ -1,6 +1,14 @@
 // What the Tokens page shows: a step of the run, one of its samples, one of its tokens, in one epoch. What is
 // chosen is fetched where it is not here yet, and put into the address.
-import { beyond, notIndices, parseIndex, readAddress, refusal, writeAddress } from "../lib/address.js";
+import {
+  adoptAddress,
+  beyond,
+  nearest,
+  notIndices,
+  parseIndex,
+  refusal,
+  writeAddress,
+} from "../lib/address.js";
 import { perBoard } from "../lib/board.js";
 import { DoorError, get, oneAtATime } from "../lib/store.js";
 import { COLOURS, FIRST_COLOUR, isColour } from "./colours.js";
@@ -89,9 +97,8 @@ export function begin(board, draw, fail) {
   const state = stateOf(board);
   const { run } = board.data;
   if (state.run === run) return keepAddress(board);
-  const { run: named, ...asked } = readAddress(["run", ...NAMES]);
-  const isOurs = named === run || (!state.run && !named);
-  const wanted = wantedBy(isOurs ? asked : {});
+  const { asked } = adoptAddress(NAMES, run, !state.run);
+  const wanted = wantedBy(asked);
   const show = oneAtATime(async () => {
     if (!board.root.isConnected) return;
     const shown = await fetched(board);
@@ -99,14 +106,13 @@ export function begin(board, draw, fail) {
   }, fail);
   Object.assign(state, {
     run,
-    asked: isOurs ? asked : {},
+    asked,
     wanted,
     steps: [],
     isStale: true,
     shown: null,
     show,
   });
-  if (!isOurs) writeAddress(["run", ...NAMES], {});
 }
 
 /**
@@ -215,14 +221,6 @@ async function fetchSteps(state) {
   const { steps } = await get(`runs/${run}/steps`, { after });
   if (state.run !== run) return;
   Object.assign(state, { isStale: false, steps: [...state.steps, ...steps] });
-}
-
-/**
- * @param {number[]} steps
- * @param {number} wanted
- */
-function nearest(steps, wanted) {
-  return steps.reduce((best, step) => (Math.abs(step - wanted) < Math.abs(best - wanted) ? step : best));
 }
 
 /**

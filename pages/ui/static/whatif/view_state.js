@@ -1,6 +1,6 @@
 // What the What-if page shows: a recorded step with other settings. One request is under way at a time;
 // meanwhile only the newest position of the sliders is kept, for the next.
-import { beyond, notIndices, readAddress, refusal, writeAddress } from "../lib/address.js";
+import { adoptAddress, beyond, nearest, notIndices, refusal, writeAddress } from "../lib/address.js";
 import { perBoard } from "../lib/board.js";
 import { DoorError, get, oneAtATime } from "../lib/store.js";
 import { fromQuery, toQuery } from "./query.js";
@@ -79,8 +79,7 @@ export function begin(board, draw, fail) {
   const state = stateOf(board);
   const { run } = board.data;
   if (state.run === run) return keepAddress(board);
-  const { run: named, ...asked } = readAddress(["run", ...NAMES]);
-  const isOurs = named === run || (!state.run && !named);
+  const { asked } = adoptAddress(NAMES, run, !state.run);
   const wasLeft = left.run !== "";
   const show = oneAtATime(async () => {
     if (!board.root.isConnected) return;
@@ -90,19 +89,17 @@ export function begin(board, draw, fail) {
     Object.assign(left, { run, view: structuredClone(state.view) });
     if (wasLeft) keepAddress(board);
   }, fail);
-  const isNamed = isOurs && Object.keys(asked).length > 0;
-  const view = isNamed ? fromQuery(asked) : viewLeft(run);
+  const view = Object.keys(asked).length ? fromQuery(asked) : viewLeft(run);
   Object.assign(state, {
     run,
     view,
-    asked: isOurs ? asked : {},
+    asked,
     refused: [],
     steps: [],
     isStale: true,
     shown: null,
     show,
   });
-  if (!isOurs) writeAddress(["run", ...NAMES], {});
 }
 
 /** What was last looked at, while the tab is open. */
@@ -275,15 +272,13 @@ function withProblems({ asked, refused }, frame, answer) {
  */
 function missingFrom(line, step, steps) {
   const last = line?.step ?? -1;
-  const nearest = steps.length
-    ? steps.reduce((best, one) => (Math.abs(one - (step ?? 0)) < Math.abs(best - (step ?? 0)) ? one : best))
-    : null;
-  if (last < 1) return { missing: NO_STEPS, nearest };
-  if (step === null) return { missing: NOT_STORED, nearest };
-  const there = nearest === null ? "" : ` The nearest step with stored tokens is ${nearest}.`;
+  const near = steps.length ? nearest(steps, step ?? 0) : null;
+  if (last < 1) return { missing: NO_STEPS, nearest: near };
+  if (step === null) return { missing: NOT_STORED, nearest: near };
+  const there = near === null ? "" : ` The nearest step with stored tokens is ${near}.`;
   return {
     missing: `Step ${step} of this run ${whyMissing(step, last, line?.parent_step ?? null)}.${there}`,
-    nearest,
+    nearest: near,
   };
 }
 

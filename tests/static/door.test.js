@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { beyond, notIndices, parseIndex, refusal } from "../../pages/ui/static/lib/address.js";
+import { beyond, nearest, notIndices, parseIndex, refusal } from "../../pages/ui/static/lib/address.js";
 import { DoorError, oneAtATime } from "../../pages/ui/static/lib/store.js";
 import { Curves, pointOf } from "../../pages/ui/static/live/curves.js";
 
@@ -64,6 +64,8 @@ test("what an address asks for in vain is named", () => {
     "sample = 9: step 2 has no samples",
   ]);
   assert.deepEqual(beyond({ sample: "2" }, "sample", 3, "step 2", 0), []);
+  assert.deepEqual(beyond({ sample: "3" }, "sample", 3, "step 2", 0).length, 1);
+  assert.deepEqual([nearest([2, 5, 9], 6), nearest([2, 5, 9], 7), nearest([2, 5, 9], 8)], [5, 5, 9]);
   assert.deepEqual(beyond({ sample: "x" }, "sample", 3, "step 2", 0), []);
   assert.equal(refusal("step", "9".repeat(99), "no").length, "step = : no".length + 60);
 });
